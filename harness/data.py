@@ -1,0 +1,354 @@
+"""The nouns of the harness: frozen records without behaviour or I/O. See docs/how-the-numbers-are-made.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Message = Mapping[str, str]
+"""One chat turn: {"role": "system" | "user" | "assistant", "content": text}."""
+
+
+# --- what is asked ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question with its gold answer.
+
+    input: the text of the question, or whole conversation turns ending with a user turn.
+    target: the gold answer; for multiple choice it is one of `choices`.
+    digest: hash of input, target and choices; two runs are paired by it, never by position.
+    """
+
+    id: str
+    input: str | tuple[Message, ...]
+    target: str
+    choices: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """One retrievable text of a suite's corpus."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How an engine decodes. temperature 0 is greedy; stop strings are not part of the answer."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ScorerSpec:
+    """A scorer as named in suite.yaml: `scorer` is a built-in name or `file.py:function` inside the suite."""
+
+    name: str
+    scorer: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A task: samples, prompt material, scorers, and the margin its gate allows.
+
+    kind says what a gain here means: "skill", "style", "format", "knowledge" or "general" (forgetting probes).
+    chance: the score of guessing, 0..1, or per value of the metadata key "probe".
+    margin: the largest loss, 0..1, that the gate still calls "no worse".
+    digest: hash of everything that moves a score; it is the suite's identity.
+    """
+
+    name: str
+    version: int
+    path: str
+    title: str
+    question: str
+    kind: Literal["skill", "style", "format", "knowledge", "general"]
+    test: tuple[Sample, ...]
+    dev: tuple[Sample, ...]
+    train: tuple[Sample, ...]
+    shots: tuple[Sample, ...]
+    corpus: tuple[Passage, ...]
+    system: str | None
+    template: str
+    retrieval_template: str
+    scorers: tuple[ScorerSpec, ...]
+    sampling: Sampling
+    margin: float
+    chance: Mapping[str, float]
+    digest: str
+
+
+# --- who answers -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Model:
+    """A base model: a hub id or a folder (`path`); `engine` holds options passed on to the engine."""
+
+    name: str
+    path: str
+    revision: str | None = None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """How a LoRA candidate is made. Defaults: LoRA on all linear layers, alpha/rank scaling.
+
+    data_fraction: the share of the train split used, 0..1, drawn by seed.
+    max_steps: stop early after this many optimizer steps; None trains all epochs.
+    """
+
+    suites: tuple[str, ...]
+    rank: int = 16
+    alpha: int = 32
+    learning_rate: float = 2.0e-4
+    epochs: float = 3.0
+    batch_size: int = 16
+    warmup: float = 0.05
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    target_modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+    seed: int = 0
+    data_fraction: float = 1.0
+    max_steps: int | None = None
+    arm: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A LoRA adapter: where it lies (`path`, a PEFT folder) and, if it is ours to make, how it is trained."""
+
+    name: str
+    model: str
+    path: str
+    train: TrainSpec | None = None
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to answer: which model, and how the dials stand. The suite owns the material.
+
+    system: use the suite's system prompt. shots: worked examples from the suite's pool. retrieve: passages per question.
+    """
+
+    name: str
+    model: str
+    adapter: str | None = None
+    system: bool = False
+    shots: int = 0
+    retrieve: int = 0
+
+
+@dataclass(frozen=True)
+class Costs:
+    """The assumptions behind every amount of money in a report, as the user states them in models.yaml."""
+
+    gpu_hour_usd: float | None = None
+    requests_per_month: int | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """models.yaml, checked."""
+
+    path: str
+    models: Mapping[str, Model]
+    adapters: Mapping[str, Adapter]
+    arms: Mapping[str, Arm]
+    costs: Costs
+
+
+# --- what happens ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AdapterRef:
+    """An adapter as an engine sees it: its folder and the digest of its content (the identity it is served under)."""
+
+    name: str
+    path: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """Rendered token ids, how to decode, and which adapter. With `choices`, the log-probability of each is wanted.
+
+    choices: token ids of each choice; the engine fills Completion.choice_logprobs and text = the likeliest one.
+    """
+
+    key: str
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling
+    adapter: AdapterRef | None = None
+    choices: tuple[tuple[int, ...], ...] = ()
+    choice_texts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came back. `seconds` is the wall time from submission to the last token, batching included.
+
+    finish_reason: "stop" (end of turn or a stop string), "length" (token limit), "choice", or "error".
+    choice_logprobs: natural logarithms, one per choice, summed over the choice's tokens.
+    """
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish_reason: str = "stop"
+    seconds: float = 0.0
+    choice_logprobs: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Score:
+    """value 0..1, higher is better; `answer` is what was read out of the completion; `explanation` says why."""
+
+    value: float
+    answer: str = ""
+    explanation: str = ""
+
+
+Scorer = Callable[[Sample, Completion], Score]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One stored answer (a line of completions.jsonl). `key` is the identity of the computation.
+
+    messages: the conversation as sent, after retrieval. passages: ids of the passages it held.
+    """
+
+    suite: str
+    arm: str
+    sample: str
+    sample_digest: str
+    key: str
+    messages: tuple[Message, ...]
+    completion: Completion
+    target: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    passages: tuple[str, ...] = ()
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One stored score (a line of scores.jsonl)."""
+
+    suite: str
+    arm: str
+    sample: str
+    scorer: str
+    primary: bool
+    score: Score
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder as read: the manifest (run.json), every answer, every score."""
+
+    path: str
+    manifest: Mapping[str, Any]
+    rows: tuple[Row, ...]
+    scores: tuple[ScoreRow, ...]
+
+
+# --- what it means ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A two-sided confidence interval; `level` is e.g. 0.95 and `method` names the recipe."""
+
+    low: float
+    high: float
+    level: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One suite, one scorer, two arms, the same samples. difference = candidate - baseline, in 0..1 units.
+
+    wins, losses: samples where the candidate scores higher, lower. p: two-sided. mde: smallest difference
+    visible with 80 % power at this n and disagreement. note: floor, ceiling or other caveats, "" if none.
+    """
+
+    suite: str
+    scorer: str
+    baseline: str
+    candidate: str
+    n: int
+    missing: int
+    baseline_mean: float
+    candidate_mean: float
+    difference: float
+    interval: Interval
+    p: float
+    p_method: str
+    wins: int
+    losses: int
+    ties: int
+    mde: float
+    note: str = ""
+
+
+Decision = Literal["adopt", "do not adopt", "not decided", "not comparable"]
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """One arm on one suite, as measured. tokens and seconds are means per request; seconds_p95 is the 95th percentile.
+
+    engine_seconds: engine wall time of the arm divided by its requests (throughput cost), None where not measured.
+    """
+
+    suite: str
+    arm: str
+    scorer: str
+    n: int
+    mean: float
+    interval: Interval
+    prompt_tokens: float
+    completion_tokens: float
+    seconds: float
+    seconds_p95: float
+    engine_seconds: float | None
+    fine_tuned: bool
+    cut_off: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What to do about one suite (or, with suite "overall", about the candidate as a whole), and why.
+
+    candidate: the arm the decision word is about. reference: the best arm that is not fine-tuned.
+    sentence: the decision with its uncertainty; would_change: what would change it; more_samples: how many more
+    would decide it at the observed difference, None if that does not apply.
+    """
+
+    suite: str
+    decision: Decision
+    candidate: str
+    reference: str
+    sentence: str
+    reasons: tuple[str, ...] = ()
+    would_change: str = ""
+    more_samples: int | None = None
