@@ -110,6 +110,7 @@ class TrainSpec:
 
     data_fraction: the share of the train split used, 0..1, drawn by seed.
     max_steps: stop early after this many optimizer steps; None trains all epochs.
+    system, retrieve: the dials of the prompts it is trained on, as in an Arm.
     """
 
     suites: tuple[str, ...]
@@ -126,7 +127,8 @@ class TrainSpec:
     seed: int = 0
     data_fraction: float = 1.0
     max_steps: int | None = None
-    arm: Mapping[str, Any] = field(default_factory=dict)
+    system: bool = False
+    retrieve: int = 0
 
 
 @dataclass(frozen=True)

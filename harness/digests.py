@@ -1,0 +1,74 @@
+"""Content hashes: what makes two computations the same one. And where a model's files lie."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from harness.errors import AdapterError, ConfigError
+
+PACKAGE = Path(__file__).resolve().parent
+EMBEDDED = PACKAGE / "embedded" / "weights"
+_WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt")
+_MODEL_FILES = ("config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "chat_template*")
+
+
+def text_digest(*parts: Any) -> str:
+    """A 16-hex-digit digest of JSON-serialisable parts; the same parts always give the same digest.
+
+    >>> text_digest("a", [1, 2]) == text_digest("a", (1, 2))
+    True
+    """
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def files_digest(folder: Path, patterns: tuple[str, ...]) -> str:
+    """A digest over names and bytes of the files in `folder` that match, in sorted order."""
+    digest = hashlib.sha256()
+    for file in sorted({file for pattern in patterns for file in folder.glob(pattern) if file.is_file()}):
+        digest.update(file.name.encode() + b"\0")
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def resolve_model(path: str, root: Path | None = None) -> str:
+    """What to hand to `from_pretrained`: the embedded model's folder, a local folder, or a hub id as it is.
+
+    `root` is the folder of models.yaml, which relative paths start from. A path that looks local
+    (starts with ".", "/" or "~") and is not there is a ConfigError.
+    """
+    if path == "embedded":
+        return str(EMBEDDED)
+    local = Path(path).expanduser()
+    if root is not None and not local.is_absolute():
+        local = root / local
+    if (local / "config.json").is_file():
+        return str(local)
+    if path.startswith((".", "/", "~")) or local.is_dir():
+        raise ConfigError(f"model folder {path}: no config.json there. Give a Hugging Face model folder or a hub id.")
+    return path
+
+
+def model_digest(path: str, revision: str | None = None) -> str:
+    """Identity of a base model: the content of a local folder, or of the hub snapshot behind id and revision."""
+    folder = Path(path)
+    if not folder.is_dir():
+        from huggingface_hub import snapshot_download
+
+        patterns = [*_WEIGHT_FILES, *_MODEL_FILES]
+        folder = Path(snapshot_download(path, revision=revision, allow_patterns=patterns))
+    return files_digest(folder, _WEIGHT_FILES + _MODEL_FILES)
+
+
+def adapter_digest(path: Path | str) -> str:
+    """Identity of a PEFT adapter folder: its weights and its adapter_config.json. A retrained adapter differs."""
+    folder = Path(path)
+    if not (folder / "adapter_config.json").is_file():
+        raise AdapterError(
+            f"adapter folder {folder}: no adapter_config.json there. Train it with `harness train`, or fix its path."
+        )
+    return files_digest(folder, (*_WEIGHT_FILES, "adapter_config.json"))

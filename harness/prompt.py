@@ -1,0 +1,87 @@
+"""The one renderer. Evaluation and training both call it, so a model is asked what it was taught."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from harness.data import Arm, Message, Passage, Sample, Suite
+from harness.errors import ConfigError, SuiteError, did_you_mean
+
+_SLOT = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
+
+
+def fill(template: str, values: dict[str, Any], where: str) -> str:
+    """Replaces {name} in one pass, so braces inside a value are never expanded. An unknown name is a SuiteError.
+
+    >>> fill("Q: {input}", {"input": "{odd}"}, "demo")
+    'Q: {odd}'
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in values:
+            raise SuiteError(f"{where}: template key '{{{name}}}' is not in the sample.{did_you_mean(name, values)}")
+        return str(values[name])
+
+    return _SLOT.sub(value, template)
+
+
+def _turns(suite: Suite, sample: Sample, passages: Sequence[Passage], retrieved: bool) -> list[Message]:
+    """The sample's own turns, its last user turn set into the suite's template."""
+    turns = [{"role": "user", "content": sample.input}] if isinstance(sample.input, str) else list(sample.input)
+    values = {**sample.metadata, "input": turns[-1]["content"]}
+    template = suite.template
+    if retrieved:
+        template = suite.retrieval_template
+        values["passages"] = "\n".join(f"[{i}] {passage.text}" for i, passage in enumerate(passages, 1))
+    content = fill(template, values, f"suite {suite.name}: sample {sample.id}")
+    return [*turns[:-1], {"role": "user", "content": content}]
+
+
+def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] = ()) -> tuple[Message, ...]:
+    """The conversation an arm sends for a sample: system prompt, worked examples, then the question.
+
+    Worked examples are asked in the plain template, without passages, and answered with their gold target.
+    """
+    messages: list[Message] = []
+    own_system = not isinstance(sample.input, str) and sample.input[0]["role"] == "system"
+    if arm.system and suite.system and not own_system:
+        messages.append({"role": "system", "content": suite.system})
+    for shot in suite.shots[: arm.shots]:
+        messages += _turns(suite, shot, (), retrieved=False)
+        messages.append({"role": "assistant", "content": shot.target})
+    return (*messages, *_turns(suite, sample, passages, retrieved=bool(arm.retrieve and suite.corpus)))
+
+
+def _chat_text(tokenizer: Any, messages: Sequence[Message], generation: bool) -> str:
+    if not getattr(tokenizer, "chat_template", None):
+        raise ConfigError(
+            "this model's tokenizer has no chat template. Use an instruction-tuned model, or add a chat_template.jinja "
+            "to the model folder."
+        )
+    turns = [dict(message) for message in messages]
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=generation))
+
+
+def encode(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...]:
+    """Token ids of a conversation, up to where the assistant's next turn begins."""
+    return tuple(tokenizer.encode(_chat_text(tokenizer, messages, generation=True), add_special_tokens=False))
+
+
+def training_ids(
+    tokenizer: Any, messages: Sequence[Message], target: str
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(prompt ids, completion ids) of a training example. The prompt ids are exactly those of `encode`.
+
+    The completion ends with the template's end-of-turn token, so that stopping is learned.
+    """
+    prompt = _chat_text(tokenizer, messages, generation=True)
+    whole = _chat_text(tokenizer, [*messages, {"role": "assistant", "content": target}], generation=False)
+    eos = str(tokenizer.eos_token)
+    completion = whole[len(prompt) :] if whole.startswith(prompt + target) else target
+    end = completion.rfind(eos)
+    completion = completion[: end + len(eos)] if end >= len(target) else target + eos
+    prompt_ids = tokenizer.encode(prompt, add_special_tokens=False)
+    return tuple(prompt_ids), tuple(tokenizer.encode(completion, add_special_tokens=False))

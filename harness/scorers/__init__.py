@@ -1,0 +1,63 @@
+"""Scorers: functions (Sample, Completion) -> Score. A wrong answer scores 0 and says why; no text makes one raise.
+
+A scorer is made by a factory that takes the options of suite.yaml as keyword arguments, and `suite_path`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from harness.data import Scorer, ScorerSpec
+from harness.errors import SuiteError, did_you_mean
+
+BUILTIN = {
+    "answer": "harness.scorers.text:answer",
+    "exact": "harness.scorers.text:exact",
+    "choice": "harness.scorers.choice:choice",
+    "similarity": "harness.scorers.similarity:similarity",
+    "sql": "harness.scorers.sql:sql",
+    "python_tests": "harness.scorers.python:python_tests",
+    "python_idiom": "harness.scorers.python:python_idiom",
+    "python_brevity": "harness.scorers.python:python_brevity",
+    "markdown": "harness.scorers.python:markdown",
+}
+
+
+def load(spec: ScorerSpec, suite_path: str) -> Scorer:
+    """The scorer a suite names. Unknown names, files and options are SuiteErrors."""
+    where = f"{suite_path}/suite.yaml: scorers.{spec.name}"
+    factory = _from_file(spec.scorer, suite_path, where) if ":" in spec.scorer else _built_in(spec.scorer, where)
+    try:
+        inspect.signature(factory).bind(suite_path=suite_path, **spec.options)
+    except TypeError as error:
+        raise SuiteError(f"{where}: {error}. See the docstring of scorer '{spec.scorer}'.") from None
+    scorer: Scorer = factory(suite_path=suite_path, **spec.options)
+    return scorer
+
+
+def _built_in(name: str, where: str) -> Callable[..., Any]:
+    if name not in BUILTIN:
+        raise SuiteError(f"{where}: unknown scorer '{name}'.{did_you_mean(name, BUILTIN)}")
+    module, function = BUILTIN[name].split(":")
+    factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    return factory
+
+
+def _from_file(name: str, suite_path: str, where: str) -> Callable[..., Any]:
+    file, function = name.split(":", 1)
+    path = Path(suite_path, file)
+    if not path.is_file():
+        raise SuiteError(f"{where}: no file {path}. A suite's own scorer is named 'scorer.py:function'.")
+    spec = importlib.util.spec_from_file_location(f"suite_scorer_{abs(hash(str(path)))}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, function):
+        raise SuiteError(f"{where}: {path} has no function '{function}'.{did_you_mean(function, vars(module))}")
+    factory: Callable[..., Any] = getattr(module, function)
+    return factory
