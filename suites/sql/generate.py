@@ -111,6 +111,8 @@ def draw(name: str, intent: dict[str, Any], view: dict[str, Any], rng: random.Ra
         return None
     if joined and name in ("all", "above", "bottom"):
         return None
+    if joined and not _needs_join(sql, view["from"].split()[0], {"f": f, "g": g, "m": m, "p": p, "l": label, "k": other}):
+        return None
     if intent.get("words") and label["many"] in ("ids", "numbers", "rooms"):
         return None
     slots = {
@@ -121,6 +123,13 @@ def draw(name: str, intent: dict[str, Any], view: dict[str, Any], rng: random.Ra
         "n": rng.choice((2, 3, 4, 5)) if name == "top_n" else rng.choice((1, 2, 3)),
     }  # fmt: skip
     return slots
+
+
+def _needs_join(sql: str, main: str, slots: dict[str, dict[str, Any]]) -> bool:
+    """Whether a query reads the joined table, and what it adds up belongs to the main one, so both are really asked for."""
+    used = {slot: str(value["col"]) for slot, value in slots.items() if f"{{{slot}}}" in sql}
+    reads_other = any(not col.startswith(f"{main}.") for col in used.values())
+    return reads_other and ("m" not in used or used["m"].startswith(f"{main}."))
 
 
 def golds(phrases: dict[str, Any], rng: random.Random) -> list[Item]:
