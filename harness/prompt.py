@@ -70,9 +70,7 @@ def encode(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...]:
     return tuple(tokenizer.encode(_chat_text(tokenizer, messages, generation=True), add_special_tokens=False))
 
 
-def training_ids(
-    tokenizer: Any, messages: Sequence[Message], target: str
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def training_ids(tokenizer: Any, messages: Sequence[Message], target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """(prompt ids, completion ids) of a training example. The prompt ids are exactly those of `encode`.
 
     The completion ends with the template's end-of-turn token, so that stopping is learned.

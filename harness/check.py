@@ -1,0 +1,228 @@
+"""Is everything in order before anything is trained? The laws every suite keeps, leakage, token budgets, power."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import prompt, retrieve, scorers
+from harness.config import read_config
+from harness.data import Arm, Completion, Config, Sample, Scorer, Suite
+from harness.digests import resolve_model
+from harness.suite import all_suites, read_suite
+
+REFUSAL = "I'm sorry, but I cannot help with that."
+NON_ANSWERS = {"an empty answer": "", "a refusal": REFUSAL, "an empty code fence": "```\n```"}
+GRAM = 13
+FULL, NONE = 0.9, 0.1
+PROBED = 60
+_PLAIN = Arm("check", "none")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found. level: "fail" breaks a law, "note" is worth knowing."""
+
+    suite: str
+    level: str
+    law: str
+    message: str
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What was checked (a line each) and what was found."""
+
+    checked: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """No law is broken."""
+        return not any(finding.level == "fail" for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {
+            "ok": self.ok,
+            "checked": list(self.checked),
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+    def as_text(self) -> str:
+        """Lines for a terminal."""
+        found = [
+            f"{finding.level.upper()} {finding.suite}: {finding.law}: {finding.message}" for finding in self.findings
+        ]
+        return "\n".join([*self.checked, *found, "in order" if self.ok else "not in order: fix the lines marked FAIL"])
+
+
+def check_all(names: Sequence[str], config_path: Path) -> CheckReport:
+    """Checks models.yaml (when it is there) and the named suites, or all of them."""
+    config = read_config(config_path) if config_path.is_file() or not names else None
+    root = config_path.parent
+    checked, findings = [], []
+    if config:
+        checked.append(
+            f"{config_path}: {len(config.models)} models, {len(config.adapters)} adapters, {len(config.arms)} arms"
+        )
+    for name in names or all_suites(root):
+        suite = read_suite(name, root)
+        size = f"{len(suite.test)} test, {len(suite.dev)} dev, {len(suite.train)} train, {len(suite.shots)} shots"
+        size += f", {len(suite.corpus)} passages" if suite.corpus else ""
+        checked.append(f"{suite.name} v{suite.version} ({suite.digest}): {size}")
+        findings += check_suite(suite)
+        findings += token_budget(suite, config, root) if config else []
+    return CheckReport(tuple(checked), tuple(findings))
+
+
+def check_suite(suite: Suite) -> list[Finding]:
+    """The laws, on every sample where that is cheap and on an even spread of them where a scorer has to run."""
+    laws: list[Callable[[Suite], Iterator[tuple[str, str, str]]]] = [scoring, no_answer_in_prompt, no_leak, size]
+    return [Finding(suite.name, level, law, message) for check in laws for level, law, message in check(suite)]
+
+
+def scoring(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """The target scores 1 on every scorer (0.9 where graded); non-answers and an echo of the prompt score 0."""
+    loaded = {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}
+    samples = (*suite.test, *suite.dev, *suite.shots, *suite.train)
+    with ThreadPoolExecutor(2) as pool:
+        for spec in suite.scorers:
+            scorer = loaded[spec.name]
+            values = pool.map(lambda sample: _value(scorer, sample, sample.target), samples)
+            for sample, value in zip(samples, values, strict=True):
+                if value < FULL:
+                    yield "fail", "the target scores 1", f"{sample.id}: {spec.name} gives its own target {value:g}"
+        primary = next(loaded[spec.name] for spec in suite.scorers if spec.primary)
+        probed = suite.test[:: max(1, len(suite.test) // PROBED)]
+        for sample in probed:
+            answers = {**NON_ANSWERS, "an echo of the prompt": _text(suite, sample)}
+            for name, text in answers.items():
+                if sample.target.strip() == text.strip():
+                    continue
+                value = _value(primary, sample, text)
+                if value > NONE:
+                    yield "fail", "a non-answer scores 0", f"{sample.id}: {name} scores {value:g}"
+
+
+def _value(scorer: Scorer, sample: Sample, text: str) -> float:
+    logprobs = tuple(0.0 if choice == text else -1.0 for choice in sample.choices) or None
+    return scorer(
+        sample, Completion(text, finish_reason="choice" if logprobs else "stop", choice_logprobs=logprobs)
+    ).value
+
+
+def _text(suite: Suite, sample: Sample) -> str:
+    return "\n".join(message["content"] for message in prompt.render(suite, _PLAIN, sample))
+
+
+def no_answer_in_prompt(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """No rendered prompt gives its target away. Exempt: choices, and metadata `open: true` (reading, copying)."""
+    for sample in suite.test:
+        text = prompt.render(suite, Arm("check", "none", system=True), sample)
+        target = sample.target.strip()
+        if sample.choices or sample.metadata.get("open") or len(target) < 4:
+            continue
+        pattern = rf"(?<!\w){re.escape(target)}(?!\w)"
+        if any(re.search(pattern, message["content"], re.IGNORECASE) for message in text):
+            yield "fail", "no prompt contains its target", f"{sample.id}: the prompt contains '{target[:60]}'"
+
+
+def question(sample: Sample) -> str:
+    """What two samples must not share: metadata `question` if given, else the input."""
+    text = sample.input if isinstance(sample.input, str) else "\n".join(turn["content"] for turn in sample.input)
+    return str(sample.metadata.get("question") or text)
+
+
+def grams(text: str) -> set[str]:
+    """Normalised word 13-grams; a shorter text is one gram.
+
+    >>> grams("How many DAYS?")
+    {'how many days'}
+    """
+    tokens = re.findall(r"\w+", text.lower())
+    return {" ".join(tokens[i : i + GRAM]) for i in range(max(1, len(tokens) - GRAM + 1))}
+
+
+def no_leak(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """Splits share no question and no 13-gram of words."""
+    seen: dict[str, tuple[str, str]] = {}
+    shared = _boilerplate(suite)
+    for split in ("test", "dev", "train", "shots"):
+        mine: dict[str, tuple[str, str]] = {}
+        for sample in getattr(suite, split):
+            for gram in grams(question(sample)) - shared:
+                if gram in seen:
+                    other, identity = seen[gram]
+                    yield (
+                        "fail",
+                        "splits share nothing",
+                        f"{sample.id} ({split}) repeats {identity} ({other}): '{gram[:60]}'",
+                    )
+                    break
+                mine[gram] = (split, sample.id)
+        seen.update(mine)
+
+
+def _boilerplate(suite: Suite) -> set[str]:
+    """13-grams that stand in a tenth of the test questions: the task's fixed wording, not leakage."""
+    counts: dict[str, int] = {}
+    for sample in suite.test:
+        for gram in grams(question(sample)):
+            counts[gram] = counts.get(gram, 0) + 1
+    return {gram for gram, count in counts.items() if count > max(20, len(suite.test) // 10)}
+
+
+def size(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """How small a difference this many test samples can show."""
+    n = len(suite.test)
+    visible = 2.8 * (0.2 / n) ** 0.5
+    if n < 100:
+        yield (
+            "note",
+            "power",
+            f"{n} test samples show differences from {100 * visible:.0f} points up; 200 show 9, 500 show 6",
+        )
+    if suite.kind != "general" and len(suite.train) < 50:
+        yield (
+            "note",
+            "training data",
+            f"{len(suite.train)} train samples are few for a LoRA candidate; a few hundred are usual",
+        )
+
+
+def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
+    """Does the longest prompt of every arm fit its model's context? Only for models whose files are on this machine."""
+    findings = []
+    retriever = retrieve.Retriever(suite.corpus) if suite.corpus else None
+    for model in {arm.model: config.models[arm.model] for arm in config.arms.values()}.values():
+        folder = Path(resolve_model(model.path, root))
+        if not (folder / "config.json").is_file():
+            continue
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        limit = json.loads((folder / "config.json").read_text("utf-8")).get("max_position_embeddings", 10**9)
+        limit = int(model.engine.get("max_model_len", limit))
+        for arm in config.arms.values():
+            if arm.model != model.name:
+                continue
+            longest = max(
+                suite.test,
+                key=lambda sample: sum(len(message["content"]) for message in _messages(suite, arm, sample, retriever)),
+            )
+            tokens = len(prompt.encode(tokenizer, _messages(suite, arm, longest, retriever)))
+            if tokens + suite.sampling.max_tokens > limit:
+                message = f"arm {arm.name}: {longest.id} needs {tokens} + {suite.sampling.max_tokens} tokens of {limit}"
+                findings.append(Finding(suite.name, "fail", "prompts fit the context", message))
+    return findings
+
+
+def _messages(suite: Suite, arm: Arm, sample: Sample, retriever: retrieve.Retriever | None) -> Any:
+    passages = retriever.top(retrieve.query(sample), arm.retrieve) if retriever and arm.retrieve else ()
+    return prompt.render(suite, arm, sample, passages)

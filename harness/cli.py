@@ -1,0 +1,374 @@
+"""The command line: one verb, one function. Heavy imports happen inside the verbs, so `harness --help` starts at once."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+from harness.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_MACHINE,
+    EXIT_OK,
+    EXIT_USER,
+    HarnessError,
+    RunError,
+)
+
+if TYPE_CHECKING:
+    from harness.data import Run
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_config = click.option(
+    "--config", default="models.yaml", metavar="FILE", show_default=True, help="Models, adapters and arms."
+)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_engine = click.option(
+    "--engine", metavar="NAME", help="vllm, transformers or fake. Default: vLLM on a GPU, else transformers."
+)
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(__version__, prog_name="harness")
+def cli() -> None:
+    """Prompt it, retrieve, fine-tune, or use a bigger model? And did the new candidate make anything worse?
+
+    \b
+    harness demo                          the whole story on the model that ships with the package
+    harness init mytask --from pairs.jsonl    your own task
+    harness train NAME && harness run -s mytask && harness report runs/mytask
+
+    \b
+    Exit codes: 0 holds or done, 1 regression, 2 your mistake, 3 inconclusive, 4 not comparable,
+    5 the machine failed, 130 interrupted.
+    """
+
+
+@cli.command()
+@click.option("--fresh", is_flag=True, help="Forget an earlier demo: train and answer everything again.")
+@_engine
+def demo(fresh: bool, engine: str | None) -> None:
+    """Train, run and judge five arms of the embedded model; leaves reports/demo.html.
+
+    \b
+    Example: harness demo
+    """
+    from harness.demo import run_demo
+
+    click.echo(run_demo(Path.cwd(), fresh=fresh, engine=engine))
+
+
+@cli.command()
+@click.argument("directory", metavar="DIR")
+@click.option("--from", "source", required=True, metavar="FILE", help="JSONL: prompt/completion, or chat messages.")
+@click.option("--model", default="embedded", show_default=True, help="Model path or hub id to write into models.yaml.")
+@click.option("--scorer", metavar="NAME", help="Built-in scorer; default: chosen from the data.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
+def init(directory: str, source: str, model: str, scorer: str | None, seed: int) -> None:
+    """Make a suite and a models.yaml from prompt/completion pairs.
+
+    \b
+    Example: harness init mytask --from pairs.jsonl
+    """
+    from harness.init import init_project
+
+    click.echo(init_project(Path(directory), Path(source), model=model, scorer=scorer, seed=seed))
+
+
+@cli.command()
+@click.argument("suites", nargs=-1, metavar="[SUITE|DIR]...")
+@_config
+@_json
+def check(suites: tuple[str, ...], config: str, as_json: bool) -> None:
+    """Are models.yaml and the suites in order? Laws, leakage, token budgets, power.
+
+    \b
+    Examples: harness check
+              harness check sql handbook
+              harness check path/to/suite --json
+    """
+    from harness.check import check_all
+
+    report = check_all(suites, Path(config))
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
+    raise SystemExit(EXIT_OK if report.ok else EXIT_USER)
+
+
+@cli.command()
+@_json
+def doctor(as_json: bool) -> None:
+    """What this machine can do: GPU, engines, sandbox, disk; each with the fix."""
+    from harness.doctor import examine
+
+    report = examine()
+    click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
+    raise SystemExit(EXIT_OK if report.ok else EXIT_MACHINE)
+
+
+@cli.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@_config
+def train(names: tuple[str, ...], config: str) -> None:
+    """Train LoRA candidates named in models.yaml. Interrupted training is taken up where it stopped.
+
+    \b
+    Example: harness train sql-r16
+    """
+    from harness.config import pick, read_config
+    from harness.train.candidate import train_candidate
+
+    checked = read_config(config)
+    for adapter in pick(names, checked.adapters, Path(config).name, "adapter"):
+        result = train_candidate(checked, adapter, Path(config).parent)
+        click.echo(result)
+
+
+@cli.command()
+@click.option(
+    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Suite name or folder; repeat. Default: all."
+)
+@click.option("-a", "--arm", "arms", multiple=True, metavar="ARM", help="Arm of models.yaml; repeat. Default: all.")
+@click.option("--out", metavar="DIR", help="Run folder. Default: runs/SUITE+SUITE.")
+@click.option("--reuse", multiple=True, metavar="RUN", help="Take identical answers from another run; repeat.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N test samples of each suite.")
+@_engine
+@_config
+@_json
+def run(
+    suites: tuple[str, ...],
+    arms: tuple[str, ...],
+    out: str | None,
+    reuse: tuple[str, ...],
+    limit: int | None,
+    engine: str | None,
+    config: str,
+    as_json: bool,
+) -> None:
+    """Answer and score. An existing run folder is continued; nothing is answered twice.
+
+    \b
+    Examples: harness run -s sql -a base -a prompted -a lora
+              harness run -s sql --limit 20 --out runs/try
+    """
+    from harness.config import pick, read_config
+    from harness.runner import run as run_suites
+    from harness.store import read_run
+    from harness.suite import all_suites, read_suite
+
+    checked = read_config(config)
+    root = Path(config).parent
+    read = [read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))]
+    chosen = pick(arms, checked.arms, Path(config).name, "arm")
+    folder = Path(out or "runs/" + "+".join(suite.name for suite in read))
+    others = [read_run(path) for path in reuse]
+    done = run_suites(checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root)
+    _print_comparison(done, as_json, as_csv=False)
+    click.echo(f"Next: harness report {folder}", err=True)
+
+
+@cli.command()
+@click.argument("run_path", metavar="RUN")
+@_config
+def score(run_path: str, config: str) -> None:
+    """Score stored answers again, after a scorer changed.
+
+    \b
+    Example: harness score runs/sql
+    """
+    from harness.runner import rescore
+    from harness.store import read_run
+    from harness.suite import read_suite
+
+    old = read_run(run_path)
+    suites = {name: read_suite(name, Path(config).parent) for name in old.manifest["suites"]}
+    _print_comparison(rescore(Path(run_path), suites), as_json=False, as_csv=False)
+
+
+@cli.command()
+@click.argument("run_path", metavar="RUN")
+@_json
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def compare(run_path: str, as_json: bool, as_csv: bool) -> None:
+    """The arms of a run side by side, with paired differences.
+
+    \b
+    Example: harness compare runs/sql
+    """
+    from harness.store import read_run
+
+    _print_comparison(read_run(run_path), as_json, as_csv)
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--out", metavar="FILE", help="Default: reports/RUN.html.")
+@click.option("--title", metavar="TEXT", help="Heading of the page.")
+def report(runs: tuple[str, ...], out: str | None, title: str | None) -> None:
+    """One offline HTML file with the decision; report.md, verdict.json and CSV beside it.
+
+    \b
+    Example: harness report runs/sql --out reports/sql.html
+    """
+    from harness.report import write_report
+    from harness.store import read_run
+    from harness.verdict import decide
+
+    read = [read_run(path) for path in runs]
+    target = Path(out or f"reports/{Path(runs[0]).resolve().name}.html")
+    paths = write_report(read, target, title=title)
+    for one in read:
+        for verdict in decide(one):
+            click.echo(verdict.sentence)
+    click.echo(f"Report: {paths.html}")
+
+
+@cli.command()
+@click.argument("candidate", metavar="RUN:ARM")
+@click.option("--baseline", required=True, metavar="RUN:ARM", help="What the candidate is held to.")
+@click.option(
+    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Only these suites; repeat. Default: all."
+)
+@click.option(
+    "--margin", type=click.FloatRange(0.001, 1), metavar="X", help="Allowed loss, 0..1. Default: each suite's own."
+)
+@click.option("--out", metavar="FILE", help="Write gate.json there. Default: RUN/gate.json of the candidate.")
+@_json
+def gate(
+    candidate: str, baseline: str, suites: tuple[str, ...], margin: float | None, out: str | None, as_json: bool
+) -> None:
+    """Hold a candidate to a baseline; the exit code says it: 0 holds, 1 regression, 3 inconclusive, 4 not comparable.
+
+    \b
+    Examples: harness gate runs/new:lora --baseline runs/old:lora
+              harness gate runs/sql:lora --baseline runs/sql:prompted -s sql
+    """
+    from harness.gate import gate as hold
+    from harness.gate import gate_json
+    from harness.store import read_run, write_json
+
+    (candidate_run, candidate_arm), (base_run, base_arm) = _run_arm(candidate), _run_arm(baseline)
+    result = hold(
+        read_run(base_run), base_arm, read_run(candidate_run), candidate_arm, suites=suites or None, margin=margin
+    )
+    value = gate_json(result)
+    write_json(Path(out) if out else Path(candidate_run) / "gate.json", value)
+    click.echo(json.dumps(value, indent=2) if as_json else result.sentence)
+    raise SystemExit(result.exit_code)
+
+
+def _run_arm(text: str) -> tuple[str, str]:
+    path, colon, arm = text.rpartition(":")
+    if not colon or not path or not arm:
+        raise RunError(f"'{text}': write a run folder and an arm as RUN:ARM, e.g. runs/sql:lora.")
+    return path, arm
+
+
+def _print_comparison(run_: Run, as_json: bool, as_csv: bool) -> None:
+    from harness.verdict import verdict_json
+
+    value = verdict_json(run_)
+    if as_json:
+        click.echo(json.dumps(value, indent=2))
+        return
+    header, rows = _comparison_rows(value)
+    if as_csv:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([header, *rows])
+        click.echo(text.getvalue(), nl=False)
+    else:
+        click.echo(table(header, rows))
+
+
+def _comparison_rows(value: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    header = [
+        "suite",
+        "arm",
+        "n",
+        "score",
+        "95% CI",
+        "reference",
+        "difference",
+        "95% CI of it",
+        "won/lost",
+        "visible from",
+    ]
+    paired = {(c["suite"], c["candidate"]): c for c in value["comparisons"] if c["primary"]}
+    rows = []
+    for summary in value["summaries"]:
+        if not summary["primary"]:
+            continue
+        row = [summary["suite"], summary["arm"], str(summary["n"]), f"{100 * summary['mean']:.1f}"]
+        row.append(f"{100 * summary['interval']['low']:.1f}..{100 * summary['interval']['high']:.1f}")
+        one = paired.get((summary["suite"], summary["arm"]))
+        if one is None:
+            row += ["is the reference", "", "", "", ""]
+        else:
+            low, high = 100 * one["interval"]["low"], 100 * one["interval"]["high"]
+            row += [one["baseline"], f"{100 * one['difference']:+.1f}", f"{low:+.1f}..{high:+.1f}"]
+            row += [f"{one['wins']}/{one['losses']}", f"{100 * one['mde']:.1f}"]
+        rows.append(row)
+    return header, rows
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Aligned columns of plain text."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in [header, *rows]
+    ]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and returns its exit code; the user's mistakes are one line on stderr."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        cli.main(args=arguments, prog_name="harness", standalone_mode=False)
+    except HarnessError as error:
+        return _fail(str(error), error.exit_code)
+    except click.ClickException as error:
+        return _fail(error.format_message() + " See harness --help.", EXIT_USER)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail("interrupted. What was finished is kept; the same command takes it up again.", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+    except MemoryError:
+        return _fail("out of memory. Use a smaller model, batch or context.", EXIT_MACHINE)
+    except OSError as error:
+        return _fail(f"{error.filename or 'file system'}: {error.strerror or error}.", EXIT_MACHINE)
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else EXIT_OK
+    except Exception:
+        traceback.print_exc()
+        return _fail(
+            "this is a defect of the harness, not of your input; please report it with the lines above.", EXIT_MACHINE
+        )
+    return EXIT_OK
+
+
+def _fail(message: str, code: int) -> int:
+    one_line = " ".join(message.split())
+    print(f"harness: {one_line}", file=sys.stderr, flush=True)
+    return code
+
+
+def entry() -> None:
+    """The console script."""
+    code = main()
+    sys.stdout.flush()
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,166 @@
+"""models.yaml -> Config. Unknown keys, wrong types and dangling names are ConfigErrors, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields as dataclass_fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.data import Adapter, Arm, Config, Costs, Model, TrainSpec
+from harness.errors import ConfigError, HarnessError, did_you_mean
+from harness.fields import Fields, describe, in_range
+
+_TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
+
+
+def read_yaml(path: Path, error: type[HarnessError], what_to_do: str) -> Any:
+    """The parsed file; a missing, unreadable or malformed file is one line of `error`."""
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise error(f"{path}: no such file. {what_to_do}") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise error(f"{path}: cannot be read ({problem}).") from None
+    except yaml.YAMLError as problem:
+        mark = getattr(problem, "problem_mark", None)
+        line = f" line {mark.line + 1}:" if mark else ""
+        reason = getattr(problem, "problem", None) or "not YAML"
+        raise error(f"{path}:{line} not YAML: {reason}. Fix the line; indent with spaces.") from None
+
+
+def read_config(path: Path | str, root: Path | None = None) -> Config:
+    """models.yaml, checked. `root`, by default the file's folder, is where relative adapter paths start."""
+    path = Path(path)
+    root = path.parent if root is None else root
+    text = read_yaml(path, ConfigError, "Make one with `harness init`, or name it with --config FILE.")
+    top = Fields(text, path.name, ConfigError)
+    top.only(("models", "adapters", "arms", "costs"))
+    models = {name: _model(name, value, path.name) for name, value in _entries(top, "models")}
+    if not models:
+        raise ConfigError(f"{path.name}: no models. Add at least one under `models:`.")
+    adapters = {name: _adapter(name, value, path.name, root, models) for name, value in _entries(top, "adapters")}
+    arms = {name: _arm(name, value, path.name, models, adapters) for name, value in _entries(top, "arms")}
+    if not arms:
+        raise ConfigError(
+            f"{path.name}: no arms. Add at least one under `arms:`, e.g. base: {{model: {next(iter(models))}}}."
+        )
+    costs = Fields(top.value.get("costs") or {}, f"{path.name}: costs", ConfigError)
+    costs.only(("gpu_hour_usd", "requests_per_month"))
+    return Config(
+        path=str(path),
+        models=models,
+        adapters=adapters,
+        arms=arms,
+        costs=Costs(costs.get("gpu_hour_usd", float), costs.get("requests_per_month", int)),
+    )
+
+
+def _entries(top: Fields, key: str) -> list[tuple[str, Any]]:
+    section = top.value.get(key)
+    if section is None:
+        return []
+    if not isinstance(section, Mapping):
+        raise ConfigError(f"{top.where}: {key}: must be a mapping of names, not {describe(section)}.")
+    for name in section:
+        if (
+            not isinstance(name, str)
+            or not name
+            or any(bad in name for bad in "/\\:,\"'<> \t\n")
+            or name.startswith(".")
+        ):
+            raise ConfigError(
+                f"{top.where}: {key}: '{name}' is not a name. Use letters, digits, '-', '_', '+' or '.'; quote numbers."
+            )
+    return list(section.items())
+
+
+def _model(name: str, value: Any, file: str) -> Model:
+    fields = Fields(value, f"{file}: models.{name}", ConfigError)
+    fields.only(("path", "revision", "engine"))
+    engine = fields.get("engine", dict, {})
+    return Model(name, fields.need("path", str), fields.get("revision", str), engine)
+
+
+def _adapter(name: str, value: Any, file: str, root: Path, models: Mapping[str, Model]) -> Adapter:
+    fields = Fields(value, f"{file}: adapters.{name}", ConfigError)
+    fields.only(("model", "path", "train"))
+    model = fields.need("model", str)
+    if model not in models:
+        raise ConfigError(f"{fields.where}.model: no model '{model}'.{did_you_mean(model, models)}")
+    train = _train(value["train"], f"{fields.where}.train") if value.get("train") is not None else None
+    given = fields.get("path", str)
+    if given is None and train is None:
+        raise ConfigError(f"{fields.where}: needs `train:` (to make it) or `path:` (trained elsewhere).")
+    path = Path(given or f"adapters/{name}").expanduser()
+    return Adapter(name, model, str(path if path.is_absolute() else root / path), train)
+
+
+def _train(value: Any, where: str) -> TrainSpec:
+    fields = Fields(value, where, ConfigError)
+    fields.only(_TRAIN)
+    suites = fields.names("suite")
+    if not suites:
+        raise ConfigError(f"{where}: 'suite' is missing. Name the suite, or a list of suites, to train on.")
+    spec = TrainSpec(suites=suites)
+    given: dict[str, Any] = {}
+    for key, kind in (
+        ("rank", int), ("alpha", int), ("learning_rate", float), ("epochs", float), ("batch_size", int),
+        ("warmup", float), ("weight_decay", float), ("clip_norm", float), ("schedule", str), ("seed", int),
+        ("data_fraction", float), ("max_steps", int), ("system", bool), ("retrieve", int),
+    ):  # fmt: skip
+        if value.get(key) is not None:
+            given[key] = fields.get(key, kind)
+    if value.get("target_modules") is not None:
+        given["target_modules"] = fields.names("target_modules")
+    if "alpha" not in given and "rank" in given:
+        given["alpha"] = 2 * given["rank"]
+    for key, low, high in (
+        ("rank", 1, 512), ("alpha", 1, 4096), ("learning_rate", 1e-8, 1.0), ("epochs", 0.01, 1000), ("batch_size", 1, 4096),
+        ("warmup", 0, 1), ("weight_decay", 0, 10), ("clip_norm", 1e-6, 1e6), ("data_fraction", 0.001, 1),
+        ("max_steps", 1, 10**7), ("retrieve", 0, 100), ("seed", 0, 2**31 - 1),
+    ):  # fmt: skip
+        if key in given:
+            in_range(fields, key, given[key], low, high)
+    if given.get("schedule", spec.schedule) not in ("linear", "cosine", "constant"):
+        raise ConfigError(
+            f"{where}.schedule: no schedule '{given['schedule']}'."
+            f"{did_you_mean(given['schedule'], ('linear', 'cosine', 'constant'))}"
+        )
+    return TrainSpec(suites=suites, **given)
+
+
+def _arm(name: str, value: Any, file: str, models: Mapping[str, Model], adapters: Mapping[str, Adapter]) -> Arm:
+    fields = Fields(value, f"{file}: arms.{name}", ConfigError)
+    fields.only(("model", "adapter", "system", "shots", "retrieve"))
+    model, adapter = fields.need("model", str), fields.get("adapter", str)
+    if model not in models:
+        raise ConfigError(f"{fields.where}.model: no model '{model}'.{did_you_mean(model, models)}")
+    if adapter is not None and adapter not in adapters:
+        raise ConfigError(f"{fields.where}.adapter: no adapter '{adapter}'.{did_you_mean(adapter, adapters)}")
+    if adapter is not None and adapters[adapter].model != model:
+        raise ConfigError(
+            f"{fields.where}: adapter '{adapter}' belongs to model '{adapters[adapter].model}', not '{model}'. "
+            f"An adapter only fits the base it was trained on."
+        )
+    arm = Arm(
+        name,
+        model,
+        adapter,
+        fields.get("system", bool, False),
+        fields.get("shots", int, 0),
+        fields.get("retrieve", int, 0),
+    )
+    in_range(fields, "shots", arm.shots, 0, 100)
+    in_range(fields, "retrieve", arm.retrieve, 0, 100)
+    return arm
+
+
+def pick(names: tuple[str, ...], known: Mapping[str, Any], where: str, what: str) -> list[Any]:
+    """The entries of `known` with these names, in the order given; all of them when no name is given."""
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"{where}: no {what} '{name}'.{did_you_mean(name, known)}")
+    return [known[name] for name in dict.fromkeys(names)] if names else list(known.values())

@@ -1,0 +1,153 @@
+"""run.json: everything that says how the answers of a run came to be."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import __version__
+from harness.data import AdapterRef, Arm, Config, Suite
+from harness.engines import Engine
+from harness.errors import RunError
+from harness.store import FORMAT
+
+
+def describe(
+    config: Config,
+    suites: Sequence[Suite],
+    arms: Sequence[Arm],
+    engine: Mapping[str, Any],
+    digests: Mapping[str, str],
+    adapters: Mapping[str, AdapterRef],
+    applied: Mapping[str, float],
+) -> dict[str, Any]:
+    """The manifest of a run about to start. digests: model name -> content digest; applied: the adapters' proof, in nats."""
+    return {
+        "format": FORMAT,
+        "harness": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": None,
+        "command": "harness run"
+        + "".join(f" -s {suite.name}" for suite in suites)
+        + "".join(f" -a {arm.name}" for arm in arms),
+        "config": config.path,
+        "git": _git(),
+        "engine": dict(engine),
+        "hardware": hardware(),
+        "models": {arm.model: {"path": config.models[arm.model].path, "digest": digests[arm.model]} for arm in arms},
+        "adapters": {
+            name: {
+                "path": ref.path,
+                "digest": ref.digest,
+                "model": config.adapters[name].model,
+                "train": training_card(Path(ref.path)),
+                "applied": {"max_logprob_difference": applied[name]},
+            }
+            for name, ref in adapters.items()
+        },
+        "arms": {arm.name: {key: value for key, value in asdict(arm).items() if key != "name"} for arm in arms},
+        "suites": {suite.name: suite_card(suite) for suite in suites},
+        "seconds": {},
+        "costs": asdict(config.costs),
+    }
+
+
+def suite_card(suite: Suite) -> dict[str, Any]:
+    return {
+        "version": suite.version,
+        "digest": suite.digest,
+        "kind": suite.kind,
+        "title": suite.title,
+        "question": suite.question,
+        "margin": suite.margin,
+        "chance": dict(suite.chance),
+        "scorers": [asdict(spec) for spec in suite.scorers],
+        "n_test": len(suite.test),
+        "corpus": bool(suite.corpus),
+        "sampling": asdict(suite.sampling),
+    }
+
+
+def training_card(adapter: Path) -> dict[str, Any] | None:
+    """What the trainer wrote beside an adapter; None for one trained elsewhere."""
+    file = adapter / "training.json"
+    return json.loads(file.read_text("utf-8")) if file.is_file() else None
+
+
+def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The manifest of a run folder that is taken up again. Raises RunError where the two cannot share a folder."""
+    hint = "Use another --out folder."
+    for name in set(old["suites"]) & set(new["suites"]):
+        was, now = old["suites"][name], new["suites"][name]
+        if was["digest"] != now["digest"]:
+            raise RunError(
+                f"{folder}: holds suite '{name}' version {was['version']} ({was['digest']}), now it is version "
+                f"{now['version']} ({now['digest']}). Scores of two versions are never mixed. {hint}"
+            )
+    if (old["engine"]["name"], old["engine"]["version"]) != (new["engine"]["name"], new["engine"]["version"]):
+        raise RunError(
+            f"{folder}: was answered by {old['engine']['name']} {old['engine']['version']}, now it would be "
+            f"{new['engine']['name']} {new['engine']['version']}. {hint}"
+        )
+    for name in set(old["arms"]) & set(new["arms"]):
+        if old["arms"][name] != new["arms"][name]:
+            raise RunError(f"{folder}: arm '{name}' was answered with other settings. {hint}")
+    left_out = sorted(set(old["suites"]) - set(new["suites"]))
+    for kind in ("models", "adapters"):
+        for name in set(old[kind]) & set(new[kind]):
+            if old[kind][name]["digest"] != new[kind][name]["digest"] and left_out:
+                raise RunError(
+                    f"{folder}: {kind[:-1]} '{name}' has changed since; its answers on {', '.join(left_out)} are old. "
+                    f"Run those suites too, or use another --out folder."
+                )
+    merged = {**old, **new, "created": old["created"], "seconds": old["seconds"]}
+    for kind in ("models", "adapters", "arms", "suites"):
+        merged[kind] = {**old[kind], **new[kind]}
+    merged["command"] = "harness run" + "".join(f" -s {name}" for name in merged["suites"])
+    merged["command"] += "".join(f" -a {name}" for name in merged["arms"])
+    return merged
+
+
+def add_seconds(manifest: dict[str, Any], shares: Mapping[tuple[str, str], float]) -> None:
+    """Adds engine seconds per (suite, arm)."""
+    for (suite, arm), seconds in shares.items():
+        table = manifest["seconds"].setdefault(suite, {})
+        table[arm] = round(table.get(arm, 0.0) + seconds, 3)
+
+
+def engine_card(engine: Engine) -> dict[str, Any]:
+    """Name, version and device of an engine."""
+    return {"name": engine.name, "version": engine.version, "device": getattr(engine, "device", "cpu")}
+
+
+def hardware() -> dict[str, Any]:
+    """Processor, cores, memory in GiB, and the GPU if torch has been loaded and sees one."""
+    import sys
+
+    torch = sys.modules.get("torch")
+    gpu = torch.cuda.get_device_name(0) if torch is not None and torch.cuda.is_available() else None
+    return {
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "gpu": gpu,
+    }
+
+
+def _git() -> str | None:
+    """The commit of the working directory, with "+" if it has changes; None outside a repository."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5)
+        dirty = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, timeout=5)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "") if head.returncode == 0 else None

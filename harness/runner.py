@@ -1,0 +1,300 @@
+"""The pipeline: suites x arms -> requests -> engine -> completions -> scores -> a run folder.
+
+All arms on one base share an engine and a queue. Every answer is stored as it arrives, under the identity of its
+computation; what is already stored is not computed again, which makes resuming and reusing the same thing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import manifest as manifests
+from harness import prompt, retrieve, scorers
+from harness.data import (
+    AdapterRef,
+    Arm,
+    Completion,
+    Config,
+    Message,
+    Model,
+    Request,
+    Row,
+    Run,
+    Sample,
+    Score,
+    ScoreRow,
+    Scorer,
+    Suite,
+)
+from harness.digests import adapter_digest, model_digest, resolve_model, text_digest
+from harness.engines import Engine, applied, open_engine
+from harness.errors import AdapterError, SuiteError
+from harness.progress import Progress, say
+from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
+
+Place = tuple[str, str, str]  # suite, arm, sample
+
+
+@dataclass(frozen=True)
+class Task:
+    """One answer wanted: whose, to what, and the request that computes it."""
+
+    suite: Suite
+    arm: Arm
+    sample: Sample
+    messages: tuple[Message, ...]
+    passages: tuple[str, ...]
+    request: Request
+
+    @property
+    def place(self) -> Place:
+        return self.suite.name, self.arm.name, self.sample.id
+
+
+def run(
+    config: Config,
+    suites: Sequence[Suite],
+    arms: Sequence[Arm],
+    out: Path,
+    *,
+    engine: str | None = None,
+    limit: int | None = None,
+    reuse: Sequence[Run] = (),
+    root: Path | None = None,
+) -> Run:
+    """Answers and scores every (suite, arm, sample), and returns the finished run. Taking up an existing folder continues it.
+
+    engine: "vllm", "transformers", "fake", or None for automatic. limit: only the first so many test samples of a suite.
+    reuse: other runs whose answers may stand in where the identity is the same. root: where relative model paths start.
+    Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
+    """
+    by_suite = {suite.name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers} for suite in suites}
+    refs = {arm.adapter: _adapter(config, arm.adapter) for arm in arms if arm.adapter}
+    with RunWriter(out) as writer:
+        existing = read_run(out) if (out / "run.json").is_file() else None
+        known = {row.key: row.completion for other in reuse for row in other.rows}
+        known |= {row.key: row.completion for row in existing.rows} if existing else {}
+        for model in {arm.model: config.models[arm.model] for arm in arms}.values():
+            mine = [arm for arm in arms if arm.model == model.name]
+            adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
+            _run_model(config, model, mine, adapters, suites, by_suite, writer, known, engine, limit, root)
+    return read_run(out)
+
+
+def _run_model(
+    config: Config,
+    model: Model,
+    arms: Sequence[Arm],
+    adapters: Mapping[str, AdapterRef],
+    suites: Sequence[Suite],
+    by_suite: Mapping[str, Mapping[str, Scorer]],
+    writer: RunWriter,
+    known: dict[str, Completion],
+    engine_name: str | None,
+    limit: int | None,
+    root: Path | None,
+) -> None:
+    path = resolve_model(model.path, root)
+    say(f"loading {model.name}")
+    engine = open_engine(replace(model, path=path), tuple(adapters.values()), engine_name)
+    with closing(engine):
+        digest = model_digest(path, model.revision) if engine.name != "fake" else "fake"
+        proof = {name: applied(engine, ref) for name, ref in adapters.items()}
+        for name, difference in proof.items():
+            if difference == 0.0:
+                raise AdapterError(
+                    f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
+                )
+        tasks = list(plan(engine, digest, suites, arms, adapters, limit))
+        described = manifests.describe(
+            config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof
+        )
+        old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
+        manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
+        writer.manifest(manifest)
+        stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows} if old else {}
+        scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()
+        shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
+        manifests.add_seconds(manifest, shares)
+        manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+        writer.manifest(manifest)
+
+
+def plan(
+    engine: Engine,
+    digest: str,
+    suites: Sequence[Suite],
+    arms: Sequence[Arm],
+    adapters: Mapping[str, AdapterRef],
+    limit: int | None = None,
+) -> Iterator[Task]:
+    """Every answer wanted, rendered. A prompt that does not fit the context is a SuiteError, before anything is spent."""
+    for suite in suites:
+        retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in arms) else None
+        for arm in arms:
+            ref = adapters[arm.adapter] if arm.adapter else None
+            for sample in suite.test[:limit]:
+                passages = retriever.top(retrieve.query(sample), arm.retrieve) if retriever and arm.retrieve else ()
+                messages = prompt.render(suite, arm, sample, passages)
+                ids = prompt.encode(engine.tokenizer, messages)
+                choices = tuple(
+                    tuple(engine.tokenizer.encode(text, add_special_tokens=False)) for text in sample.choices
+                )
+                wanted = max(map(len, choices)) if choices else suite.sampling.max_tokens
+                if len(ids) + wanted > engine.max_model_len:
+                    raise SuiteError(
+                        f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and {wanted} for the "
+                        f"answer do not fit the model's context of {engine.max_model_len}. Use fewer shots or passages, or a "
+                        f"smaller max_tokens."
+                    )
+                key = text_digest(
+                    digest, ref.digest if ref else "", ids, asdict(suite.sampling), choices, engine.name, engine.version
+                )
+                request = Request(key, ids, suite.sampling, ref, choices, sample.choices)
+                yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+
+
+def answer(
+    engine: Engine,
+    tasks: Sequence[Task],
+    by_suite: Mapping[str, Mapping[str, Scorer]],
+    writer: RunWriter,
+    known: dict[str, Completion],
+    stored: Mapping[Place, str],
+    scored: set[Place],
+) -> dict[tuple[str, str], float]:
+    """Generates what is not known, stores and scores it. Returns engine seconds per (suite, arm).
+
+    The queue's wall time is shared out in proportion to the time each request was in flight.
+    """
+    waiting: dict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        waiting[task.request.key].append(task)
+    fresh = [group[0].request for key, group in waiting.items() if key not in known]
+    flight: dict[tuple[str, str], float] = defaultdict(float)
+    start = time.monotonic()
+    with ExitStack() as stack:
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        stack.callback(pool.shutdown, cancel_futures=True)
+        pending: list[tuple[Task, Future[list[ScoreRow]]]] = []
+
+        def keep(task: Task, completion: Completion, reused: bool) -> None:
+            if stored.get(task.place) != task.request.key:
+                writer.append("completions.jsonl", row_to_json(_row(task, completion, reused)))
+            elif task.place in scored:
+                return
+            pending.append((task, pool.submit(_score, task, completion, by_suite[task.suite.name])))
+
+        for key, group in waiting.items():
+            for task in group if key in known else ():
+                keep(task, known[key], reused=True)
+        progress = stack.enter_context(Progress(f"answering ({engine.name})", len(tasks), "answers"))
+        progress.update(sum(len(group) for key, group in waiting.items() if key in known))
+        for request, completion in engine.generate(fresh):
+            group = waiting[request.key]
+            known[request.key] = completion
+            flight[group[0].place[:2]] += completion.seconds
+            for task in group:
+                keep(task, completion, reused=task is not group[0])
+            progress.update(len(group))
+            pending = _collect(pending, writer, wait=False)
+        seconds = time.monotonic() - start
+        _collect(pending, writer, wait=True)
+    total = sum(flight.values()) or 1.0
+    return {place: seconds * share / total for place, share in flight.items()}
+
+
+def _row(task: Task, completion: Completion, reused: bool) -> Row:
+    sample = task.sample
+    return Row(
+        *task.place, sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
+        task.passages, reused,
+    )  # fmt: skip
+
+
+def _collect(
+    pending: list[tuple[Task, Future[list[ScoreRow]]]], writer: RunWriter, wait: bool
+) -> list[tuple[Task, Future[list[ScoreRow]]]]:
+    left = []
+    for task, future in pending:
+        if wait or future.done():
+            for row in future.result():
+                writer.append("scores.jsonl", score_to_json(row))
+        else:
+            left.append((task, future))
+    return left
+
+
+def _score(task: Task, completion: Completion, of_suite: Mapping[str, Scorer]) -> list[ScoreRow]:
+    return score_sample(task.suite, task.arm.name, task.sample, completion, of_suite)
+
+
+def score_sample(
+    suite: Suite, arm: str, sample: Sample, completion: Completion, of_suite: Mapping[str, Scorer]
+) -> list[ScoreRow]:
+    """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id."""
+    rows = []
+    for spec in suite.scorers:
+        try:
+            score: Score = of_suite[spec.name](sample, completion)
+        except Exception as error:
+            raise RuntimeError(
+                f"scorer '{spec.name}' of suite '{suite.name}' crashed on sample '{sample.id}'"
+            ) from error
+        rows.append(ScoreRow(suite.name, arm, sample.id, spec.name, spec.primary, score))
+    return rows
+
+
+def rescore(path: Path, suites: Mapping[str, Suite]) -> Run:
+    """Scores a run's stored answers again, after a scorer changed. The manifest takes the suites' new identity.
+
+    Raises RunError when a stored question is not in the suite any more.
+    """
+    from harness.errors import RunError
+
+    with RunWriter(path) as writer:
+        run = read_run(path)
+        samples = {(name, sample.digest): sample for name, suite in suites.items() for sample in suite.test}
+        table = {
+            name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}
+            for name, suite in suites.items()
+        }
+        scores: list[ScoreRow] = []
+        with Progress("scoring", len(run.rows), "answers") as progress, ThreadPoolExecutor(2) as pool:
+            futures = []
+            for row in run.rows:
+                sample = samples.get((row.suite, row.sample_digest))
+                if sample is None:
+                    raise RunError(
+                        f"{path}: suite '{row.suite}' no longer asks {row.sample}. Run it again with `harness run`."
+                    )
+                futures.append(
+                    pool.submit(score_sample, suites[row.suite], row.arm, sample, row.completion, table[row.suite])
+                )
+            for future in futures:
+                scores += future.result()
+                progress.update()
+        write_scores(path, scores)
+        manifest: dict[str, Any] = dict(run.manifest)
+        manifest["suites"] = {
+            **manifest["suites"],
+            **{name: manifests.suite_card(suite) for name, suite in suites.items()},
+        }
+        writer.manifest(manifest)
+    return read_run(path)
+
+
+def _adapter(config: Config, name: str) -> AdapterRef:
+    adapter = config.adapters[name]
+    if not Path(adapter.path).is_dir():
+        todo = f"Train it with: harness train {name}" if adapter.train else "Fix its path in models.yaml."
+        raise AdapterError(f"adapter '{name}': nothing at {adapter.path}. {todo}")
+    return AdapterRef(name, adapter.path, adapter_digest(adapter.path))

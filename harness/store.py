@@ -1,0 +1,222 @@
+"""A run folder: run.json (manifest), completions.jsonl (append only), scores.jsonl (rewritable). Format 1, public.
+
+Each answer is written to the operating system before it is counted, and synced to disk at least once a second. A last line
+torn by a crash is dropped on reading and cut off before anything is appended. One process writes at a time (a lock file).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TextIO
+
+from harness.data import Completion, Row, Run, Score, ScoreRow
+from harness.errors import MachineError, RunError
+
+FORMAT = 1
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns a full disk or a missing permission into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        raise MachineError(
+            f"{path}: cannot be written ({error.strerror or error}). Free some space or fix the permission."
+        ) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replaces a file at once: readers see the old content or the new, never half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            partial.replace(path)
+        except OSError:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    """`write_text` of indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=list) + "\n")
+
+
+def row_to_json(row: Row) -> dict[str, Any]:
+    """A line of completions.jsonl: flat, so that pandas.read_json(path, lines=True) gives one column per field."""
+    done = row.completion
+    return {
+        "suite": row.suite, "arm": row.arm, "sample": row.sample, "sample_digest": row.sample_digest, "key": row.key,
+        "text": done.text, "target": row.target, "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens, "finish_reason": done.finish_reason, "seconds": round(done.seconds, 6),
+        "choice_logprobs": done.choice_logprobs, "messages": list(map(dict, row.messages)), "passages": row.passages,
+        "metadata": dict(row.metadata), "reused": row.reused,
+    }  # fmt: skip
+
+
+def row_from_json(value: Mapping[str, Any]) -> Row:
+    """The inverse of `row_to_json`."""
+    logprobs = value.get("choice_logprobs")
+    return Row(
+        suite=value["suite"],
+        arm=value["arm"],
+        sample=value["sample"],
+        sample_digest=value["sample_digest"],
+        key=value["key"],
+        messages=tuple(value["messages"]),
+        completion=Completion(
+            value["text"],
+            value["prompt_tokens"],
+            value["completion_tokens"],
+            value["finish_reason"],
+            value["seconds"],
+            None if logprobs is None else tuple(logprobs),
+        ),
+        target=value["target"],
+        metadata=value.get("metadata") or {},
+        passages=tuple(value.get("passages") or ()),
+        reused=bool(value.get("reused")),
+    )
+
+
+def score_to_json(row: ScoreRow) -> dict[str, Any]:
+    """A line of scores.jsonl."""
+    flat = asdict(row)
+    return {**{key: value for key, value in flat.items() if key != "score"}, **flat["score"]}
+
+
+def _score_from_json(value: Mapping[str, Any]) -> ScoreRow:
+    score = Score(value["value"], value["answer"], value["explanation"])
+    return ScoreRow(value["suite"], value["arm"], value["sample"], value["scorer"], value["primary"], score)
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Parsed lines; a torn last line is dropped, a broken one elsewhere is a RunError."""
+    if not path.is_file():
+        return
+    lines = path.read_bytes().split(b"\n")
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            yield json.loads(line)
+        except ValueError:
+            if number == len(lines) - 1:
+                return
+            raise RunError(
+                f"{path}:{number}: not JSON. The file was edited; restore it, or delete the run and run again."
+            ) from None
+
+
+def read_run(path: Path | str) -> Run:
+    """Reads a run folder. Where an arm answered a sample twice (a retrained adapter), the last answer counts."""
+    folder = Path(path)
+    manifest_file = folder / "run.json"
+    if not manifest_file.is_file():
+        raise RunError(f"{folder}: not a run folder (no run.json). Give a folder made by `harness run`.")
+    try:
+        manifest = json.loads(manifest_file.read_text("utf-8"))
+        number = manifest["format"]
+    except (ValueError, KeyError, TypeError, OSError):
+        raise RunError(f"{manifest_file}: not a run manifest. Give a folder made by `harness run`.") from None
+    if number != FORMAT:
+        raise RunError(
+            f"{manifest_file}: run format {number}, this harness reads {FORMAT}. Use the harness that made it."
+        )
+    try:
+        rows = {
+            (row.suite, row.arm, row.sample): row for row in map(row_from_json, _lines(folder / "completions.jsonl"))
+        }
+        scores = {
+            (score.suite, score.arm, score.sample, score.scorer): score
+            for score in map(_score_from_json, _lines(folder / "scores.jsonl"))
+        }
+    except (KeyError, TypeError) as error:
+        raise RunError(
+            f"{folder}: a row lacks {error}. The file was edited; restore it, or delete the run and run again."
+        ) from None
+    return Run(str(folder), manifest, tuple(rows.values()), tuple(scores.values()))
+
+
+def write_scores(folder: Path, scores: Iterable[ScoreRow]) -> None:
+    """Replaces scores.jsonl."""
+    write_text(folder / "scores.jsonl", "".join(json.dumps(score_to_json(score)) + "\n" for score in scores))
+
+
+class RunWriter:
+    """The one writer of a run folder. A second process gets a RunError that names the first one's pid."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (folder / "lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._lock.seek(0)
+            holder = self._lock.read().strip() or "unknown"
+            self._lock.close()
+            raise RunError(
+                f"{folder}: in use by process {holder}. Wait for it, stop it, or use another --out folder."
+            ) from None
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        self._streams: dict[str, TextIO] = {}
+        self._synced = time.monotonic()
+
+    def manifest(self, value: Mapping[str, Any]) -> None:
+        """Replaces run.json."""
+        write_json(self.folder / "run.json", value)
+
+    def append(self, file: str, value: Mapping[str, Any]) -> None:
+        """One line, handed to the operating system before this returns."""
+        path = self.folder / file
+        with writing(path):
+            if file not in self._streams:
+                _cut_torn_line(path)
+                self._streams[file] = path.open("a", encoding="utf-8")
+            stream = self._streams[file]
+            stream.write(json.dumps(value, default=list) + "\n")
+            stream.flush()
+            if time.monotonic() - self._synced > 1:
+                self._synced = time.monotonic()
+                for stream in self._streams.values():
+                    os.fsync(stream.fileno())
+
+    def close(self) -> None:
+        """Closes the files and gives the lock back."""
+        for stream in self._streams.values():
+            with writing(self.folder):
+                stream.close()
+        self._streams.clear()
+        if not self._lock.closed:
+            self._lock.truncate(0)
+            self._lock.close()
+
+    def __enter__(self) -> RunWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _cut_torn_line(path: Path) -> None:
+    if not path.is_file():
+        return
+    with path.open("rb+") as stream:
+        data = stream.read()
+        keep = data.rfind(b"\n") + 1
+        if keep < len(data):
+            stream.truncate(keep)

@@ -1,0 +1,212 @@
+"""Find and read suite folders. A folder is a suite if it holds suite.yaml; a mistake in it is one line with its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.config import read_yaml
+from harness.data import Passage, Sample, Sampling, ScorerSpec, Suite
+from harness.digests import PACKAGE, text_digest
+from harness.errors import SuiteError, did_you_mean
+from harness.fields import Fields, in_range
+
+KINDS = ("skill", "style", "format", "knowledge", "general")
+RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
+_SAMPLE_KEYS = ("id", "input", "target", "choices", "metadata")
+
+
+def shipped() -> Path:
+    """The folder of the suites that come with the harness: inside the package, or beside it in a checkout."""
+    inside = PACKAGE / "_shipped" / "suites"
+    return inside if inside.is_dir() else PACKAGE.parent / "suites"
+
+
+def find_suite(name: str, root: Path | None = None) -> Path:
+    """The folder of a suite: a path, `suites/NAME` under `root` (the folder of models.yaml), or a shipped one."""
+    here = Path.cwd() if root is None else root
+    for folder in (Path(name), here / name, here / "suites" / name, shipped() / name):
+        if (folder / "suite.yaml").is_file():
+            return folder
+    known = {path.parent.name for base in (here / "suites", shipped()) for path in base.glob("*/suite.yaml")}
+    if Path(name).is_dir():
+        raise SuiteError(f"{name}: no suite.yaml there. Make a suite with `harness init`.")
+    raise SuiteError(
+        f"no suite '{name}' (looked for a folder, in suites/ and among the shipped).{did_you_mean(name, known)}"
+    )
+
+
+def all_suites(root: Path | None = None) -> list[str]:
+    """Names of the suites beside models.yaml; the shipped ones when there are none."""
+    here = Path.cwd() if root is None else root
+    own = sorted(path.parent.name for path in (here / "suites").glob("*/suite.yaml"))
+    return own or sorted(path.parent.name for path in shipped().glob("*/suite.yaml"))
+
+
+def read_suite(name: str | Path, root: Path | None = None) -> Suite:
+    """Reads and checks a suite folder. Raises SuiteError with file, line and what to do."""
+    folder = find_suite(str(name), root)
+    file = folder / "suite.yaml"
+    top = Fields(read_yaml(file, SuiteError, "A suite folder needs one."), str(file), SuiteError)
+    top.only(("name", "version", "title", "question", "kind", "prompt", "scorers", "sampling", "margin", "chance"))
+    prompt = Fields(top.value.get("prompt") or {}, f"{file}: prompt", SuiteError)
+    prompt.only(("system", "template", "retrieval_template"))
+    kind = top.get("kind", str, "skill")
+    if kind not in KINDS:
+        raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
+    margin = top.get("margin", float, 0.05)
+    in_range(top, "margin", margin, 0.001, 1.0)
+    splits = {split: tuple(_samples(folder / f"{split}.jsonl", split)) for split in ("test", "dev", "train", "shots")}
+    corpus = tuple(_passages(folder / "corpus.jsonl"))
+    if not splits["test"]:
+        raise SuiteError(f"{folder / 'test.jsonl'}: no samples. A suite needs a test split; write one row per line.")
+    _unique_ids(folder, splits, corpus)
+    scorers = _scorers(top, file)
+    sampling = _sampling(top, file)
+    template = prompt.get("template", str, "{input}")
+    retrieval_template = prompt.get("retrieval_template", str, RETRIEVAL_TEMPLATE)
+    for key, text, slots in (
+        ("template", template, ("{input}",)),
+        ("retrieval_template", retrieval_template, ("{input}", "{passages}")),
+    ):
+        for slot in slots:
+            if slot not in text:
+                raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
+    name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
+    chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
+    code = [
+        Path(folder, spec.scorer.split(":")[0]).read_text("utf-8")
+        for spec in scorers
+        if ":" in spec.scorer and Path(folder, spec.scorer.split(":")[0]).is_file()
+    ]
+    parts = (name, version, system, template, retrieval_template, margin, chance, code)
+    content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
+    passages = [(passage.id, passage.text) for passage in corpus]
+    scoring = [(spec.name, spec.scorer, dict(spec.options), spec.primary) for spec in scorers]
+    return Suite(
+        name=name,
+        version=version,
+        path=str(folder),
+        title=top.get("title", str, name),
+        question=top.get("question", str, ""),
+        kind=kind,
+        corpus=corpus,
+        system=system.strip() if system else None,
+        template=template,
+        retrieval_template=retrieval_template,
+        scorers=scorers,
+        sampling=sampling,
+        margin=margin,
+        chance=chance,
+        digest=text_digest(parts, content, passages, scoring, vars(sampling)),
+        **splits,
+    )
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    """(place, parsed row) per line of a JSONL file; blank lines are passed over, a missing file has none."""
+    if not path.is_file():
+        return
+    try:
+        lines = path.read_text("utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SuiteError(f"{path}: cannot be read as UTF-8 text ({problem}).") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            yield where, json.loads(line)
+        except json.JSONDecodeError as problem:
+            raise SuiteError(
+                f"{where}: not JSON: {problem.msg} at column {problem.colno}. One object per line."
+            ) from None
+
+
+def _samples(path: Path, split: str) -> Iterator[Sample]:
+    for where, value in _rows(path):
+        row = Fields(value, where, SuiteError)
+        row.only(_SAMPLE_KEYS)
+        text = value.get("input")
+        if isinstance(text, list):
+            text = _conversation(text, where)
+        elif not isinstance(text, str) or not text.strip():
+            raise SuiteError(
+                f"{where}: 'input' is missing or empty. Give the question as text, or as a list of messages."
+            )
+        target = row.need("target", str)
+        if split == "train" and not target.strip():
+            raise SuiteError(f"{where}: the completion ('target') is empty. Remove the row or give its answer.")
+        choices = row.names("choices")
+        if choices and target not in choices:
+            raise SuiteError(f"{where}: target '{target[:40]}' is not one of the choices. Give it word for word.")
+        metadata = row.get("metadata", dict, {})
+        yield Sample(row.need("id", str), text, target, choices, metadata, text_digest(text, target, choices, metadata))
+
+
+def _conversation(turns: list[Any], where: str) -> tuple[Mapping[str, str], ...]:
+    for turn in turns:
+        message = Fields(turn, f"{where}: input", SuiteError)
+        message.only(("role", "content"))
+        message.need("content", str)
+        if message.need("role", str) not in ("system", "user", "assistant"):
+            raise SuiteError(f"{where}: input: no role '{turn['role']}'. Use system, user or assistant.")
+    if not turns or turns[-1]["role"] != "user":
+        raise SuiteError(f"{where}: a conversation must end with a user turn.")
+    return tuple(turns)
+
+
+def _passages(path: Path) -> Iterator[Passage]:
+    for where, value in _rows(path):
+        row = Fields(value, where, SuiteError)
+        row.only(("id", "text", "metadata"))
+        yield Passage(row.need("id", str), row.need("text", str), row.get("metadata", dict, {}))
+
+
+def _unique_ids(folder: Path, splits: Mapping[str, tuple[Sample, ...]], corpus: tuple[Passage, ...]) -> None:
+    seen: dict[str, str] = {}
+    ids = [(item.id, f"{split}.jsonl") for split, items in splits.items() for item in items]
+    for identity, file in [*ids, *((passage.id, "corpus.jsonl") for passage in corpus)]:
+        if identity in seen:
+            raise SuiteError(
+                f"{folder / file}: id '{identity}' is already used in {seen[identity]}. Ids must be unique."
+            )
+        seen[identity] = file
+
+
+def _scorers(top: Fields, file: Path) -> tuple[ScorerSpec, ...]:
+    specs = []
+    for index, value in enumerate(top.need("scorers", list)):
+        fields = Fields(value, f"{file}: scorers[{index}]", SuiteError)
+        fields.only(("name", "scorer", "options", "primary"))
+        scorer = fields.need("scorer", str)
+        name = fields.get("name", str, scorer)
+        specs.append(ScorerSpec(name, scorer, fields.get("options", dict, {}), fields.get("primary", bool, False)))
+    if len(specs) == 1:
+        specs = [ScorerSpec(specs[0].name, specs[0].scorer, specs[0].options, True)]
+    if sum(spec.primary for spec in specs) != 1:
+        raise SuiteError(
+            f"{file}: scorers: exactly one must be `primary: true`, found {sum(s.primary for s in specs)}."
+        )
+    if len({spec.name for spec in specs}) < len(specs):
+        raise SuiteError(f"{file}: scorers: two have the same name. Give each its own.")
+    return tuple(specs)
+
+
+def _sampling(top: Fields, file: Path) -> Sampling:
+    fields = Fields(top.value.get("sampling") or {}, f"{file}: sampling", SuiteError)
+    fields.only(("max_tokens", "temperature", "top_p", "seed", "stop"))
+    default = Sampling()
+    sampling = Sampling(
+        fields.get("max_tokens", int, default.max_tokens),
+        fields.get("temperature", float, default.temperature),
+        fields.get("top_p", float, default.top_p),
+        fields.get("seed", int, default.seed),
+        fields.names("stop"),
+    )
+    in_range(fields, "max_tokens", sampling.max_tokens, 1, 10**6)
+    in_range(fields, "temperature", sampling.temperature, 0, 10)
+    in_range(fields, "top_p", sampling.top_p, 0.001, 1)
+    return sampling

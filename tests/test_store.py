@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas
+import pytest
+
+from harness.data import Completion, Row, Score, ScoreRow
+from harness.errors import MachineError, RunError
+from harness.store import RunWriter, read_run, row_from_json, row_to_json, score_to_json, write_json, write_text
+
+
+def _row(sample: str, text: str = "x") -> Row:
+    return Row("s", "a", sample, f"d-{sample}", f"k-{sample}", ({"role": "user", "content": "q\u2028"},), Completion(text), "t")
+
+
+def _write(folder: Path, *rows: Row) -> None:
+    with RunWriter(folder) as writer:
+        writer.manifest({"format": 1})
+        for row in rows:
+            writer.append("completions.jsonl", row_to_json(row))
+            score = ScoreRow(row.suite, row.arm, row.sample, "exact", True, Score(1.0, "x", "y"))
+            writer.append("scores.jsonl", score_to_json(score))
+
+
+def test_rows_come_back_as_they_went() -> None:
+    row = _row("1", "né\u202e\ud800 \x00")
+    assert row_from_json(json.loads(json.dumps(row_to_json(row)))) == row
+
+
+def test_a_run_is_read_back(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1"), _row("2"))
+    run = read_run(tmp_path)
+    assert [row.sample for row in run.rows] == ["1", "2"]
+    assert run.scores[0].score == Score(1.0, "x", "y")
+
+
+def test_pandas_reads_the_files(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1"), _row("2"))
+    assert list(pandas.read_json(tmp_path / "completions.jsonl", lines=True)["sample"]) == [1, 2]
+
+
+def test_a_torn_last_line_is_dropped_and_cut_before_appending(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1"))
+    file = tmp_path / "completions.jsonl"
+    with file.open("a") as stream:
+        stream.write('{"suite": "s", "ar')
+    assert len(read_run(tmp_path).rows) == 1
+    _write(tmp_path, _row("2"))
+    assert [row.sample for row in read_run(tmp_path).rows] == ["1", "2"]
+
+
+def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1"), _row("2"))
+    file = tmp_path / "completions.jsonl"
+    file.write_text("{broken\n" + file.read_text())
+    with pytest.raises(RunError, match=r"completions\.jsonl:1: not JSON"):
+        read_run(tmp_path)
+
+
+def test_the_last_answer_of_a_sample_counts(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1", "old"), _row("1", "new"))
+    assert [row.completion.text for row in read_run(tmp_path).rows] == ["new"]
+
+
+@pytest.mark.parametrize("manifest", [None, "{", "[]", '{"format": 99}', "{}"])
+def test_a_folder_that_is_no_run_is_one_clear_line(tmp_path: Path, manifest: str | None) -> None:
+    if manifest is not None:
+        (tmp_path / "run.json").write_text(manifest)
+    with pytest.raises(RunError) as caught:
+        read_run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_second_writer_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    code = f"""
+import os, sys, pathlib
+from harness.store import RunWriter
+with RunWriter(pathlib.Path({str(tmp_path)!r})):
+    print(os.getpid(), flush=True)
+    sys.stdin.read()
+"""
+    holder = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdin is not None
+    pid = holder.stdout.readline().strip()
+    with pytest.raises(RunError, match=f"in use by process {pid}"):
+        RunWriter(tmp_path)
+    holder.stdin.close()
+    holder.wait()
+    holder.stdout.close()
+    RunWriter(tmp_path).close()
+
+
+def test_a_full_disk_is_one_clear_line() -> None:
+    with pytest.raises(MachineError, match="No space left"):
+        write_text_to_full()
+
+
+def write_text_to_full() -> None:
+    from harness.store import writing
+
+    with writing(Path("/dev/full")), open("/dev/full", "w") as stream:
+        stream.write("x" * 100_000)
+
+
+def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": 1})
+    write_text(tmp_path / "a.json", "new")
+    assert (tmp_path / "a.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
