@@ -1,0 +1,245 @@
+"""Arms side by side on the same samples: what was measured (summarize) and how two arms differ (compare).
+
+Samples are paired by content (Row.sample_digest), never by position or id. Two sides that were not measured the same
+way raise NotComparable before any number. An answer the engine failed to give (finish_reason "error") counts as
+missing, as does an answer without a score; an answer the model got wrong does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data import ArmSummary, Comparison, Row, Run
+from harness.errors import NotComparable, RunError, did_you_mean
+from harness.stats.paired import difference_interval, difference_p, flips, mean, mean_interval
+from harness.stats.power import smallest_difference, spread
+
+SMALL = 30
+"""Below this many samples a comparison says so."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A run, indexed: answers by (suite, arm), and scores by (suite, arm, scorer) and sample digest, and
+    the probe (metadata key "probe", else "all") by (suite, sample digest).
+
+    A question that was asked several times (same digest) holds several scores; it counts once, with their mean.
+    """
+
+    run: Run
+    suites: Mapping[str, Mapping[str, Any]]
+    arms: Mapping[str, Mapping[str, Any]]
+    rows: Mapping[tuple[str, str], tuple[Row, ...]]
+    scores: Mapping[tuple[str, str, str], Mapping[str, tuple[float, ...]]]
+    probes: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Scores of two arms on the same samples, ordered by digest. missing: samples that one side or both lack."""
+
+    baseline: tuple[float, ...]
+    candidate: tuple[float, ...]
+    probes: tuple[str, ...]
+    missing: int
+
+
+def tabulate(run: Run) -> Table:
+    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts."""
+    latest = {(row.suite, row.arm, row.sample): row for row in run.rows}
+    values = {(s.suite, s.arm, s.sample, s.scorer): float(s.score.value) for s in run.scores}
+    rows: dict[tuple[str, str], list[Row]] = {}
+    probes: dict[tuple[str, str], str] = {}
+    for row in latest.values():
+        if row.completion.finish_reason != "error":
+            rows.setdefault((row.suite, row.arm), []).append(row)
+            probes[row.suite, row.sample_digest] = str(row.metadata.get("probe", "all"))
+    scores: dict[tuple[str, str, str], dict[str, tuple[float, ...]]] = {}
+    for (suite, arm, sample, scorer), value in values.items():
+        found = latest.get((suite, arm, sample))
+        if found is not None and found.completion.finish_reason != "error":
+            by_digest = scores.setdefault((suite, arm, scorer), {})
+            by_digest[found.sample_digest] = (*by_digest.get(found.sample_digest, ()), value)
+    manifest = run.manifest
+    return Table(
+        run,
+        manifest.get("suites", {}),
+        manifest.get("arms", {}),
+        {key: tuple(found) for key, found in rows.items()},
+        scores,
+        probes,
+    )
+
+
+def suite_names(table: Table) -> list[str]:
+    """Suites of the manifest that hold at least one answer, in the manifest's order."""
+    return [suite for suite in table.suites if any((suite, arm) in table.rows for arm in table.arms)]
+
+
+def arm_names(table: Table, suite: str) -> list[str]:
+    """Arms with at least one answer on this suite, in the manifest's order."""
+    return [arm for arm in table.arms if (suite, arm) in table.rows]
+
+
+def scorer_names(table: Table, suite: str) -> list[str]:
+    """The suite's scorers, the primary one first."""
+    specs = sorted(table.suites[suite]["scorers"], key=lambda spec: not spec.get("primary", False))
+    return [spec["name"] for spec in specs]
+
+
+def summarize(run: Run) -> list[ArmSummary]:
+    """Every arm on every suite, by the primary scorer; see ArmSummary. Arms without any score are left out."""
+    table = tabulate(run)
+    found = [summarize_arm(table, suite, arm) for suite in suite_names(table) for arm in arm_names(table, suite)]
+    return [summary for summary in found if summary is not None]
+
+
+def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
+    """One arm on one suite, None if nothing of it was scored."""
+    scorer = scorer_names(table, suite)[0]
+    scores = [mean(values) for values in table.scores.get((suite, arm, scorer), {}).values()]
+    if not scores:
+        return None
+    completions = [row.completion for row in table.rows[suite, arm]]
+    seconds = sorted(c.seconds for c in completions)
+    engine = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
+    computed = sum(not row.reused for row in table.rows[suite, arm])
+    return ArmSummary(
+        suite=suite,
+        arm=arm,
+        scorer=scorer,
+        n=len(scores),
+        mean=mean(scores),
+        interval=mean_interval(scores),
+        prompt_tokens=mean([c.prompt_tokens for c in completions]),
+        completion_tokens=mean([c.completion_tokens for c in completions]),
+        seconds=mean(seconds),
+        seconds_p95=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
+        engine_seconds=engine / computed if engine and computed else None,
+        fine_tuned=table.arms[arm].get("adapter") is not None,
+        cut_off=sum(c.finish_reason == "length" for c in completions),
+    )
+
+
+def compare(run: Run, suite: str, baseline: str, candidate: str, scorer: str | None = None) -> Comparison:
+    """Two arms of one run on one suite, by its primary scorer unless another is named.
+
+    Raises NotComparable when they share fewer than two samples, RunError for a name the run does not know.
+    """
+    table = tabulate(run)
+    return compare_tables(table, baseline, table, candidate, suite, scorer)
+
+
+def compare_runs(run_a: Run, arm_a: str, run_b: Run, arm_b: str, suite: str, scorer: str | None = None) -> Comparison:
+    """An arm of one run (baseline) against an arm of another (candidate) on one suite.
+
+    Raises NotComparable, naming what differs, when the suite's version or content, the scorer or the sampling differ.
+    """
+    return compare_tables(tabulate(run_a), arm_a, tabulate(run_b), arm_b, suite, scorer)
+
+
+def compare_tables(
+    a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str | None = None
+) -> Comparison:
+    """compare_runs on runs that are already indexed."""
+    _check_names(a, suite, baseline)
+    _check_names(b, suite, candidate)
+    differing = differences(a, b, suite)
+    if differing:
+        raise NotComparable(f"{suite}: measured in two ways: {'; '.join(differing)}. Run both sides the same way.")
+    name = scorer or scorer_names(a, suite)[0]
+    if name not in scorer_names(a, suite):
+        raise RunError(f"{suite}: no scorer '{name}'.{did_you_mean(name, scorer_names(a, suite))}")
+    pairs = pair(a, baseline, b, candidate, suite, name)
+    if len(pairs.baseline) < 2:
+        raise NotComparable(
+            f"{suite}: {baseline} and {candidate} share {len(pairs.baseline)} scored samples, at least 2 are needed. "
+            "Finish both runs."
+        )
+    return _comparison(suite, name, baseline, candidate, pairs)
+
+
+def differences(a: Table, b: Table, suite: str) -> list[str]:
+    """What keeps two runs from being compared on a suite: version, scorers, sampling, content. Empty if nothing."""
+    if a.run is b.run:
+        return []
+    one, two = a.suites[suite], b.suites[suite]
+    found = [
+        f"{what} {one.get(key)} and {two.get(key)}"
+        for key, what in (("version", "suite version"), ("scorers", "scorers"), ("sampling", "sampling"))
+        if one.get(key) != two.get(key)
+    ]
+    if one.get("digest") != two.get("digest"):
+        found.append(f"suite digest {str(one.get('digest'))[:12]} and {str(two.get('digest'))[:12]}")
+    return found
+
+
+def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str) -> Pairs:
+    """Scores of both sides on the samples they share, in an order that does not depend on the runs' order."""
+    left = a.scores.get((suite, baseline, scorer), {})
+    right = b.scores.get((suite, candidate, scorer), {})
+    shared = sorted(left.keys() & right.keys())
+    asked = max(
+        _asked(a.suites[suite]),
+        _asked(b.suites[suite]),
+        sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys()),
+    )
+    answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+    return Pairs(
+        tuple(mean(left[d]) for d in shared),
+        tuple(mean(right[d]) for d in shared),
+        tuple(a.probes.get((suite, d), "all") for d in shared),
+        asked - answered,
+    )
+
+
+def _asked(about: Mapping[str, Any]) -> int:
+    """How many samples a run set out to answer: all of the test split, unless it was limited (n_asked)."""
+    return int(about.get("n_asked") or about.get("n_test") or 0)
+
+
+def _comparison(suite: str, scorer: str, baseline: str, candidate: str, pairs: Pairs) -> Comparison:
+    left, right = pairs.baseline, pairs.candidate
+    n = len(left)
+    wins, losses = flips(left, right)
+    p, p_method = difference_p(left, right)
+    return Comparison(
+        suite=suite,
+        scorer=scorer,
+        baseline=baseline,
+        candidate=candidate,
+        n=n,
+        missing=pairs.missing,
+        baseline_mean=mean(left),
+        candidate_mean=mean(right),
+        difference=mean([c - b for b, c in zip(left, right, strict=True)]),
+        interval=difference_interval(left, right),
+        p=p,
+        p_method=p_method,
+        wins=wins,
+        losses=losses,
+        ties=n - wins - losses,
+        mde=smallest_difference(spread(left, right), n),
+        note=_note(mean(left), mean(right), n, pairs.missing),
+    )
+
+
+def _note(baseline: float, candidate: float, n: int, missing: int) -> str:
+    notes = []
+    if baseline == candidate and baseline in (0, 1):
+        notes.append(f"both at {baseline:.0%}: this suite cannot tell them apart".replace("%", " %"))
+    if n < SMALL:
+        notes.append(f"only {n} samples")
+    if missing:
+        notes.append(f"{missing} of {n + missing} samples are missing on one side")
+    return "; ".join(notes)
+
+
+def _check_names(table: Table, suite: str, arm: str) -> None:
+    where = table.run.path
+    if suite not in table.suites:
+        raise RunError(f"{where}: no suite '{suite}'.{did_you_mean(suite, table.suites)}")
+    if arm not in table.arms:
+        raise RunError(f"{where}: no arm '{arm}'.{did_you_mean(arm, table.arms)}")

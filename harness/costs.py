@@ -1,0 +1,107 @@
+"""When does a fine-tuned arm pay its training back against a dearer prompt?
+
+Everything is measured engine time on this machine: training seconds, and engine seconds per request of both arms at
+the load of the run. The price of a GPU hour turns it into money; the number of requests does not depend on it.
+What is not covered: labelling the data, people's time, and an idle machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.compare import Table, summarize_arm, tabulate
+from harness.data import ArmSummary, Run
+from harness.roles import candidates, reference
+
+
+@dataclass(frozen=True)
+class BreakEven:
+    """After how many requests `arm` has paid its training back against `against`; None with a reason when never.
+
+    usd fields are None without costs.gpu_hour_usd; months is None without costs.requests_per_month.
+    """
+
+    suite: str
+    arm: str
+    against: str
+    requests: int | None
+    reason: str
+    training_seconds: float | None
+    seconds_per_request: float | None
+    against_seconds_per_request: float | None
+    training_usd: float | None
+    usd_per_1000: float | None
+    against_usd_per_1000: float | None
+    months: float | None
+
+
+def break_even(run: Run, suite: str, arm: str, against: str) -> BreakEven:
+    """Requests after which the fine-tuned `arm` has paid its training back against `against` on this suite."""
+    return break_even_of(tabulate(run), suite, arm, against)
+
+
+def break_evens(run: Run) -> list[BreakEven]:
+    """Every fine-tuned arm against the reference of every suite that is not a general-ability suite."""
+    table = tabulate(run)
+    found = []
+    for suite, about in table.suites.items():
+        arms = [a for a in table.arms if (suite, a) in table.rows]
+        if about.get("kind") == "general" or len(arms) < 2:
+            continue
+        against = reference(table, suite)[0]
+        for arm in candidates(table, suite):
+            if table.arms[arm].get("adapter") is not None:
+                found.append(break_even_of(table, suite, arm, against))
+    return found
+
+
+def break_even_of(table: Table, suite: str, arm: str, against: str) -> BreakEven:
+    """break_even on a run that is already indexed."""
+    price = table.run.manifest.get("costs", {}).get("gpu_hour_usd")
+    monthly = table.run.manifest.get("costs", {}).get("requests_per_month")
+    training = _training_seconds(table, arm)
+    own, other = _per_request(summarize_arm(table, suite, arm)), _per_request(summarize_arm(table, suite, against))
+    requests, reason = _requests(training, own, other, arm, against)
+
+    def usd(seconds: float | None, times: int = 1) -> float | None:
+        return None if seconds is None or price is None else seconds * times * price / 3600
+
+    return BreakEven(
+        suite,
+        arm,
+        against,
+        requests,
+        reason,
+        training,
+        own,
+        other,
+        usd(training),
+        usd(own, 1000),
+        usd(other, 1000),
+        requests / monthly if requests is not None and monthly else None,
+    )
+
+
+def _requests(
+    training: float | None, own: float | None, other: float | None, arm: str, against: str
+) -> tuple[int | None, str]:
+    if training is None:
+        return None, f"the training of {arm} was not recorded"
+    if own is None or other is None:
+        return None, "engine seconds were not measured"
+    if own >= other:
+        return None, f"a request to {arm} takes no less engine time than one to {against}"
+    return int(training / (other - own)) + 1, ""
+
+
+def _training_seconds(table: Table, arm: str) -> float | None:
+    adapter = table.arms[arm].get("adapter")
+    recorded: Mapping[str, Any] | None = table.run.manifest.get("adapters", {}).get(adapter, {}).get("train")
+    seconds = (recorded or {}).get("seconds")
+    return None if seconds is None else float(seconds)
+
+
+def _per_request(summary: ArmSummary | None) -> float | None:
+    return None if summary is None else summary.engine_seconds

@@ -1,0 +1,281 @@
+"""Two arms on the same samples: how large is the difference, and how sure are we?
+
+0/1 scores: Tango's score interval and the mid-p McNemar test. Graded scores: the paired t interval and test.
+Both sides are arrays in 0..1 units; a difference is candidate - baseline.
+
+What is not covered: samples that share a source (they count as independent here), and graded scores that are almost
+always equal with rare large drops (the t interval is then too narrow: about 91 % instead of 95 % at n=100).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Literal
+
+from harness.data import Interval
+
+LEVEL = 0.95
+SAME = 1e-9
+"""Two scores closer than this are the same score."""
+
+Alternative = Literal["two-sided", "greater", "less"]
+
+
+def z_value(probability: float) -> float:
+    """The standard normal quantile, e.g. 1.96 for 0.975."""
+    return NormalDist().inv_cdf(probability)
+
+
+def is_binary(values: Sequence[float]) -> bool:
+    """Whether every score is 0 or 1."""
+    return all(v == 0 or v == 1 for v in values)
+
+
+# --- 0/1 scores ------------------------------------------------------------------------------------------------------
+
+
+def wilson(successes: int, n: int, level: float = LEVEL) -> Interval:
+    """Wilson's score interval for one share: n >= 1, 0 <= successes <= n.
+
+    Never of zero width, and never below 92 % true coverage where the usual +-1.96 standard errors fall to 45 %.
+    """
+    if n < 1 or not 0 <= successes <= n:
+        raise ValueError(f"wilson: {successes} of {n}: needs n >= 1 and 0 <= successes <= n")
+    z = z_value((1 + level) / 2)
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else max(0.0, centre - half)
+    high = 1.0 if successes == n else min(1.0, centre + half)
+    return Interval(low, high, level, "Wilson")
+
+
+def mcnemar_midp(wins: int, losses: int, alternative: Alternative = "two-sided") -> float:
+    """Mid-p McNemar test that wins and losses are equally likely; ties carry no information.
+
+    "greater": the candidate is better; "less": it is worse. No wins and no losses: p = 1 (0.5 one-sided).
+    """
+    m = wins + losses
+    if alternative == "two-sided":
+        return min(1.0, 2 * min(_midp_tail(m, wins), _midp_tail(m, losses)))
+    return _midp_tail(m, wins if alternative == "greater" else losses)
+
+
+def _midp_tail(m: int, k: int) -> float:
+    """P(X > k) + P(X = k) / 2 for X ~ binomial(m, 1/2), exact in whole numbers."""
+    term, beyond = 1, 0  # by symmetry P(X > k) = P(X < m - k), which starts at one way out of 2^m
+    for i in range(m - k):
+        beyond += term
+        term = term * (m - i) // (i + 1)
+    return (2 * beyond + term) / (1 << (m + 1))
+
+
+def tango_z(wins: int, losses: int, n: int, difference: float) -> float:
+    """Tango's score statistic against a true difference in -1..1; large when the data lie above it."""
+    top, spread = _tango_parts(wins, losses, n, difference)
+    if spread > 0:
+        return top / spread
+    return 0.0 if abs(top) < SAME else math.copysign(math.inf, top)
+
+
+def _tango_parts(wins: int, losses: int, n: int, difference: float) -> tuple[float, float]:
+    # q is the share of losses that is likeliest under the difference: Tango (1998), Statistics in Medicine 17, 891.
+    a = 2 * n
+    b = (2 * n - wins + losses) * difference - wins - losses
+    c = -losses * difference * (1 - difference)
+    q = (math.sqrt(max(0.0, b * b - 4 * a * c)) - b) / (2 * a)
+    variance = n * (2 * q + difference * (1 - difference))
+    return wins - losses - n * difference, math.sqrt(max(0.0, variance))
+
+
+def tango_lower(wins: int, losses: int, n: int, confidence: float = 0.95) -> float:
+    """One-sided lower confidence bound of the difference, e.g. for "not worse by the margin"."""
+    _check_table(wins, losses, n)
+    if losses == n:
+        return -1.0
+    z = z_value(confidence)
+    low, high = -1.0, (wins - losses) / n
+    for _ in range(50):
+        middle = (low + high) / 2
+        top, spread = _tango_parts(wins, losses, n, middle)
+        if top > z * spread:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def tango_upper(wins: int, losses: int, n: int, confidence: float = 0.95) -> float:
+    """One-sided upper confidence bound of the difference."""
+    return -tango_lower(losses, wins, n, confidence)
+
+
+def tango(wins: int, losses: int, n: int, level: float = LEVEL) -> Interval:
+    """Tango's score interval for the difference of two paired shares, by inverting its score test.
+
+    wins, losses: samples that only the candidate, only the baseline answered right; n >= 2 samples in all.
+    Without wins and losses it is +- z^2/(n + z^2), never zero: n equal answers do not prove equality.
+    """
+    confidence = (1 + level) / 2
+    return Interval(
+        tango_lower(wins, losses, n, confidence), tango_upper(wins, losses, n, confidence), level, "Tango score"
+    )
+
+
+def _check_table(wins: int, losses: int, n: int) -> None:
+    if n < 2:
+        raise ValueError(f"a paired comparison needs at least 2 samples, got {n}")
+    if wins < 0 or losses < 0 or wins + losses > n:
+        raise ValueError(f"{wins} wins and {losses} losses do not fit n={n}")
+
+
+# --- graded scores ---------------------------------------------------------------------------------------------------
+
+
+def mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """Sample standard deviation (n - 1), 0 where rounding is all that differs."""
+    centre = mean(values)
+    spread = math.sqrt(math.fsum((v - centre) ** 2 for v in values) / (len(values) - 1))
+    return spread if spread > SAME else 0.0
+
+
+def t_lower(values: Sequence[float], confidence: float, lowest: float = -1.0, highest: float = 1.0) -> float:
+    """One-sided lower confidence bound of a mean of values in lowest..highest.
+
+    Equal values do not give the mean itself: a share q of samples that would fall to `lowest` stays unseen in n draws
+    with probability (1 - q)^n, so the largest q that is still plausible is taken off.
+    """
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"an interval for graded scores needs at least 2 samples, got {n}")
+    centre, spread = mean(values), deviation(values)
+    if spread == 0:
+        unseen = 1 - (1 - confidence) ** (1 / n)
+        return centre - unseen * (centre - lowest)
+    return max(lowest, centre - _t_value(confidence, n - 1) * spread / math.sqrt(n))
+
+
+def t_upper(values: Sequence[float], confidence: float, lowest: float = -1.0, highest: float = 1.0) -> float:
+    """One-sided upper confidence bound of a mean; see t_lower."""
+    return -t_lower([-v for v in values], confidence, -highest, -lowest)
+
+
+def mean_t(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """t interval for the mean of one arm's graded scores (0..1), n >= 2."""
+    confidence = (1 + level) / 2
+    return Interval(t_lower(values, confidence, 0.0, 1.0), t_upper(values, confidence, 0.0, 1.0), level, "t")
+
+
+def paired_t(differences: Sequence[float], level: float = LEVEL) -> Interval:
+    """t interval for the mean of paired differences (-1..1), n >= 2."""
+    confidence = (1 + level) / 2
+    return Interval(t_lower(differences, confidence), t_upper(differences, confidence), level, "paired t")
+
+
+def paired_t_p(differences: Sequence[float], alternative: Alternative = "two-sided") -> float:
+    """p of the paired t test. All differences equal: the exact sign-flip p instead (1 when they are all zero)."""
+    n = len(differences)
+    if n < 2:
+        raise ValueError(f"a paired comparison needs at least 2 samples, got {n}")
+    centre, spread = mean(differences), deviation(differences)
+    if spread == 0:
+        return _equal_differences_p(centre, n, alternative)
+    from scipy.special import stdtr
+
+    t = centre / (spread / math.sqrt(n))
+    if alternative == "two-sided":
+        return min(1.0, 2 * float(stdtr(n - 1, -abs(t))))
+    return float(stdtr(n - 1, -t if alternative == "greater" else t))
+
+
+def _equal_differences_p(centre: float, n: int, alternative: Alternative) -> float:
+    if abs(centre) <= SAME:
+        return 1.0
+    if alternative == "two-sided":
+        return min(1.0, 2.0 ** (1 - n))
+    return 2.0**-n if (centre > 0) == (alternative == "greater") else 1.0
+
+
+def sign_flip_p(differences: Sequence[float], seed: int = 0, draws: int = 10_000) -> float:
+    """Two-sided permutation p: how often do random signs give a mean as far from zero? Seeded Monte Carlo, with +1.
+
+    Ties count as "as far" (>=): with a strict > the test finds differences in equal arms.
+    """
+    import numpy as np
+
+    d = np.asarray(differences, dtype=float)
+    if d.size < 2:
+        raise ValueError(f"a paired comparison needs at least 2 samples, got {d.size}")
+    generator = np.random.default_rng(seed)
+    hits = 0
+    for start in range(0, draws, 1000):
+        signs = generator.integers(0, 2, size=(min(1000, draws - start), d.size)) * 2 - 1
+        hits += int(np.sum(np.abs(signs @ d) >= abs(d.sum()) - SAME))
+    return (hits + 1) / (draws + 1)
+
+
+def _t_value(probability: float, df: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(df, probability))
+
+
+# --- either kind -----------------------------------------------------------------------------------------------------
+
+
+def flips(baseline: Sequence[float], candidate: Sequence[float]) -> tuple[int, int]:
+    """(wins, losses): samples where the candidate scores higher, lower."""
+    wins = sum(c > b + SAME for b, c in zip(baseline, candidate, strict=True))
+    losses = sum(c < b - SAME for b, c in zip(baseline, candidate, strict=True))
+    return wins, losses
+
+
+def difference_bound(baseline: Sequence[float], candidate: Sequence[float], confidence: float, side: str) -> float:
+    """One-sided bound (side "lower" or "upper") of candidate - baseline: Tango for 0/1 scores, t for graded ones."""
+    if is_binary(baseline) and is_binary(candidate):
+        wins, losses = flips(baseline, candidate)
+        return (tango_lower if side == "lower" else tango_upper)(wins, losses, len(baseline), confidence)
+    differences = [c - b for b, c in zip(baseline, candidate, strict=True)]
+    return (t_lower if side == "lower" else t_upper)(differences, confidence)
+
+
+def difference_interval(baseline: Sequence[float], candidate: Sequence[float], level: float = LEVEL) -> Interval:
+    """Two-sided interval of candidate - baseline: Tango for 0/1 scores, paired t for graded ones."""
+    if is_binary(baseline) and is_binary(candidate):
+        return tango(*flips(baseline, candidate), len(baseline), level)
+    return paired_t([c - b for b, c in zip(baseline, candidate, strict=True)], level)
+
+
+def difference_p(
+    baseline: Sequence[float], candidate: Sequence[float], alternative: Alternative = "two-sided"
+) -> tuple[float, str]:
+    """(p, name of the test): mid-p McNemar for 0/1 scores, paired t for graded ones."""
+    if is_binary(baseline) and is_binary(candidate):
+        return mcnemar_midp(*flips(baseline, candidate), alternative), "mid-p McNemar"
+    return paired_t_p([c - b for b, c in zip(baseline, candidate, strict=True)], alternative), "paired t"
+
+
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
+    """Interval of one arm's mean score: Wilson for 0/1 scores, t for graded ones; one graded score says nothing."""
+    if is_binary(values):
+        return wilson(round(math.fsum(values)), len(values), level)
+    if len(values) == 1:
+        return Interval(0.0, 1.0, level, "one sample")
+    return mean_t(values, level)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's adjusted p values, in the order given: compare each with alpha itself."""
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    adjusted = [0.0] * len(p_values)
+    running = 0.0
+    for rank, i in enumerate(order):
+        running = max(running, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = running
+    return adjusted
