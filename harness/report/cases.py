@@ -1,0 +1,94 @@
+"""One case per sample: the question once, and every arm's answer to it side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data import Row, Run, ScoreRow
+
+RIGHT = 0.5
+"""A primary score of at least this counts as right where the page must say right or wrong."""
+
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one arm answered: the stored row, its primary score (None if unscored) and the other scores."""
+
+    row: Row
+    primary: ScoreRow | None
+    others: tuple[ScoreRow, ...] = ()
+
+    @property
+    def value(self) -> float | None:
+        return None if self.primary is None else self.primary.score.value
+
+
+@dataclass(frozen=True)
+class Case:
+    """One sample of one suite. question: the shortest user turn any arm sent, i.e. the one without passages."""
+
+    suite: str
+    sample: str
+    anchor: str
+    question: str
+    target: str
+    metadata: Mapping[str, Any]
+    answers: Mapping[str, Answer]
+
+    def change(self, reference: str, candidate: str) -> float | None:
+        """Candidate's score minus the reference's, -1..1; None where one of the two is missing."""
+        before, after = self.value(reference), self.value(candidate)
+        return None if before is None or after is None else after - before
+
+    def value(self, arm: str) -> float | None:
+        return self.answers[arm].value if arm in self.answers else None
+
+
+def anchor(suite: str, sample: str) -> str:
+    """The permalink of a sample: "suite/id" where both are plain, a hash of them otherwise.
+
+    >>> anchor("sql", "sql-0001")
+    'sql/sql-0001'
+    """
+    if _SAFE.fullmatch(suite) and _SAFE.fullmatch(sample):
+        return f"{suite}/{sample}"
+    return "s-" + hashlib.sha256(f"{suite}\0{sample}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def cases(run: Run) -> list[Case]:
+    """Every sample of the run, suites and samples in the order in which the run asked them."""
+    scored: dict[tuple[str, str, str], list[ScoreRow]] = {}
+    for score in run.scores:
+        scored.setdefault((score.suite, score.sample, score.arm), []).append(score)
+    asked: dict[tuple[str, str], list[Row]] = {}
+    for row in run.rows:
+        asked.setdefault((row.suite, row.sample), []).append(row)
+    suites = {name: place for place, name in enumerate(run.manifest.get("suites", {}))}
+    arms = {name: place for place, name in enumerate(run.manifest.get("arms", {}))}
+    made = [_case(rows, arms, scored) for rows in asked.values()]
+    return sorted(made, key=lambda case: (suites.get(case.suite, len(suites)), case.sample))
+
+
+def _case(
+    rows: Sequence[Row], arms: Mapping[str, int], scored: Mapping[tuple[str, str, str], Sequence[ScoreRow]]
+) -> Case:
+    answers = {}
+    for row in sorted(rows, key=lambda row: (arms.get(row.arm, len(arms)), row.arm)):
+        mine = scored.get((row.suite, row.sample, row.arm), ())
+        primary = next((score for score in mine if score.primary), None)
+        answers[row.arm] = Answer(row, primary, tuple(score for score in mine if not score.primary))
+    first = next(iter(answers.values())).row
+    question = min((_last_user_turn(row) for row in rows), key=len)
+    return Case(
+        first.suite, first.sample, anchor(first.suite, first.sample), question, first.target, first.metadata, answers
+    )
+
+
+def _last_user_turn(row: Row) -> str:
+    return next((turn["content"] for turn in reversed(row.messages) if turn["role"] == "user"), "")

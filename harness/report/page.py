@@ -1,0 +1,93 @@
+"""The page and its Markdown twin, put together from a view. One file, nothing loaded, nothing sent."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+from typing import Any
+
+from harness.report import block, text
+from harness.report.cases import RIGHT
+from harness.report.view import PageView
+
+SHORT = 1_200
+"""Characters of one text on a card that is shown without JavaScript."""
+
+
+def html_page(page: PageView) -> str:
+    """The whole report as one HTML document.
+
+    Safe against what a model wrote: everything is escaped, texts travel in base64, and a content security policy
+    lets only this file's own script and style run, by their hashes, and nothing load.
+    """
+    from markupsafe import Markup
+
+    css, js = _asset("report.css"), _asset("report.js")
+    suites = [
+        {
+            "name": suite.name,
+            "title": suite.title,
+            "reference": suite.reference_place,
+            "candidate": suite.candidate_place,
+        }
+        for suite in page.suites
+    ]
+    return _environment(escape=True).get_template("report.html.j2").render(
+        page=page,
+        policy=policy(css, js),
+        css=Markup(css),
+        js=Markup(js),
+        index=block.pack(block.index(page.cases, page.arm_names, suites)),
+        shards=[block.pack(shard) for shard in block.shards(page.cases, page.arm_names)],
+        right=RIGHT,
+    )
+
+
+def markdown_page(page: PageView) -> str:
+    """The decision and the tables as Markdown, for a pull request or a mail. Holds no text that a model wrote."""
+    return _environment(escape=False).get_template("report.md.j2").render(page=page)
+
+
+def policy(css: str, js: str) -> str:
+    """The content security policy that allows one style and one script, by hash, and nothing else."""
+    return (
+        f"default-src 'none'; script-src {_source(js)}; style-src {_source(css)}; img-src data:; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def _source(code: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode('utf-8')).digest()).decode('ascii')}'"
+
+
+def _asset(name: str) -> str:
+    return (files("harness.report") / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _environment(escape: bool) -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("harness.report"),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=not escape,
+        lstrip_blocks=not escape,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        percent=text.percent,
+        points=text.points,
+        seconds=text.seconds,
+        count=text.count,
+        number=text.number,
+        one_line=text.one_line,
+        short=_short,
+        md=text.markdown,
+    )
+    return environment
+
+
+def _short(value: str, limit: int = SHORT) -> str:
+    return text.preview(value, limit)

@@ -1,0 +1,159 @@
+"""Can these numbers be trusted? Each check reads the run and says in one sentence what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.compare import Table, arm_names, compare_tables, scorer_names, suite_names
+from harness.data import Verdict
+from harness.errors import NotComparable
+from harness.report.text import number, one_line
+from harness.words import listing, percent, plain_points
+
+
+@dataclass(frozen=True)
+class Check:
+    """mood: "ok" holds; "mind" is a caveat; "bad" makes numbers doubtful; "fact" is neither."""
+
+    mood: Literal["ok", "mind", "bad", "fact"]
+    text: str
+
+
+def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
+    """Every check, the reassuring and the worrying, in the order in which a reader asks."""
+    yield _same_samples(table)
+    yield _coverage(table)
+    yield from _cut_off(table)
+    yield from _visible(table, verdicts)
+    yield from _applied(table)
+    yield from _passages(table)
+    yield from _no_corpus(table)
+    yield from _chosen_on_test(table)
+    yield from _decoding(table)
+    yield from _machine(table)
+
+
+def _same_samples(table: Table) -> Check:
+    odd = []
+    for suite in suite_names(table):
+        asked = [{row.sample_digest for row in table.rows[suite, arm]} for arm in arm_names(table, suite)]
+        if any(digests != asked[0] for digests in asked):
+            odd.append(suite)
+    if odd:
+        names = listing([one_line(suite) for suite in odd])
+        return Check("mind", f"Not every arm answered the same samples of {names}; differences use the shared ones.")
+    return Check("ok", "Every arm answered the same samples, matched by a hash of their content.")
+
+
+def _coverage(table: Table) -> Check:
+    gaps = []
+    for suite in suite_names(table):
+        wanted, scorer = int(table.suites[suite].get("n_test") or 0), scorer_names(table, suite)[0]
+        for arm in table.arms:
+            scored = sum(map(len, table.scores.get((suite, arm, scorer), {}).values()))
+            if scored < wanted:
+                gaps.append(f"{one_line(arm)} on {one_line(suite)}: {scored} of {wanted}")
+    if gaps:
+        return Check("mind", f"Answers are missing or unscored ({_some(gaps)}). Finish the run before deciding.")
+    return Check("ok", "Every sample of every suite was answered and scored by every arm.")
+
+
+def _cut_off(table: Table) -> Iterator[Check]:
+    cut = []
+    for (suite, arm), rows in table.rows.items():
+        share = sum(row.completion.finish_reason == "length" for row in rows) / len(rows)
+        if share > 0:
+            cut.append((share, f"{one_line(arm)} on {one_line(suite)}: {percent(share)}"))
+    if cut:
+        worst = [text for _, text in sorted(cut, key=lambda pair: (-pair[0], pair[1]))]
+        yield Check("mind", f"Some answers were cut off at the token limit ({_some(worst)}).")
+    else:
+        yield Check("ok", "No answer was cut off at the token limit.")
+
+
+def _visible(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
+    found: dict[str, float] = {}
+    for verdict in verdicts:
+        if verdict.suite in table.suites and verdict.candidate in table.arms and verdict.reference in table.arms:
+            try:
+                mde = compare_tables(table, verdict.reference, table, verdict.candidate, verdict.suite).mde
+            except NotComparable:
+                continue
+            found[verdict.suite] = max(mde, found.get(verdict.suite, 0.0))
+    if found:
+        sizes = ", ".join(f"{one_line(suite)} {plain_points(mde)}" for suite, mde in found.items())
+        yield Check("fact", f"Smallest true difference this run would see four times in five: {sizes}.")
+
+
+def _applied(table: Table) -> Iterator[Check]:
+    for name, adapter in table.run.manifest.get("adapters", {}).items():
+        proof = (adapter.get("applied") or {}).get("max_logprob_difference")
+        if proof:
+            text = f"Adapter {one_line(name)} is applied: it moves a probe's log-probabilities by up to {number(float(proof))}."
+            yield Check("ok", text)
+        else:
+            yield Check("bad", f"Nothing proves that adapter {one_line(name)} was applied: it may equal its base.")
+
+
+def _passages(table: Table) -> Iterator[Check]:
+    for name, arm in table.arms.items():
+        if not arm.get("adapter") or not arm.get("retrieve"):
+            continue
+        adapter = one_line(str(arm["adapter"]))
+        train = table.run.manifest.get("adapters", {}).get(arm["adapter"], {}).get("train")
+        if not train:
+            yield Check("mind", f"Whether adapter {adapter} saw passages in training ({one_line(name)}) is not recorded.")
+        elif not (train.get("arm") or {}).get("retrieve"):
+            text = f"{one_line(name)} gets passages, but its adapter {adapter} was trained without any."
+            yield Check("mind", text)
+
+
+def _no_corpus(table: Table) -> Iterator[Check]:
+    retrieving = [one_line(name) for name, arm in table.arms.items() if arm.get("retrieve")]
+    bare = [one_line(suite) for suite in suite_names(table) if not table.suites[suite].get("corpus")]
+    if retrieving and bare:
+        verb = "has" if len(bare) == 1 else "have"
+        yield Check("mind", f"{listing(bare)} {verb} nothing to retrieve from: {listing(retrieving)} answered without passages there.")
+
+
+def _chosen_on_test(table: Table) -> Iterator[Check]:
+    plain = [name for name, arm in table.arms.items() if not arm.get("adapter")]
+    if len(plain) > 1 and len(plain) < len(table.arms):
+        text = (
+            f"The reference of each suite is the best of {len(plain)} arms on these same samples, which favours it "
+            "a little: a candidate that beats it beats it all the more."
+        )
+        yield Check("mind", text)
+
+
+def _decoding(table: Table) -> Iterator[Check]:
+    warm = [
+        one_line(suite) for suite in suite_names(table) if (table.suites[suite].get("sampling") or {}).get("temperature")
+    ]
+    if warm:
+        yield Check("mind", f"{listing(warm)}: answers are sampled, one per question; a second run would differ.")
+    else:
+        yield Check("ok", "Decoding is greedy and the same for every arm.")
+
+
+def _machine(table: Table) -> Iterator[Check]:
+    manifest = table.run.manifest
+    engine = manifest.get("engine") or {}
+    name = one_line(str(engine.get("name", "not recorded")))
+    if name == "fake":
+        yield Check("bad", "The answers come from the fake engine, which makes them up. Nothing here is about a model.")
+    else:
+        device = one_line(str(engine.get("device") or "")) or "an unknown device"
+        yield Check("fact", f"Engine: {name} {one_line(str(engine.get('version') or ''))} on {device}.")
+    if manifest.get("sandbox"):
+        yield Check("fact", f"Code written by a model ran in the sandbox: {one_line(str(manifest['sandbox']))}.")
+    if "finished" in manifest and not manifest["finished"]:
+        yield Check("mind", "The run has not finished.")
+
+
+def _some(items: Sequence[str], most: int = 4) -> str:
+    """The first few of a list, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more
