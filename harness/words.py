@@ -57,5 +57,16 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+def about(n: int) -> str:
+    """A count to two digits, rounded up: 137 is "140"."""
+    step: int = 10 ** max(0, len(str(n)) - 2)
+    return f"{-(-n // step) * step:,}"
+
+
+def as_sentence(text: str) -> str:
+    """A clause with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def _clean(value: float, digits: int) -> float:
     return round(value, digits) + 0.0

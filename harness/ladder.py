@@ -1,0 +1,103 @@
+"""The rules of the decision, on numbers alone: when is a dearer arm worth it, and when has ability been lost?
+
+Start from the cheapest option and move to a dearer one only if, on the same samples, it is shown better (95 % interval
+above zero, p corrected for the number of candidates) by an observed GAIN or more. verdict.py applies the rules to a
+run, sentences.py says the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from harness.compare import Pairs, Table, pair, scorer_names
+from harness.data import Decision
+from harness.roles import by_cost
+from harness.stats.paired import difference_interval, difference_p, mean
+from harness.stats.power import samples_for_difference, spread
+
+GAIN = 0.03
+"""The smallest observed gain that is worth a dearer arm, 0..1."""
+ALPHA = 0.05
+
+Why = Literal["better", "small", "worse", "ruled out", "kept", "forgot", "floor", "open", "missing"]
+Judge = Callable[[Sequence[float], Sequence[float]], tuple[Decision, Why]]
+
+
+def judge_gain(
+    cheaper: Sequence[float], dearer: Sequence[float], gain: float = GAIN, correction: float = 1.0
+) -> tuple[Decision, Why]:
+    """Is the dearer arm worth it? Paired scores, 0..1. correction multiplies p (Holm, over the candidates).
+
+    adopt: shown better, and by `gain` or more. do not adopt: shown worse, or a gain as large as `gain` is ruled out.
+    """
+    found = difference_interval(cheaper, dearer)
+    if max(cheaper) == max(dearer) == 0:
+        return "not decided", "floor"
+    if found.high < 0:
+        return "do not adopt", "worse"
+    if found.low > 0 and difference_p(cheaper, dearer)[0] * correction <= ALPHA:
+        return ("adopt", "better") if mean(dearer) - mean(cheaper) >= gain else ("not decided", "small")
+    return ("do not adopt", "ruled out") if found.high < gain else ("not decided", "open")
+
+
+def judge_loss(base: Sequence[float], candidate: Sequence[float], margin: float) -> tuple[Decision, Why]:
+    """Did the candidate keep what its base could do? Paired scores, 0..1.
+
+    adopt: a loss as large as the margin is ruled out. do not adopt: a loss is shown, and observed above the margin.
+    """
+    found = difference_interval(base, candidate)
+    if max(base) == 0:
+        return "not decided", "floor"
+    if found.low > -margin:
+        return "adopt", "kept"
+    if found.high < 0 and mean(candidate) - mean(base) < -margin:
+        return "do not adopt", "forgot"
+    return "not decided", "open"
+
+
+def judge_with_missing(pairs: Pairs, judge: Judge) -> tuple[Decision, Why]:
+    """The word, if missing samples could not turn it: judged as they are, as all lost, and as all won."""
+    word, why = judge(pairs.baseline, pairs.candidate)
+    if not pairs.missing:
+        return word, why
+    zeros, ones = (0.0,) * pairs.missing, (1.0,) * pairs.missing
+    lost, _ = judge(pairs.baseline + ones, pairs.candidate + zeros)
+    won, _ = judge(pairs.baseline + zeros, pairs.candidate + ones)
+    return (word, why) if word == lost == won else ("not comparable", "missing")
+
+
+def more_for_gain(pairs: Pairs, gain: float) -> int | None:
+    """Samples still needed to decide with 80 % power, if difference and disagreement stay as observed."""
+    difference = mean(pairs.candidate) - mean(pairs.baseline)
+    return _more(pairs, difference if difference >= gain else gain - difference, -difference)
+
+
+def more_for_loss(pairs: Pairs, margin: float) -> int | None:
+    """Samples still needed to decide about a loss, as more_for_gain."""
+    difference = mean(pairs.candidate) - mean(pairs.baseline)
+    room = margin + difference
+    return _more(pairs, room if room > 0 else -difference)
+
+
+def climb(table: Table, suite: str, gain: float = GAIN) -> str:
+    """The arm the ladder ends on, over all arms of a suite, cheapest first.
+
+    One-sided 5 % divided by the number of steps: of equal arms the cheapest is kept in 95 % of runs or more.
+    """
+    arms = by_cost(table, suite)
+    current = arms[0]
+    for arm in arms[1:]:
+        pairs = pair(table, current, table, arm, suite, scorer_names(table, suite)[0])
+        if len(pairs.baseline) < 2:
+            continue
+        p, _ = difference_p(pairs.baseline, pairs.candidate, "greater")
+        if p <= ALPHA / (len(arms) - 1) and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
+            current = arm
+    return current
+
+
+def _more(pairs: Pairs, *effects: float) -> int | None:
+    n, size = len(pairs.baseline), spread(pairs.baseline, pairs.candidate)
+    needed = [k for k in (samples_for_difference(size, effect) for effect in effects) if k is not None and k > n]
+    return min(needed) - n if needed else None
