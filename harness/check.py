@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +97,7 @@ def scoring(suite: Suite) -> Iterator[tuple[str, str, str]]:
     with ThreadPoolExecutor(2) as pool:
         for spec in suite.scorers:
             scorer = loaded[spec.name]
-            values = pool.map(lambda sample: _value(scorer, sample, sample.target), samples)
+            values = pool.map(partial(_of_target, scorer), samples)
             for sample, value in zip(samples, values, strict=True):
                 if value < FULL:
                     yield "fail", "the target scores 1", f"{sample.id}: {spec.name} gives its own target {value:g}"
@@ -108,6 +111,10 @@ def scoring(suite: Suite) -> Iterator[tuple[str, str, str]]:
                 value = _value(primary, sample, text)
                 if value > NONE:
                     yield "fail", "a non-answer scores 0", f"{sample.id}: {name} scores {value:g}"
+
+
+def _of_target(scorer: Scorer, sample: Sample) -> float:
+    return _value(scorer, sample, sample.target)
 
 
 def _value(scorer: Scorer, sample: Sample, text: str) -> float:
@@ -139,43 +146,47 @@ def question(sample: Sample) -> str:
     return str(sample.metadata.get("question") or text)
 
 
-def grams(text: str) -> set[str]:
-    """Normalised word 13-grams; a shorter text is one gram.
+def grams(tokens: Sequence[str]) -> set[str]:
+    """Word 13-grams; a shorter text is one gram.
 
-    >>> grams("How many DAYS?")
+    >>> grams(["how", "many", "days"])
     {'how many days'}
     """
-    tokens = re.findall(r"\w+", text.lower())
     return {" ".join(tokens[i : i + GRAM]) for i in range(max(1, len(tokens) - GRAM + 1))}
 
 
+def telling_grams(texts: Sequence[str]) -> list[set[str]]:
+    """What is each text's own: its 13-grams of normalised words, without the fixed wording of the task.
+
+    Fixed wording is the beginning and the end that all share, and any 13-gram in over a tenth (and over 5) of them.
+    """
+    words = [re.findall(r"\w+", text.lower()) for text in texts]
+    start = _shared_start(words)
+    end = _shared_start([tokens[start:][::-1] for tokens in words])
+    found = [grams(tokens[start : len(tokens) - end]) for tokens in words]
+    counts = Counter(gram for mine in found for gram in mine)
+    fixed = {gram for gram, count in counts.items() if count > max(5, len(texts) // 10)}
+    return [mine - fixed for mine in found]
+
+
+def _shared_start(texts: Sequence[Sequence[str]]) -> int:
+    """How many first words all texts have in common."""
+    columns = zip(*texts, strict=False)
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
 def no_leak(suite: Suite) -> Iterator[tuple[str, str, str]]:
-    """Splits share no question and no 13-gram of words."""
+    """Splits share no question and no telling 13-gram of words."""
+    items = [(split, sample) for split in ("test", "dev", "train", "shots") for sample in getattr(suite, split)]
     seen: dict[str, tuple[str, str]] = {}
-    shared = _boilerplate(suite)
-    for split in ("test", "dev", "train", "shots"):
-        mine: dict[str, tuple[str, str]] = {}
-        for sample in getattr(suite, split):
-            for gram in grams(question(sample)) - shared:
-                if gram in seen:
-                    other, identity = seen[gram]
-                    yield (
-                        "fail",
-                        "splits share nothing",
-                        f"{sample.id} ({split}) repeats {identity} ({other}): '{gram[:60]}'",
-                    )
-                    break
-                mine[gram] = (split, sample.id)
-        seen.update(mine)
-
-
-def _boilerplate(suite: Suite) -> set[str]:
-    """13-grams that stand in a tenth of the test questions: the task's fixed wording, not leakage."""
-    counts: dict[str, int] = {}
-    for sample in suite.test:
-        for gram in grams(question(sample)):
-            counts[gram] = counts.get(gram, 0) + 1
-    return {gram for gram, count in counts.items() if count > max(20, len(suite.test) // 10)}
+    exact: dict[str, tuple[str, str]] = {}
+    for (split, sample), mine in zip(items, telling_grams([question(sample) for _, sample in items]), strict=True):
+        same = exact.setdefault(" ".join(question(sample).lower().split()), (split, sample.id))
+        repeats = [same] + [seen.setdefault(gram, (split, sample.id)) for gram in sorted(mine)]
+        for other, identity in repeats:
+            if other != split:
+                yield "fail", "splits share nothing", f"{sample.id} ({split}) repeats {identity} ({other})"
+                break
 
 
 def size(suite: Suite) -> Iterator[tuple[str, str, str]]:

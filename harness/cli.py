@@ -1,4 +1,4 @@
-"""The command line: one verb, one function. Heavy imports happen inside the verbs, so `harness --help` starts at once."""
+"""The command line: one verb, one function. Heavy imports happen inside the verbs, so that help comes at once."""
 
 from __future__ import annotations
 

@@ -118,8 +118,8 @@ def _train(value: Any, where: str) -> TrainSpec:
     if "alpha" not in given and "rank" in given:
         given["alpha"] = 2 * given["rank"]
     for key, low, high in (
-        ("rank", 1, 512), ("alpha", 1, 4096), ("learning_rate", 1e-8, 1.0), ("epochs", 0.01, 1000), ("batch_size", 1, 4096),
-        ("warmup", 0, 1), ("weight_decay", 0, 10), ("clip_norm", 1e-6, 1e6), ("data_fraction", 0.001, 1),
+        ("rank", 1, 512), ("alpha", 1, 4096), ("learning_rate", 1e-8, 1.0), ("epochs", 0.01, 1000),
+        ("batch_size", 1, 4096), ("warmup", 0, 1), ("weight_decay", 0, 10), ("clip_norm", 1e-6, 1e6), ("data_fraction", 0.001, 1),
         ("max_steps", 1, 10**7), ("retrieve", 0, 100), ("seed", 0, 2**31 - 1),
     ):  # fmt: skip
         if key in given:

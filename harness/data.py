@@ -145,7 +145,7 @@ class Adapter:
 class Arm:
     """One way to answer: which model, and how the dials stand. The suite owns the material.
 
-    system: use the suite's system prompt. shots: worked examples from the suite's pool. retrieve: passages per question.
+    system: use the suite's system prompt. shots: worked examples from its pool. retrieve: passages per question.
     """
 
     name: str

@@ -20,7 +20,7 @@ NEEDED = ("torch", "transformers", "peft", "numpy", "scipy", "click", "jinja2", 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing looked at. status: "ok", "note" (something is not possible here) or "fail" (the harness cannot work)."""
+    """One thing looked at. status: "ok", "note" (something is not possible here) or "fail" (nothing will work)."""
 
     name: str
     status: str

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.check import grams
+from harness.check import telling_grams
 from harness.errors import HarnessError, SuiteError, did_you_mean
 from harness.scorers import BUILTIN
 from harness.store import write_text
@@ -21,10 +20,10 @@ SHOTS = 6
 _README = """# {name}
 
 Made by `harness init` from {source}: {test} test, {dev} dev, {train} train and {shots} few-shot samples.
-The test split was set aside before anything was trained. Pairs with the same or nearly the same prompt stay in one split.
+The test split was set aside before anything was trained. Pairs with nearly the same prompt stay in one split.
 
 The primary score is `{scorer}`: {explanation}
-What the score does not see: write it here, and replace the scorer by a sharper one (`scorer.py:function`) where it matters.
+What the score does not see: write it here, and put a sharper scorer (`scorer.py:function`) where it matters.
 """
 
 _SUITE = """# Check it with:  harness check {name}
@@ -44,9 +43,10 @@ sampling: {{max_tokens: {max_tokens}, temperature: 0}}
 margin: 0.05              # the loss a gate still calls "no worse"
 """
 
-_MODELS = """# What this project can run. Try:  harness check && harness train {name}-lora && harness run && harness report runs/{name}
+_MODELS = """# What this project can run. Try:
+#   harness check && harness train {name}-lora && harness run && harness report runs/{name}
 models:
-  base: {{path: {model}}}                # a hub id, a folder, or "embedded", the small model that ships with the harness
+  base: {{path: {model}}}    # a hub id, a folder, or "embedded", the small model that ships
 adapters:
   {name}-lora:
     model: base
@@ -96,13 +96,13 @@ def init_project(folder: Path, source: Path, *, model: str, scorer: str | None, 
         _MODELS.format(name=name, model=json.dumps(model), rate=rate, shots=min(3, counts["shots"])),
     )
     return (
-        f"{suite}: {counts['test']} test, {counts['dev']} dev, {counts['train']} train, {counts['shots']} shots; scorer {scorer}\n"
+        f"{suite}: {', '.join(f'{count} {split}' for split, count in counts.items())}; scorer {scorer}\n"
         f"Next: cd {folder} && harness check && harness train {name}-lora && harness run && harness report runs/{name}"
     )
 
 
 def read_pairs(source: Path) -> list[dict[str, Any]]:
-    """Pairs of input and target. A line is {"prompt", "completion"} or {"messages": [...]} ending with the assistant."""
+    """Pairs of input and target, from {"prompt", "completion"} or {"messages": [...]} ending with the assistant."""
     try:
         lines = source.read_text("utf-8").split("\n")
     except FileNotFoundError:
@@ -185,11 +185,8 @@ def split_pairs(pairs: list[dict[str, Any]], seed: int) -> dict[str, list[dict[s
             index = group[index]
         return index
 
-    of_pair = [grams(_text(pair)) for pair in pairs]
-    counts = Counter(gram for mine in of_pair for gram in mine)
-    common = {gram for gram, count in counts.items() if count > max(5, len(pairs) // 10)}
-    for index, mine in enumerate(of_pair):
-        for gram in mine - common:
+    for index, mine in enumerate(telling_grams([_text(pair) for pair in pairs])):
+        for gram in sorted(mine):
             group[find(index)] = find(first.setdefault(gram, index))
     members: dict[int, list[int]] = {}
     for index in range(len(pairs)):

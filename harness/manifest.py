@@ -28,7 +28,7 @@ def describe(
     adapters: Mapping[str, AdapterRef],
     applied: Mapping[str, float],
 ) -> dict[str, Any]:
-    """The manifest of a run about to start. digests: model name -> content digest; applied: the adapters' proof, in nats."""
+    """The manifest of a run about to start. digests: content of each model; applied: each adapter's proof, in nats."""
     return {
         "format": FORMAT,
         "harness": __version__,

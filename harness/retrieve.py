@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from harness.data import Passage, Sample
 
 _WORD = re.compile(r"\w+")
-_STOP = frozenset(
-    "a an and are as at be by can do does for from get have how i if in is it many may me much must my of on one or our "
-    "should that the there this to us was we what when where which who whom why will with would you your".split()
-)
+_STOP_WORDS = """
+a an and are as at be by can do does for from get have how i if in is it many may me much must my of on one or our
+should that the there this to us was we what when where which who whom why will with would you your
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 
 
 def words(text: str) -> list[str]:

@@ -30,8 +30,8 @@ from harness.data import (
     Run,
     Sample,
     Score,
-    ScoreRow,
     Scorer,
+    ScoreRow,
     Suite,
 )
 from harness.digests import adapter_digest, model_digest, resolve_model, text_digest
@@ -70,10 +70,10 @@ def run(
     reuse: Sequence[Run] = (),
     root: Path | None = None,
 ) -> Run:
-    """Answers and scores every (suite, arm, sample), and returns the finished run. Taking up an existing folder continues it.
+    """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
-    engine: "vllm", "transformers", "fake", or None for automatic. limit: only the first so many test samples of a suite.
-    reuse: other runs whose answers may stand in where the identity is the same. root: where relative model paths start.
+    engine: "vllm", "transformers", "fake", or None for automatic. limit: only the first test samples of each suite.
+    reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
     by_suite = {suite.name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers} for suite in suites}
@@ -136,7 +136,7 @@ def plan(
     adapters: Mapping[str, AdapterRef],
     limit: int | None = None,
 ) -> Iterator[Task]:
-    """Every answer wanted, rendered. A prompt that does not fit the context is a SuiteError, before anything is spent."""
+    """Every answer wanted, rendered. A prompt beyond the context is a SuiteError, before anything is spent."""
     for suite in suites:
         retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in arms) else None
         for arm in arms:
@@ -151,9 +151,9 @@ def plan(
                 wanted = max(map(len, choices)) if choices else suite.sampling.max_tokens
                 if len(ids) + wanted > engine.max_model_len:
                     raise SuiteError(
-                        f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and {wanted} for the "
-                        f"answer do not fit the model's context of {engine.max_model_len}. Use fewer shots or passages, or a "
-                        f"smaller max_tokens."
+                        f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and "
+                        f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer shots or "
+                        f"passages, or a smaller max_tokens."
                     )
                 key = text_digest(
                     digest, ref.digest if ref else "", ids, asdict(suite.sampling), choices, engine.name, engine.version

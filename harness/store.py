@@ -1,7 +1,7 @@
 """A run folder: run.json (manifest), completions.jsonl (append only), scores.jsonl (rewritable). Format 1, public.
 
-Each answer is written to the operating system before it is counted, and synced to disk at least once a second. A last line
-torn by a crash is dropped on reading and cut off before anything is appended. One process writes at a time (a lock file).
+Each answer is handed to the operating system before it is counted, and synced to disk about once a second. A last line
+torn by a crash is dropped on reading and cut off before anything is appended. One process writes at a time (a lock).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def row_to_json(row: Row) -> dict[str, Any]:
     return {
         "suite": row.suite, "arm": row.arm, "sample": row.sample, "sample_digest": row.sample_digest, "key": row.key,
         "text": done.text, "target": row.target, "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens, "finish_reason": done.finish_reason, "seconds": round(done.seconds, 6),
-        "choice_logprobs": done.choice_logprobs, "messages": list(map(dict, row.messages)), "passages": row.passages,
+        "completion_tokens": done.completion_tokens, "finish_reason": done.finish_reason,
+        "seconds": round(done.seconds, 6), "choice_logprobs": done.choice_logprobs, "messages": list(map(dict, row.messages)), "passages": row.passages,
         "metadata": dict(row.metadata), "reused": row.reused,
     }  # fmt: skip
 

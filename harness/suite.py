@@ -1,4 +1,4 @@
-"""Find and read suite folders. A folder is a suite if it holds suite.yaml; a mistake in it is one line with its place."""
+"""Find and read suite folders. A folder is a suite if it holds suite.yaml; a mistake is named with its place."""
 
 from __future__ import annotations
 
@@ -74,22 +74,22 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         for slot in slots:
             if slot not in text:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
-    name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
+    own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
     chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
     code = [
         Path(folder, spec.scorer.split(":")[0]).read_text("utf-8")
         for spec in scorers
         if ":" in spec.scorer and Path(folder, spec.scorer.split(":")[0]).is_file()
     ]
-    parts = (name, version, system, template, retrieval_template, margin, chance, code)
+    parts = (own_name, version, system, template, retrieval_template, margin, chance, code)
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]
     scoring = [(spec.name, spec.scorer, dict(spec.options), spec.primary) for spec in scorers]
     return Suite(
-        name=name,
+        name=own_name,
         version=version,
         path=str(folder),
-        title=top.get("title", str, name),
+        title=top.get("title", str, own_name),
         question=top.get("question", str, ""),
         kind=kind,
         corpus=corpus,

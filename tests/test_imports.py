@@ -67,9 +67,8 @@ def test_heavy_packages_are_imported_where_they_are_used() -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, harness.cli as c; c.main(['--help']); print(sorted(set(sys.modules) & set(%r)))" % sorted(
-        HEAVY | {"numpy"}
-    )
+    heavy = sorted(HEAVY | {"numpy"})
+    code = f"import sys, harness.cli as c; c.main(['--help']); print(sorted(set(sys.modules) & set({heavy})))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip().endswith("[]")
 

@@ -14,7 +14,8 @@ from harness.store import RunWriter, read_run, row_from_json, row_to_json, score
 
 
 def _row(sample: str, text: str = "x") -> Row:
-    return Row("s", "a", sample, f"d-{sample}", f"k-{sample}", ({"role": "user", "content": "q\u2028"},), Completion(text), "t")
+    messages = ({"role": "user", "content": "q\u2028"},)
+    return Row("s", "a", sample, f"d-{sample}", f"k-{sample}", messages, Completion(text), "t")
 
 
 def _write(folder: Path, *rows: Row) -> None:

@@ -93,7 +93,7 @@ def test_a_mistake_is_one_clear_line(tmp_path: Path, change: dict[str, Any], mes
 
 def test_an_unknown_scorer_is_named_with_a_suggestion(tmp_path: Path) -> None:
     suite = read_suite(make(tmp_path / "tiny", YAML.replace("exact", "exakt")))
-    with pytest.raises(SuiteError, match="unknown scorer 'exakt'. Did you mean 'exact'"):
+    with pytest.raises(SuiteError, match=r"unknown scorer 'exakt'\. Did you mean 'exact'"):
         load(suite.scorers[0], suite.path)
 
 
@@ -112,7 +112,9 @@ def test_a_template_key_missing_from_a_sample_is_named(tmp_path: Path) -> None:
 def test_a_suites_own_scorer_is_loaded(tmp_path: Path) -> None:
     folder = make(tmp_path / "tiny", YAML.replace("scorer: exact", "name: mine, scorer: scorer.py:mine"))
     (folder / "scorer.py").write_text(
-        "from harness.data import Score\ndef mine(*, suite_path):\n    return lambda sample, done: Score(1.0, done.text)\n"
+        "from harness.data import Score\n"
+        "def mine(*, suite_path):\n"
+        "    return lambda sample, done: Score(1.0, done.text)\n"
     )
     suite = read_suite(folder)
     from harness.data import Completion

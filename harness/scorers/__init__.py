@@ -23,8 +23,9 @@ BUILTIN = {
     "sql": "harness.scorers.sql:sql",
     "python_tests": "harness.scorers.python:python_tests",
     "python_idiom": "harness.scorers.python:python_idiom",
-    "python_brevity": "harness.scorers.python:python_brevity",
-    "markdown": "harness.scorers.python:markdown",
+    "python_style": "harness.scorers.python:python_style",
+    "python_brevity": "harness.scorers.markdown:brevity",
+    "markdown": "harness.scorers.markdown:markdown",
 }
 
 
@@ -54,7 +55,8 @@ def _from_file(name: str, suite_path: str, where: str) -> Callable[..., Any]:
     if not path.is_file():
         raise SuiteError(f"{where}: no file {path}. A suite's own scorer is named 'scorer.py:function'.")
     spec = importlib.util.spec_from_file_location(f"suite_scorer_{abs(hash(str(path)))}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, function):

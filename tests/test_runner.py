@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from project import make_project
+
+from harness.config import read_config
+from harness.data import Run
+from harness.errors import AdapterError, EngineError, RunError, SuiteError
+from harness.runner import rescore, run
+from harness.store import read_run
+from harness.suite import read_suite
+
+
+def _run(file: Path, out: Path, arms: tuple[str, ...] = ("base", "lora"), **options: object) -> Run:
+    config = read_config(file)
+    suite = read_suite("sums", file.parent)
+    return run(config, [suite], [config.arms[name] for name in arms], out, **options)  # type: ignore[arg-type]
+
+
+def _means(done: Run) -> dict[str, float]:
+    totals: dict[str, list[float]] = {}
+    for row in done.scores:
+        totals.setdefault(row.arm, []).append(row.score.value)
+    return {arm: sum(values) / len(values) for arm, values in totals.items()}
+
+
+def _stored(folder: Path) -> Counter[tuple[str, str]]:
+    lines = (folder / "completions.jsonl").read_text().splitlines()
+    return Counter((row["arm"], row["sample"]) for row in map(json.loads, lines))
+
+
+def test_every_arm_answers_every_sample_and_is_scored(tmp_path: Path) -> None:
+    done = _run(make_project(tmp_path), tmp_path / "run", ("base", "prompted", "lora"))
+    assert len(done.rows) == 120
+    assert _means(done) == {"base": 0.5, "prompted": 0.5, "lora": 1.0}
+    manifest = done.manifest
+    assert manifest["finished"]
+    assert manifest["suites"]["sums"]["n_test"] == 40
+    assert manifest["adapters"]["tuned"]["applied"]["max_logprob_difference"] > 0
+    assert manifest["arms"]["prompted"]["shots"] == 1
+
+
+def test_an_existing_run_is_continued_and_nothing_is_answered_twice(tmp_path: Path) -> None:
+    file = make_project(tmp_path, more="die_after: 25")
+    with pytest.raises(EngineError):
+        _run(file, tmp_path / "run")
+    assert sum(_stored(tmp_path / "run").values()) == 25
+    make_project(tmp_path)
+    done = _run(file, tmp_path / "run")
+    assert max(_stored(tmp_path / "run").values()) == 1
+    assert len(done.rows) == 80
+    again = _run(file, tmp_path / "run")
+    assert max(_stored(tmp_path / "run").values()) == 1
+    assert again.rows == done.rows
+    assert {(row.arm, row.sample): row.score for row in again.scores} == {
+        (row.arm, row.sample): row.score for row in done.scores
+    }
+
+
+def test_kill_9_at_any_moment_loses_nothing_that_was_counted(tmp_path: Path) -> None:
+    file = make_project(tmp_path, more="delay: 0.01")
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); from test_runner import _run; "
+        f"from pathlib import Path; _run(Path({str(file)!r}), Path({str(tmp_path / 'run')!r}))"
+    )
+    completions = tmp_path / "run" / "completions.jsonl"
+    seen = 0
+    for _ in range(3):
+        child = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and child.poll() is None:
+            lines = completions.read_bytes().count(b"\n") if completions.is_file() else 0
+            if lines >= seen + 10:
+                break
+            time.sleep(0.01)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+        now = completions.read_bytes().count(b"\n")
+        assert now >= seen
+        seen = now
+    make_project(tmp_path)
+    done = _run(file, tmp_path / "run")
+    assert max(_stored(tmp_path / "run").values()) == 1
+    fresh = _run(file, tmp_path / "fresh")
+    assert _means(done) == _means(fresh) == {"base": 0.5, "lora": 1.0}
+    assert {row.key for row in done.rows} == {row.key for row in fresh.rows}
+
+
+def test_a_retrained_adapter_at_the_same_path_is_answered_again(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    first = _run(file, tmp_path / "run")
+    (tmp_path / "tuned" / "adapter_config.json").write_text('{"r": 16}')
+    second = _run(file, tmp_path / "run")
+    keys = {(row.arm, row.sample): row.key for row in first.rows}
+    changed = {arm for (arm, sample), key in keys.items() for row in second.rows
+               if (row.arm, row.sample) == (arm, sample) and row.key != key}  # fmt: skip
+    assert changed == {"lora"}
+    assert len(second.rows) == 80
+
+
+def test_identical_answers_are_taken_from_another_run(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    first = _run(file, tmp_path / "one", ("base",))
+    make_project(tmp_path, more="die_after: 40")
+    done = _run(file, tmp_path / "two", ("base", "lora"), reuse=[first])
+    assert sum(row.reused for row in done.rows) == 40
+    assert _means(done) == {"base": 0.5, "lora": 1.0}
+
+
+def test_an_adapter_that_changes_nothing_is_refused_before_it_is_scored(tmp_path: Path) -> None:
+    file = make_project(tmp_path, more="ignore_adapters: true")
+    with pytest.raises(AdapterError, match="as if it were not there"):
+        _run(file, tmp_path / "run")
+    assert not (tmp_path / "run" / "completions.jsonl").exists()
+
+
+def test_a_missing_adapter_says_how_to_train_it(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    file.write_text(file.read_text().replace(f"path: {tmp_path}/tuned", "train: {suite: sums}"))
+    with pytest.raises(AdapterError, match="harness train tuned"):
+        _run(file, tmp_path / "run")
+
+
+def test_a_run_of_another_suite_version_is_refused(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    _run(file, tmp_path / "run")
+    suite = tmp_path / "suites" / "sums" / "suite.yaml"
+    suite.write_text(suite.read_text().replace("version: 1", "version: 2"))
+    with pytest.raises(RunError, match=r"version 1 .* now it is version 2"):
+        _run(file, tmp_path / "run")
+
+
+def test_an_arm_with_other_settings_is_refused(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    _run(file, tmp_path / "run", ("prompted",))
+    file.write_text(file.read_text().replace("shots: 1", "shots: 2"))
+    with pytest.raises(RunError, match="arm 'prompted' was answered with other settings"):
+        _run(file, tmp_path / "run", ("prompted",))
+
+
+def test_a_prompt_longer_than_the_context_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
+    file = make_project(tmp_path, more="max_model_len: 12")
+    with pytest.raises(SuiteError, match=r"suite sums, arm base, sample test-0: \d+ prompt tokens and 8"):
+        _run(file, tmp_path / "run")
+
+
+def test_scoring_again_uses_the_stored_answers(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    _run(file, tmp_path / "run", ("base",))
+    suite = tmp_path / "suites" / "sums" / "suite.yaml"
+    suite.write_text(suite.read_text().replace("scorer: exact", "scorer: similarity"))
+    again = rescore(tmp_path / "run", {"sums": read_suite("sums", tmp_path)})
+    assert {row.scorer for row in again.scores} == {"similarity"}
+    assert again.rows == read_run(tmp_path / "run").rows
+
+
+def test_a_crashing_scorer_is_named_with_its_sample(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    suite = tmp_path / "suites" / "sums"
+    (suite / "suite.yaml").write_text(
+        (suite / "suite.yaml").read_text().replace("scorer: exact", "scorer: scorer.py:bad")
+    )
+    (suite / "scorer.py").write_text("def bad(*, suite_path):\n    return lambda sample, done: 1 / 0\n")
+    with pytest.raises(RuntimeError, match=r"scorer 'scorer.py:bad' of suite 'sums' crashed on sample 'test-\d+'"):
+        _run(file, tmp_path / "run")
