@@ -13,6 +13,20 @@ from harness.data import Adapter, Arm, Config, Costs, Model, TrainSpec
 from harness.errors import ConfigError, HarnessError, did_you_mean
 from harness.fields import Fields, describe, in_range
 
+_NUMBERS: dict[str, tuple[type, float, float]] = {
+    "rank": (int, 1, 512),
+    "alpha": (int, 1, 4096),
+    "learning_rate": (float, 1e-8, 1),
+    "epochs": (float, 0.01, 1000),
+    "batch_size": (int, 1, 4096),
+    "warmup": (float, 0, 1),
+    "weight_decay": (float, 0, 10),
+    "clip_norm": (float, 1e-6, 1e6),
+    "data_fraction": (float, 0.001, 1),
+    "max_steps": (int, 1, 10**7),
+    "retrieve": (int, 0, 100),
+    "seed": (int, 0, 2**31 - 1),
+}
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
@@ -106,24 +120,17 @@ def _train(value: Any, where: str) -> TrainSpec:
         raise ConfigError(f"{where}: 'suite' is missing. Name the suite, or a list of suites, to train on.")
     spec = TrainSpec(suites=suites)
     given: dict[str, Any] = {}
-    for key, kind in (
-        ("rank", int), ("alpha", int), ("learning_rate", float), ("epochs", float), ("batch_size", int),
-        ("warmup", float), ("weight_decay", float), ("clip_norm", float), ("schedule", str), ("seed", int),
-        ("data_fraction", float), ("max_steps", int), ("system", bool), ("retrieve", int),
-    ):  # fmt: skip
+    for key, (kind, low, high) in _NUMBERS.items():
         if value.get(key) is not None:
             given[key] = fields.get(key, kind)
+            in_range(fields, key, given[key], low, high)
+    for key, other in (("schedule", str), ("system", bool)):
+        if value.get(key) is not None:
+            given[key] = fields.get(key, other)
     if value.get("target_modules") is not None:
         given["target_modules"] = fields.names("target_modules")
     if "alpha" not in given and "rank" in given:
         given["alpha"] = 2 * given["rank"]
-    for key, low, high in (
-        ("rank", 1, 512), ("alpha", 1, 4096), ("learning_rate", 1e-8, 1.0), ("epochs", 0.01, 1000),
-        ("batch_size", 1, 4096), ("warmup", 0, 1), ("weight_decay", 0, 10), ("clip_norm", 1e-6, 1e6), ("data_fraction", 0.001, 1),
-        ("max_steps", 1, 10**7), ("retrieve", 0, 100), ("seed", 0, 2**31 - 1),
-    ):  # fmt: skip
-        if key in given:
-            in_range(fields, key, given[key], low, high)
     if given.get("schedule", spec.schedule) not in ("linear", "cosine", "constant"):
         raise ConfigError(
             f"{where}.schedule: no schedule '{given['schedule']}'."

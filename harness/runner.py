@@ -152,8 +152,8 @@ def plan(
                 if len(ids) + wanted > engine.max_model_len:
                     raise SuiteError(
                         f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and "
-                        f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer shots or "
-                        f"passages, or a smaller max_tokens."
+                        f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer "
+                        f"shots or passages, or a smaller max_tokens."
                     )
                 key = text_digest(
                     digest, ref.digest if ref else "", ids, asdict(suite.sampling), choices, engine.name, engine.version

@@ -61,8 +61,9 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "suite": row.suite, "arm": row.arm, "sample": row.sample, "sample_digest": row.sample_digest, "key": row.key,
         "text": done.text, "target": row.target, "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens, "finish_reason": done.finish_reason,
-        "seconds": round(done.seconds, 6), "choice_logprobs": done.choice_logprobs, "messages": list(map(dict, row.messages)), "passages": row.passages,
-        "metadata": dict(row.metadata), "reused": row.reused,
+        "seconds": round(done.seconds, 6), "choice_logprobs": done.choice_logprobs,
+        "messages": list(map(dict, row.messages)), "passages": row.passages, "metadata": dict(row.metadata),
+        "reused": row.reused,
     }  # fmt: skip
 
 
