@@ -158,7 +158,7 @@ def compare_tables(
             f"{suite}: {baseline} and {candidate} share {len(pairs.baseline)} scored samples, at least 2 are needed. "
             "Finish both runs."
         )
-    return _comparison(suite, name, baseline, candidate, pairs)
+    return compare_pairs(suite, name, baseline, candidate, pairs)
 
 
 def differences(a: Table, b: Table, suite: str) -> list[str]:
@@ -200,7 +200,8 @@ def _asked(about: Mapping[str, Any]) -> int:
     return int(about.get("n_asked") or about.get("n_test") or 0)
 
 
-def _comparison(suite: str, scorer: str, baseline: str, candidate: str, pairs: Pairs) -> Comparison:
+def compare_pairs(suite: str, scorer: str, baseline: str, candidate: str, pairs: Pairs) -> Comparison:
+    """The Comparison of two arms whose scores are already paired; at least two pairs."""
     left, right = pairs.baseline, pairs.candidate
     n = len(left)
     wins, losses = flips(left, right)

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness import __version__, words
-from harness.compare import Pairs, Table, compare_tables, differences, pair, scorer_names, suite_names, tabulate
-from harness.data import Interval, Run
+from harness.compare import Pairs, Table, compare_pairs, differences, pair, scorer_names, suite_names, tabulate
+from harness.data import Comparison, Interval, Run
 from harness.errors import (
     EXIT_INCONCLUSIVE,
     EXIT_NOT_COMPARABLE,
@@ -32,7 +32,7 @@ from harness.errors import (
 )
 from harness.stats.paired import difference_bound, difference_p, holm, mean
 from harness.stats.power import samples_for_difference, samples_for_margin, spread
-from harness.verdict import json_safe
+from harness.verdict import MARGIN, json_safe
 
 MACRO_MARGIN = 0.03
 """The largest loss of the mean over suites that still passes, 0..1."""
@@ -142,37 +142,9 @@ def gate(
             notes=notes,
         )
     pairs = {suite: pair(a, base_arm, b, cand_arm, suite, scorer_names(a, suite)[0]) for suite in names}
-    margins = {s: float(a.suites[s].get("margin") or 0.05) if margin is None else margin for s in names}
-    p_values = [difference_p(pairs[s].baseline, pairs[s].candidate, "less")[0] for s in names]
-    adjusted = holm(p_values)
-    rows = []
-    for suite, p, p_holm in zip(names, p_values, adjusted, strict=True):
-        c = compare_tables(a, base_arm, b, cand_arm, suite)
-        lower = difference_bound(pairs[suite].baseline, pairs[suite].candidate, 1 - alpha, "lower")
-        holds = lower > -margins[suite]
-        rows.append(
-            GateRow(
-                suite=suite,
-                scorer=c.scorer,
-                n=c.n,
-                missing=c.missing,
-                baseline_mean=c.baseline_mean,
-                candidate_mean=c.candidate_mean,
-                difference=c.difference,
-                interval=c.interval,
-                lower=lower,
-                margin=margins[suite],
-                p=p,
-                p_holm=p_holm,
-                worse=p_holm <= alpha / 2,
-                holds=holds,
-                wins=c.wins,
-                losses=c.losses,
-                mde=c.mde,
-                more_samples=None if holds else _more(pairs[suite], margins[suite], alpha, len(names)),
-                note=c.note,
-            )
-        )
+    found = [compare_pairs(s, scorer_names(a, s)[0], base_arm, cand_arm, pairs[s]) for s in names]
+    margins = [float(a.suites[s].get("margin") or MARGIN) if margin is None else margin for s in names]
+    rows = hold(found, [pairs[s] for s in names], margins, alpha)
     macro = macro_bounds([pairs[s] for s in names], macro_margin, alpha) if len(names) > 1 else None
     status, tolerated = judge(rows, macro, tolerate_small)
     more = max((row.more_samples or 0 for row in rows), default=0) or None
@@ -182,11 +154,46 @@ def gate(
         _sentence(status, rows, macro, cand_arm, base_arm, more),
         *labels,
         alpha,
-        rows=tuple(rows),
+        rows=rows,
         macro=macro,
         notes=notes + (("a loss is shown, but it is within every margin",) if tolerated else ()),
         more_samples=more if status == "INCONCLUSIVE" else None,
     )
+
+
+def hold(
+    found: Sequence[Comparison], pairs: Sequence[Pairs], margins: Sequence[float], alpha: float = ALPHA
+) -> tuple[GateRow, ...]:
+    """Each suite held to its margin, with Holm's correction over all of them. The arguments go suite by suite."""
+    p_values = [difference_p(p.baseline, p.candidate, "less")[0] for p in pairs]
+    rows = []
+    for c, scores, margin, p, p_holm in zip(found, pairs, margins, p_values, holm(p_values), strict=True):
+        lower = difference_bound(scores.baseline, scores.candidate, 1 - alpha, "lower")
+        holds = lower > -margin
+        rows.append(
+            GateRow(
+                suite=c.suite,
+                scorer=c.scorer,
+                n=c.n,
+                missing=c.missing,
+                baseline_mean=c.baseline_mean,
+                candidate_mean=c.candidate_mean,
+                difference=c.difference,
+                interval=c.interval,
+                lower=lower,
+                margin=margin,
+                p=p,
+                p_holm=p_holm,
+                worse=p_holm <= alpha / 2,
+                holds=holds,
+                wins=c.wins,
+                losses=c.losses,
+                mde=c.mde,
+                more_samples=None if holds else _more(scores, margin, alpha, len(pairs)),
+                note=c.note,
+            )
+        )
+    return tuple(rows)
 
 
 def judge(rows: Sequence[GateRow], macro: Macro | None, tolerate_small: bool = False) -> tuple[Status, bool]:

@@ -59,18 +59,22 @@ def best(table: Table, suite: str, arms: list[str]) -> str:
 def base_of(table: Table, suite: str, arm: str) -> str | None:
     """The arm that a loss of general ability is measured from, among those with answers on the suite.
 
-    The same model and dials without the adapter; else the model's plain arm (no system prompt, shots or passages);
-    else the model's cheapest arm without an adapter; else None.
+    For a fine-tuned arm: the same model and dials without the adapter; else the model's plain arm (no system prompt,
+    shots or passages); else the model's cheapest arm without an adapter. For any other arm: the model's plain arm.
+    None if there is none, and for the plain arm itself.
     """
-    own = table.arms[arm]
-    others = [a for a in by_cost(table, suite) if a != arm and not is_tuned(table, a)]
-    same_model = [a for a in others if table.arms[a].get("model") == own.get("model")]
-    if is_tuned(table, arm):
-        for other in same_model:
-            if _dials(table, other) == _dials(table, arm):
-                return other
-    plain = [a for a in same_model if _dials(table, a) == (False, 0, 0)]
-    return next(iter(plain + same_model), None)
+    own = table.arms[arm].get("model")
+    others = [
+        a for a in by_cost(table, suite) if a != arm and not is_tuned(table, a) and table.arms[a].get("model") == own
+    ]
+    plain = [a for a in others if _dials(table, a) == PLAIN]
+    if not is_tuned(table, arm):
+        return plain[0] if plain and _dials(table, arm) != PLAIN else None
+    same = [a for a in others if _dials(table, a) == _dials(table, arm)]
+    return next(iter(same + plain + others), None)
+
+
+PLAIN = (False, 0, 0)
 
 
 def _dials(table: Table, arm: str) -> tuple[bool, int, int]:

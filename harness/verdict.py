@@ -81,8 +81,8 @@ def comparisons(run: Run) -> list[Comparison]:
     table = tabulate(run)
     found = []
     for suite in suite_names(table):
-        held_to = reference(table, suite)[0]
         general = table.suites[suite].get("kind") == "general"
+        held_to = by_cost(table, suite)[0] if general else reference(table, suite)[0]
         for scorer in scorer_names(table, suite):
             for arm in by_cost(table, suite):
                 baseline = (base_of(table, suite, arm) if general else None) or held_to
@@ -152,7 +152,8 @@ def _on_suite(table: Table, suite: str, margin: float | None, gain: float) -> li
         return [Finding(Verdict(suite, "not decided", arms[0], "", sentences.only_one_arm(suite, arms[0])), kind)]
     if kind == "general":
         allowed = _margin(table, suite) if margin is None else margin
-        return [_on_general(table, suite, arm, allowed) for arm in candidates(table, suite)]
+        held = [arm for arm in candidates(table, suite) if is_tuned(table, arm) or base_of(table, suite, arm)]
+        return [_on_general(table, suite, arm, allowed) for arm in held]
     return _climbing(table, suite, kind, gain)
 
 

@@ -1,0 +1,393 @@
+"""The decision: words, sentences, and what they rest on."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from runs import make_run, right
+
+from harness.data import Run, Verdict
+from harness.ladder import judge_gain, judge_loss
+from harness.verdict import break_even, comparisons, decide, picks, verdict_json
+
+
+def _of(run: Run, suite: str, candidate: str = "lora", **kwargs: Any) -> Verdict:
+    (found,) = [v for v in decide(run, **kwargs) if (v.suite, v.candidate) == (suite, candidate)]
+    return found
+
+
+def _sql(lora: list[float | None], **kwargs: Any) -> Run:
+    prompted = right(45, 200)
+    for i in (197, 198, 199):
+        prompted[i] = 1.0
+    return make_run({"sql": {"base": right(5, 200), "prompted": prompted, "lora": lora}}, **kwargs)
+
+
+KNOWS: list[float | None] = [*right(157, 200)]
+
+
+# --- one suite -------------------------------------------------------------------------------------------------------
+
+
+def test_adapter_that_knows_the_answers_is_adopted() -> None:
+    verdict = _of(_sql(KNOWS), "sql")
+    assert (verdict.decision, verdict.reference) == ("adopt", "prompted")
+    assert verdict.sentence == (
+        "sql: adopt lora. It answers 78.5 % right against 24.0 % for prompted, the best arm without fine-tuning: "
+        "+54.5 points (95 % CI +46.9 to +61.5, n=200 paired, 112 wins, 3 losses)."
+    )
+    assert verdict.more_samples is None
+
+
+def test_adapter_that_knows_nothing_is_not_adopted() -> None:
+    verdict = _of(_sql([0.0] * 200), "sql")
+    assert verdict.decision == "do not adopt"
+    assert verdict.sentence.startswith("sql: do not adopt lora. It answers 0.0 % right against 24.0 % for prompted")
+
+
+def test_the_same_answers_from_few_samples_decide_nothing() -> None:
+    run = make_run({"sql": {"base": right(20, 40), "lora": right(20, 40)}})
+    verdict = _of(run, "sql")
+    assert verdict.decision == "not decided"
+    assert "0.0 points (95 % CI -8.8 to +8.8, n=40 paired, 0 wins, 0 losses)" in verdict.sentence
+    assert "This run can see differences from" in verdict.sentence
+    assert verdict.more_samples is not None
+
+
+def test_the_same_answers_from_many_samples_keep_the_cheaper_arm() -> None:
+    run = make_run({"sql": {"base": right(300, 500), "lora": right(300, 500)}})
+    verdict = _of(run, "sql")
+    assert verdict.decision == "do not adopt"
+    assert "a gain of 3 points or more is ruled out" in verdict.sentence
+
+
+def test_a_small_gain_is_not_decided_and_says_how_many_more_samples_would() -> None:
+    base, lora = right(50, 100), right(52, 100, start=10)
+    run = make_run({"sql": {"base": base, "lora": lora}})
+    verdict = _of(run, "sql")
+    assert verdict.decision == "not decided"
+    assert verdict.more_samples is not None
+    assert verdict.more_samples > 100
+    assert "more samples would decide it" in verdict.sentence
+    assert verdict.would_change.startswith("About ")
+
+
+def test_a_shown_gain_below_what_counts_is_not_bought() -> None:
+    base = right(900, 2000)
+    lora = right(940, 2000)
+    verdict = _of(make_run({"sql": {"base": base, "lora": lora}}), "sql")
+    assert verdict.decision in ("not decided", "do not adopt")
+    assert _of(make_run({"sql": {"base": base, "lora": lora}}), "sql", gain=0.01).decision == "adopt"
+
+
+def test_a_suite_nobody_can_answer_is_not_decided() -> None:
+    verdict = _of(make_run({"sql": {"base": [0.0] * 200, "lora": [0.0] * 200}}), "sql")
+    assert verdict.decision == "not decided"
+    assert "both at 0 %: this suite cannot tell them apart" in verdict.sentence
+    assert verdict.more_samples is None
+
+
+def test_a_suite_everybody_answers_says_so() -> None:
+    verdict = _of(make_run({"sql": {"base": [1.0] * 40, "lora": [1.0] * 40}}), "sql")
+    assert verdict.decision == "not decided"
+    assert any("Both at 100 %: this suite cannot tell them apart." in reason for reason in verdict.reasons)
+
+
+def test_every_verdict_says_what_the_run_can_see() -> None:
+    for verdict in decide(_sql(KNOWS)):
+        if verdict.suite != "overall":
+            assert verdict.reasons[0].startswith("This run can see differences from")
+
+
+def test_a_reference_chosen_on_the_same_samples_is_said() -> None:
+    assert "Reference prompted was chosen on the same samples, which favours it." in _of(_sql(KNOWS), "sql").reasons
+    one = make_run({"sql": {"base": right(5, 200), "lora": KNOWS}})
+    assert "the only arm without fine-tuning" in _of(one, "sql").sentence
+    assert not any("chosen" in reason for reason in _of(one, "sql").reasons)
+
+
+def test_shuffled_rows_give_the_same_verdicts() -> None:
+    assert decide(_sql(KNOWS, shuffle=3)) == decide(_sql(KNOWS))
+
+
+def test_missing_rows_that_could_turn_the_decision_are_not_comparable() -> None:
+    verdict = _of(_sql([*KNOWS[:80], *[None] * 120]), "sql")
+    assert verdict.decision == "not comparable"
+    assert "120 of 200 samples are missing, which could turn the decision" in verdict.sentence
+
+
+def test_missing_rows_that_could_not_turn_the_decision_are_shown() -> None:
+    verdict = _of(_sql([*KNOWS[:198], None, None]), "sql")
+    assert verdict.decision == "adopt"
+    assert any("2 of 200 samples are missing" in reason for reason in verdict.reasons)
+
+
+def test_no_shared_sample_is_not_comparable() -> None:
+    lora: list[float | None] = [None] * 199 + [1.0]
+    verdict = _of(_sql(lora), "sql")
+    assert verdict.decision == "not comparable"
+    assert "share 1 scored sample" in verdict.sentence
+
+
+def test_graded_scores_are_said_as_scores_not_as_right_answers() -> None:
+    run = make_run({"soap": {"base": [0.1, 0.5, 0.6] * 30, "lora": [0.6, 0.8, 1.0] * 30}})
+    verdict = _of(run, "soap")
+    assert verdict.decision == "adopt"
+    assert verdict.sentence.startswith("soap: adopt lora. It scores 80.0 % against 40.0 % for base")
+
+
+def test_one_arm_alone_decides_nothing() -> None:
+    (verdict,) = decide(make_run({"sql": {"base": right(5, 20)}}))
+    assert verdict.decision == "not decided"
+    assert verdict.sentence.startswith("sql: not decided: only one arm (base) was run.")
+
+
+def test_an_empty_run_has_no_verdict() -> None:
+    assert decide(make_run({})) == []
+
+
+def test_without_a_fine_tuned_arm_the_dearer_arms_are_held_to_the_cheapest() -> None:
+    run = make_run({"sql": {"prompted": right(90, 200), "base": right(20, 200), "bigger": right(30, 200)}})
+    verdicts = {v.candidate: v for v in decide(run) if v.suite == "sql"}
+    assert set(verdicts) == {"prompted", "bigger"}
+    assert verdicts["prompted"].decision == "adopt"
+    assert "for base, the cheapest arm" in verdicts["prompted"].sentence
+
+
+def test_a_dearer_candidate_must_beat_the_adopted_cheaper_one() -> None:
+    run = make_run(
+        {"sql": {"base": right(20, 400), "rag": right(40, 400), "lora": right(300, 400), "lora+rag": right(302, 400)}}
+    )
+    assert _of(run, "sql", "lora").decision == "adopt"
+    both = _of(run, "sql", "lora+rag")
+    assert both.decision == "do not adopt"
+    assert "but lora, which costs less, is adopted already: against it lora+rag is +0.5 points" in both.sentence
+
+
+def test_a_dearer_candidate_that_beats_the_cheaper_one_is_adopted_too() -> None:
+    run = make_run({"sql": {"base": right(20, 400), "lora": right(200, 400), "lora+rag": right(300, 400)}})
+    assert [v.decision for v in decide(run) if v.suite == "sql"] == ["adopt", "adopt"]
+    assert picks(run) == {"sql": "lora+rag"}
+
+
+def test_a_bigger_model_as_reference_is_said_and_the_own_model_is_compared_too() -> None:
+    run = make_run({"sql": {"prompted": right(60, 200), "bigger": right(150, 200), "lora": right(100, 200)}})
+    verdict = _of(run, "sql")
+    assert (verdict.decision, verdict.reference) == ("do not adopt", "bigger")
+    assert any(r.startswith("On its own model, against prompted (30.0 %): +20.0 points") for r in verdict.reasons)
+
+
+# --- knowledge -------------------------------------------------------------------------------------------------------
+
+
+def _handbook(lora: list[float], rag: list[float] | None = None) -> Run:
+    arms = {"base": right(5, 200), "prompted": right(10, 200), "lora": lora} | ({"rag": rag} if rag else {})
+    return make_run({"handbook": arms}, kinds={"handbook": "knowledge"})
+
+
+def test_facts_that_can_be_looked_up_are_not_trained() -> None:
+    verdict = _of(_handbook(right(30, 200), rag=right(184, 200)), "handbook")
+    assert verdict.sentence == (
+        "handbook: do not adopt lora: do not fine-tune for facts that can be looked up. rag, the best arm without "
+        "fine-tuning, answers 92.0 % right, lora 15.0 %: -77.0 points (95 % CI -82.3 to -70.7, n=200 paired, 0 wins, "
+        "154 losses)."
+    )
+
+
+def test_a_knowledge_suite_without_retrieval_says_what_to_try_first() -> None:
+    verdict = _of(_handbook(right(100, 200)), "handbook")
+    assert "No arm retrieves: for facts, add an arm with `retrieve` before training." in verdict.reasons
+
+
+def test_a_knowledge_suite_says_what_retrieval_does_even_when_it_is_not_the_reference() -> None:
+    verdict = _of(_handbook(right(100, 200), rag=right(8, 200)), "handbook")
+    assert any(r.startswith("Looking up against training: rag 4.0 %, lora 50.0 %") for r in verdict.reasons)
+
+
+# --- general ability -------------------------------------------------------------------------------------------------
+
+
+def _with_general(lora: list[float], base: list[float] | None = None, **kwargs: Any) -> Run:
+    held = base or right(160, 250)
+    return make_run(
+        {"sql": {"base": right(20, 200), "lora": right(150, 200)}, "forgetting": {"base": held, "lora": lora}},
+        kinds={"forgetting": "general"},
+        **kwargs,
+    )
+
+
+def test_a_candidate_that_forgets_is_not_adopted_as_a_general_model() -> None:
+    run = _with_general(right(130, 250))
+    verdict = _of(run, "overall")
+    assert verdict.decision == "do not adopt"
+    assert verdict.sentence == (
+        "lora: adopt for sql; it forgot 12.0 points of general ability (95 % CI 8.5 to 16.6, n=250 paired), more than "
+        "the allowed 5: do not adopt as a general model."
+    )
+    general = _of(run, "forgetting")
+    assert general.decision == "do not adopt"
+    assert "it keeps 81 % of its base's ability above chance (95 % CI" in general.sentence
+
+
+def test_a_candidate_that_keeps_its_ability_is_adopted() -> None:
+    run = _with_general(right(159, 250))
+    assert _of(run, "forgetting").decision == "adopt"
+    verdict = _of(run, "overall")
+    assert verdict.decision == "adopt"
+    assert "it kept general ability within the allowed loss of 5 points (-0.4 points" in verdict.sentence
+
+
+def test_a_loss_that_is_neither_shown_nor_ruled_out_is_not_decided() -> None:
+    base, lora = right(60, 100), right(60, 100, start=4)
+    run = _with_general(lora, base)
+    general = _of(run, "forgetting")
+    assert general.decision == "not decided"
+    assert general.more_samples is not None
+    assert _of(run, "overall").decision == "not decided"
+
+
+def test_the_allowed_loss_can_be_given() -> None:
+    run = _with_general(right(130, 250))
+    assert _of(run, "forgetting", margin=0.2).decision == "adopt"
+
+
+def test_a_base_at_chance_has_nothing_to_forget() -> None:
+    run = _with_general(right(60, 250, start=3), right(62, 250), chance={"forgetting": {"all": 0.25}})
+    verdict = _of(run, "forgetting")
+    assert verdict.decision == "not decided"
+    assert "base is at chance" in verdict.sentence
+
+
+def test_unmeasured_general_ability_is_said() -> None:
+    verdict = _of(_sql(KNOWS), "overall")
+    assert verdict.decision == "not decided"
+    assert verdict.sentence == (
+        "lora: adopt for sql; general ability was not measured: not decided as a general model."
+    )
+
+
+def test_a_candidate_without_its_base_is_not_comparable() -> None:
+    scores = {
+        "sql": {"bigger": right(20, 200), "lora": KNOWS},
+        "forgetting": {"bigger": right(9, 50), "lora": right(9, 50)},
+    }
+    verdict = _of(make_run(scores, kinds={"forgetting": "general"}), "forgetting")
+    assert verdict.decision == "not comparable"
+    assert "no arm answers with m without an adapter" in verdict.sentence
+
+
+def test_missing_general_rows_are_not_a_pass() -> None:
+    lora: list[Any] = [*right(159, 250)[:125], *[None] * 125]
+    assert _of(_with_general(lora), "forgetting").decision == "not comparable"
+
+
+# --- the rules under simulation --------------------------------------------------------------------------------------
+
+
+def test_equal_arms_are_adopted_in_at_most_3_percent_and_forgetting_by_the_margin_passes_in_at_most_4() -> None:
+    generator = np.random.default_rng(11)
+    n, runs, adopted, kept = 200, 400, 0, 0
+    for _ in range(runs):
+        wins, losses, _ = map(int, generator.multinomial(n, [0.1, 0.1, 0.8]))
+        base = [0.0] * wins + [1.0] * (n - wins)
+        adopted += judge_gain(base, [1.0] * wins + [0.0] * losses + [1.0] * (n - wins - losses))[0] == "adopt"
+        wins, losses, _ = map(int, generator.multinomial(n, [0.05, 0.10, 0.85]))
+        base = [0.0] * wins + [1.0] * (n - wins)
+        kept += judge_loss(base, [1.0] * wins + [0.0] * losses + [1.0] * (n - wins - losses), 0.05)[0] == "adopt"
+    slack = 3 * math.sqrt(0.025 * 0.975 / runs)
+    assert adopted / runs <= 0.03 + slack
+    assert kept / runs <= 0.04 + slack
+
+
+def test_the_ladder_keeps_the_cheapest_of_equal_arms() -> None:
+    generator = np.random.default_rng(5)
+    names = ["base", "prompted", "rag", "lora", "lora+rag"]
+    dear = 0
+    for _ in range(60):
+        ease = generator.normal(0, 1, 120)
+        scores = {a: [float(e + generator.normal(0, 0.6) > 0) for e in ease] for a in names}
+        dear += picks(make_run({"sql": scores}))["sql"] != "base"
+    assert dear <= 8  # 5 % of 60 is 3; 9 or more has a chance below 1 in 200
+
+
+# --- money -----------------------------------------------------------------------------------------------------------
+
+
+def test_break_even_is_training_over_engine_time_saved() -> None:
+    run = _sql(
+        KNOWS,
+        seconds={"sql": {"prompted": 40.0, "lora": 10.0}},
+        costs={"gpu_hour_usd": 2.5, "requests_per_month": 100_000},
+    )
+    found = break_even(run, "sql", "lora", "prompted")
+    assert found.requests == pytest.approx(3600 / (0.2 - 0.05), abs=1)
+    assert found.training_usd == pytest.approx(2.5)
+    assert found.against_usd_per_1000 == pytest.approx(0.2 * 1000 * 2.5 / 3600)
+    assert found.months == pytest.approx(0.24, abs=0.01)
+    assert any("Training pays back against prompted after 24,00" in reason for reason in _of(run, "sql").reasons)
+
+
+@pytest.mark.parametrize(
+    ("manifest", "reason"),
+    [
+        ({}, "engine seconds were not measured"),
+        ({"seconds": {"sql": {"prompted": 10.0, "lora": 40.0}}}, "takes no less engine time"),
+        (
+            {"seconds": {"sql": {"prompted": 40.0, "lora": 10.0}}, "adapters": {"a": {"train": None}}},
+            "the training of lora was not recorded",
+        ),
+    ],
+)
+def test_no_break_even_has_a_reason(manifest: dict[str, Any], reason: str) -> None:
+    found = break_even(_sql(KNOWS, **manifest), "sql", "lora", "prompted")
+    assert found.requests is None
+    assert reason in found.reason
+
+
+# --- what programs read ----------------------------------------------------------------------------------------------
+
+
+def test_comparisons_hold_every_arm_against_its_reference_and_sub_scores_for_information() -> None:
+    scores = {"sql": {"base": right(5, 50), "prompted": right(20, 50), "lora": right(40, 50)}}
+    run = make_run(scores, extra={"style": {"sql": {a: [0.5] * 50 for a in scores["sql"]}}})
+    found = [(c.scorer, c.baseline, c.candidate) for c in comparisons(run)]
+    assert found == [
+        ("match", "prompted", "base"),
+        ("match", "prompted", "lora"),
+        ("style", "prompted", "base"),
+        ("style", "prompted", "lora"),
+    ]
+
+
+def test_general_suites_compare_every_arm_with_its_base() -> None:
+    found = [(c.suite, c.baseline, c.candidate) for c in comparisons(_with_general(right(130, 250)))]
+    assert found == [("sql", "base", "lora"), ("forgetting", "base", "lora")]
+
+
+def test_verdict_json_is_json_and_holds_everything() -> None:
+    run = _with_general(right(130, 250), seconds={"sql": {"base": 40.0, "lora": 10.0}})
+    value = json.loads(json.dumps(verdict_json(run), allow_nan=False))
+    assert set(value) == {
+        *(
+            "format",
+            "harness",
+            "gain",
+            "verdicts",
+            "picks",
+            "summaries",
+            "comparisons",
+            "retentions",
+            "break_even",
+            "costs",
+        ),
+    }
+    assert value["format"] == 1
+    assert {v["suite"] for v in value["verdicts"]} == {"sql", "forgetting", "overall"}
+    assert value["picks"] == {"sql": "lora"}
+    assert all(c["primary"] for c in value["comparisons"])
+    assert value["retentions"][0]["probes"][0]["negative_flips"] == 30
+    assert value["break_even"][0]["requests"] is not None
