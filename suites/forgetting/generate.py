@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 HERE = Path(__file__).parent
 SEED = 20263
 SIZES = {"test": 26, "dev": 6, "train": 32, "shots": 1}
+NEAR = 13
 UNKNOWN = "I do not know."
 Row = dict[str, Any]
 
@@ -267,17 +269,21 @@ def build() -> dict[str, list[Row]]:
     seen: set[str] = set()
     for probe, make in PROBES.items():
         for split, size in SIZES.items():
+            mine: set[str] = set()
             count = 0
             while count < size:
                 found = make(rng)
                 text = found["input"].lower()
+                words = re.findall(r"\w+", text)
+                runs = {" ".join(words[i : i + NEAR]) for i in range(max(1, len(words) - NEAR + 1))}
                 given = found["target"].lower() in text and not found["metadata"].get("open")
-                if text in seen or given:
+                if runs & seen or " ".join(words) in mine or given:
                     continue
-                seen.add(text)
+                mine |= {*runs, " ".join(words)}
                 found["metadata"] = {"probe": probe, **found["metadata"]}
                 splits[split].append(found)
                 count += 1
+            seen |= mine
     for split, rows in splits.items():
         if split != "shots":
             rng.shuffle(rows)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,8 @@ def text_filters(spec: dict[str, Any], rng: random.Random) -> Iterator[Filter]:
     for _ in range(3):
         a, b = rng.sample(spec["values"], 2)
         post = spec["pair"].format(a=a, b=b)
-        pred = post.removeprefix("that ") if post.startswith("that ") else f"were or are {post}"
-        if post.startswith(("of ", "in ", "from ", "for ", "by ", "to ", "about ", "at ")):
-            pred = f"are {post}"
+        done = post.split()[0] in ("placed", "handled", "driven", "booked", "given", "carrying")
+        pred = post.removeprefix("that ") if post.startswith("that ") else f"{'were' if done else 'are'} {post}"
         yield {"sql": f"{spec['col']} IN ('{a}', '{b}')", "col": spec["col"], "post": post, "pred": pred}
 
 
@@ -170,7 +170,7 @@ def tables(schema: dict[str, Any]) -> str:
 
 
 def grams(text: str) -> set[tuple[str, ...]]:
-    words = text.lower().split()
+    words = re.findall(r"\w+", text.lower())
     return {tuple(words[i : i + NEAR]) for i in range(len(words) - NEAR + 1)}
 
 

@@ -1,0 +1,331 @@
+"""SQL answers, judged by what they return: run beside the gold query on several small databases made for the question.
+
+The databases hold values at and next to the gold's literals, NULLs, duplicates, ties and orphans, so a query that
+merely looks alike gives other rows on at least one of them. The answer can read those tables and do nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import isclose
+from pathlib import Path
+from typing import Any
+
+from harness.data import Completion, Sample, Score, Scorer
+from harness.errors import SuiteError, did_you_mean
+from harness.scorers.text import visible
+
+INSTANCES = 8
+ATTEMPTS = 60
+MAX_QUERY = 4_000
+MAX_TEXT = 100_000
+MAX_ROWS = 2_000
+MAX_OPERATIONS = 300_000
+STEP = 1_000
+MAX_VALUE = 2_000
+FUNCTIONS = frozenset(
+    "abs avg coalesce count date datetime dense_rank first_value glob group_concat ifnull iif instr julianday lag last_value "
+    "lead length like lower ltrim max min nullif rank replace round row_number rtrim sign strftime substr substring sum "
+    "time total trim typeof upper".split()
+)
+ROWS = (9, 14, 20, 27, 34, 12, 23, 40)
+_START = re.compile(r"^\s*(?:sql\s*[:=]\s*)?(?=(?:select|with)\b)", re.IGNORECASE | re.MULTILINE)
+_FENCES = re.compile(r"```[\w+-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+Rows = list[tuple[Any, ...]]
+Schema = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the gold query gives on one database: its rows, and the sort key of each where the order counts."""
+
+    database: bytes
+    rows: Rows
+    keys: Rows | None
+
+
+def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Scorer:
+    """1 if the answer's query returns what the gold query returns, on every one of several databases; else 0.
+
+    databases: a JSON file in the suite, {schema: {table: {column: "key" | {"int": [low, high]} | {"text": [...]} |
+    {"ref": "table.column"}, each with an optional "null" share, 0..1}}}; a sample names its schema in metadata `schema`.
+    instances: how many databases per question; they depend on schema and gold only.
+    Rows are compared as a bag, and in order where the gold's outermost query has ORDER BY (rows with equal keys in any
+    order). Column names do not matter, their number and order do; numbers agree to one in a million.
+    What is not covered: a wrong query that differs on none of the databases; the README of the suite says how rare.
+    """
+    file = Path(suite_path, databases)
+    try:
+        schemas: dict[str, Schema] = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise SuiteError(f"{file}: no readable schemas ({problem}). Option `databases` names a JSON file.") from None
+
+    @cache
+    def expected(name: str, gold: str, identity: str) -> tuple[Expected, ...]:
+        if name not in schemas:
+            raise SuiteError(f"{file}: sample {identity}: no schema '{name}'.{did_you_mean(name, schemas)}")
+        return expectations(schemas[name], gold, instances, identity)
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        query, why = extract(completion.text)
+        if not query:
+            return Score(0.0, "", why)
+        for one in expected(str(sample.metadata.get("schema", "")), sample.target, sample.id):
+            rows, error = run(one.database, query)
+            if error:
+                return Score(0.0, query, error)
+            difference = compare(one, rows)
+            if difference:
+                return Score(0.0, query, difference)
+        return Score(1.0, query, "")
+
+    return score
+
+
+# --- the answer ------------------------------------------------------------------------------------------------------
+
+
+def extract(text: str) -> tuple[str, str]:
+    """(the one query in an answer, "") or ("", why there is none). Fences, "SQL:" and a sentence before it are cut off."""
+    if len(text) > MAX_TEXT:
+        return "", f"{len(text)} characters are no query"
+    fences = [block for block in _FENCES.findall(text) if block.strip()] if "```" in text else []
+    text = visible("\n\n".join(fences) if fences else text)
+    start = _START.search(text)
+    if not start:
+        return "", "no query (one begins with SELECT or WITH)"
+    body = text[start.end() :]
+    bare = _LITERAL.sub(lambda match: "x" * len(match.group()), body)
+    end = bare.find(";")
+    gap = re.search(r"\n\s*\n", bare)
+    if end < 0:
+        end = gap.start() if gap else len(bare)
+    rest = bare[end:].lstrip("; \n")
+    if _START.search(rest) or re.match(r"\w+\s+(?:table|into|from|database|view|index)\b", rest, re.IGNORECASE):
+        return "", "more than one statement"
+    query = body[:end].strip().rstrip("`").strip()
+    if len(query) > MAX_QUERY:
+        return "", f"the query has {len(query)} characters, more than {MAX_QUERY}"
+    return query, ""
+
+
+def run(database: bytes, query: str) -> tuple[Rows, str]:
+    """(rows, "") of a query on a database given as bytes, or ([], why not).
+
+    The connection reads tables and calls the FUNCTIONS, and nothing else: no file, no write, no pragma, no extension.
+    Work, row count and the size of every value are bounded, so the same query stops at the same place everywhere.
+    What is not covered: a defect of SQLite itself; run untrusted models in a jail where that matters.
+    """
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.deserialize(database)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE * 4)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, MAX_QUERY + 1)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 20)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        connection.set_authorizer(_authorize)
+        left = [MAX_OPERATIONS // STEP]
+
+        def tick() -> int:
+            left[0] -= 1
+            return int(left[0] < 0)
+
+        connection.set_progress_handler(tick, STEP)
+        rows: Rows = connection.execute(query).fetchmany(MAX_ROWS + 1)
+    except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
+        return [], "the query runs too long" if str(error) == "interrupted" else f"the query fails: {str(error)[:200]}"
+    finally:
+        connection.close()
+    return ([], f"more than {MAX_ROWS} rows") if len(rows) > MAX_ROWS else (rows, "")
+
+
+def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
+    if action == sqlite3.SQLITE_READ:
+        return sqlite3.SQLITE_DENY if str(first).lower().startswith("sqlite_") else sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_FUNCTION:
+        return sqlite3.SQLITE_OK if str(second).lower() in FUNCTIONS else sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE) else sqlite3.SQLITE_DENY
+
+
+# --- the comparison --------------------------------------------------------------------------------------------------
+
+
+def compare(expected: Expected, rows: Rows) -> str:
+    """"" if the rows are what the gold gave, else what differs."""
+    if len(rows) != len(expected.rows):
+        return f"{len(rows)} rows instead of {len(expected.rows)}"
+    if rows and len(rows[0]) != len(expected.rows[0]):
+        return f"{len(rows[0])} columns instead of {len(expected.rows[0])}"
+    if expected.keys is None:
+        return "" if _same_bag(rows, expected.rows) else "other rows"
+    start = 0
+    for end in range(1, len(rows) + 1):
+        if end == len(rows) or expected.keys[end] != expected.keys[start]:
+            if not _same_bag(rows[start:end], expected.rows[start:end]):
+                return "other rows, or another order"
+            start = end
+    return ""
+
+
+def _same_bag(left: Rows, right: Rows) -> bool:
+    pairs = zip(sorted(left, key=_sort_key), sorted(right, key=_sort_key), strict=True)
+    return all(_same(a, b) for one, other in pairs for a, b in zip(one, other, strict=True))
+
+
+def _sort_key(row: tuple[Any, ...]) -> tuple[tuple[int, Any], ...]:
+    return tuple(
+        (0, 0) if value is None else (1, round(value, 4)) if isinstance(value, int | float) else (2, str(value)) for value in row
+    )
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Equal values: numbers to one in a million, text only with text, NULL only with NULL."""
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return isclose(a, b, rel_tol=1e-6, abs_tol=1e-9)
+    return type(a) is type(b) and bool(a == b)
+
+
+# --- the databases ---------------------------------------------------------------------------------------------------
+
+
+def expectations(schema: Schema, gold: str, instances: int, identity: str) -> tuple[Expected, ...]:
+    """Databases for a gold query with its results. Those that a right query could not be held to are passed over:
+    LIMIT cutting through a tie. Those with nothing to see (no rows, only NULLs) are used when there are no others."""
+    import sqlglot
+
+    tree = sqlglot.parse_one(gold, dialect="sqlite")
+    keyed, limit = _with_sort_keys(tree)
+    near = literals(tree)
+    used = {table.name for table in tree.find_all(sqlglot.exp.Table)}
+    telling: list[Expected] = []
+    blank: list[Expected] = []
+    for attempt in range(ATTEMPTS):
+        database = fill(schema, near, _seed(gold, attempt), _rows(schema, used, ROWS[attempt % len(ROWS)]))
+        rows, error = run(database, gold)
+        if error:
+            raise SuiteError(f"sample {identity}: its own target does not work: {error}. Mend the target or the schema.")
+        keys = None
+        if keyed:
+            found, error = run(database, keyed)
+            width = len(rows[0]) if rows else 0
+            keys = [row[width:] for row in found]
+            if error or (rows and [row[:width] for row in found[: len(rows)]] != rows):
+                keys = [(index,) for index in range(len(rows) + 1)]
+            if limit is not None and 0 < limit < len(keys) and keys[limit - 1] == keys[limit]:
+                continue
+        seen = any(value not in (None, 0) for row in rows for value in row)
+        (telling if seen else blank).append(Expected(database, rows, keys))
+        if len(telling) == instances:
+            break
+    found_all = (telling + blank)[:instances]
+    if not found_all:
+        raise SuiteError(f"sample {identity}: LIMIT cuts through a tie on every database. Give the question a total order.")
+    return tuple(found_all)
+
+
+def _with_sort_keys(tree: Any) -> tuple[str, int | None]:
+    """(the gold without LIMIT and with its sort keys as further columns, or "" where order does not count; its LIMIT)."""
+    from sqlglot import exp
+
+    order, limit = tree.args.get("order"), tree.args.get("limit")
+    if order is None or not isinstance(tree, exp.Select):
+        return "", None
+    keyed = tree.copy()
+    keyed.set("limit", None)
+    if not tree.args.get("distinct"):
+        keyed = keyed.select(*[ordered.this.copy() for ordered in order.expressions])
+    value = limit.expression.this if limit is not None and isinstance(limit.expression, exp.Literal) else None
+    return keyed.sql(dialect="sqlite"), int(value) if value is not None else None
+
+
+def literals(tree: Any) -> dict[str, list[Any]]:
+    """Column name -> values the gold compares it with, as text or numbers; columns of the same name share them."""
+    from sqlglot import exp
+
+    near: dict[str, list[Any]] = {}
+    for node in tree.find_all(exp.Literal):
+        parent = node.find_ancestor(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between, exp.In, exp.Like)
+        column = parent.find(exp.Column) if parent is not None else None
+        if column is None:
+            continue
+        value: Any = str(node.this)
+        if not node.is_string:
+            value = float(value) if "." in value else int(value)
+        near.setdefault(column.name, []).append(value)
+    return near
+
+
+def fill(schema: Schema, near: dict[str, list[Any]], seed: int, rows: dict[str, int]) -> bytes:
+    """A database with so many rows per table, as bytes. Some parents stay without children, some children share one."""
+    rng = random.Random(seed)
+    connection = sqlite3.connect(":memory:")
+    keys: dict[str, list[int]] = {}
+    for table in sorted(schema, key=lambda name: _refers(schema[name])):
+        columns = {name: spec if isinstance(spec, dict) else {spec: True} for name, spec in schema[table].items()}
+        count = rows[table]
+        values = []
+        for name, spec in columns.items():
+            if "key" in spec:
+                keys[f"{table}.{name}"] = rng.sample(range(1, 4 * count), count)
+                values.append(keys[f"{table}.{name}"])
+                continue
+            parents = keys[spec["ref"]] if "ref" in spec else []
+            pool = parents[: max(2, len(parents) * 3 // 4)] or _pool(spec, near.get(name, []), rng)
+            drawn = rng.choices(pool, k=count)
+            share = spec.get("null", 0)
+            values.append([None if share and rng.random() < share else value for value in drawn])
+        connection.execute(f"CREATE TABLE {table} ({', '.join(columns)})")
+        marks = ", ".join("?" * len(columns))
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", zip(*values, strict=True))
+    connection.commit()
+    image = connection.serialize()
+    connection.close()
+    return image
+
+
+def _refers(columns: dict[str, Any]) -> bool:
+    return any(isinstance(spec, dict) and "ref" in spec for spec in columns.values())
+
+
+def _rows(schema: Schema, used: set[str], size: int) -> dict[str, int]:
+    """Rows per table: parents are fewer than children, and tables the gold does not read are nearly empty."""
+    return {
+        table: 4 if table not in used else size if _refers(columns) else max(6, size * 2 // 3) for table, columns in schema.items()
+    }
+
+
+def _pool(spec: dict[str, Any], wanted: Sequence[Any], rng: random.Random) -> list[Any]:
+    """Values a column is drawn from: its own, and what lies at and next to the literals it is compared with."""
+    numbers = [value for value in wanted if not isinstance(value, str)]
+    texts = [value for value in wanted if isinstance(value, str)]
+    if "text" in spec:
+        own = rng.sample(spec["text"], min(len(spec["text"]), rng.choice((3, 4, 6))))
+        near = [form for text in texts for form in _like(text)]
+    else:
+        low, high = spec["int"]
+        own = [rng.randint(low, high) for _ in range(rng.choice((5, 8, 12)))]
+        near = [value + step for value in numbers for step in (-1, 0, 0, 1)]
+    return own + near * max(1, len(own) // max(1, len(near)))
+
+
+def _like(text: str) -> list[str]:
+    """A literal and its neighbours: what a pattern with % takes in and what it leaves out, or longer and shorter words."""
+    core = text.replace("%", "")
+    if core != text:
+        return [core, f"{core}lto", f"Mo{core.lower()}", f"Re{core.lower()}n", f"{core}nd"]
+    return [text, text, text, f"{text} II"]
+
+
+def _seed(gold: str, attempt: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{gold}\n{attempt}".encode()).digest()[:8], "big")

@@ -1,0 +1,242 @@
+"""Short answers: does the text give the target, and nothing that contradicts it?
+
+A model may wrap the answer in a sentence. It may not hedge, list candidates, add numbers, or recite its prompt.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from harness.data import Completion, Sample, Score, Scorer
+
+MAX_CHARACTERS = 2_000
+EXTRA_WORDS = 12
+_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"\A```[\w+-]*[ \t]*\n?(.*?)\n?```\Z", re.DOTALL)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_LABEL = re.compile(r"\A(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s+", re.IGNORECASE)
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[%€$£°]|[@/+#]")
+_MARKUP = re.compile(r"[*_`\"“”„«»]+")
+_CLOCK = re.compile(r"\b(\d{1,2})(?::(\d\d))?\s*(?:o'clock|([ap])\.?m\b\.?)")
+_THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
+_NUMBERS = {
+    word: str(value)
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+        "eighteen nineteen twenty".split()
+    )
+}
+_TENS = {"twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
+_SYMBOLS = {"%": "percent", "€": "euro", "$": "dollar", "£": "pound", "°": "degree"}
+_SYNONYMS = {"eur": "euro", "usd": "dollar", "kilometre": "km", "kilometer": "km", "kilogram": "kg", "per": "a"}
+_ARTICLES = frozenset(("a", "an", "the"))
+_NEGATIONS = frozenset("not no never none nobody nothing neither nor without isn't aren't don't doesn't cannot can't won't".split())
+_HEDGES = frozenset("or either maybe perhaps possibly probably alternatively unsure".split())
+_UNKNOWN = re.compile(
+    r"\b(?:i (?:do not|don't|really don't|cannot|can't) (?:know|tell|say)\b|(?:i am|i'm) not sure\b|"
+    r"not (?:stated|mentioned|given|specified|known|covered|answered|in the (?:passages?|handbook|text))\b|"
+    r"(?:does not|doesn't|do not|don't) (?:say|state|mention|specify|cover|contain|answer|provide|give)\b|"
+    r"(?:is|are) unknown\b|no information\b|not enough information\b|there is no way to know\b|nobody (?:knows|can tell)\b)",
+    re.IGNORECASE,
+)
+_ADVICE = re.compile(r"\s*(?:please|sorry|i am sorry|i'm sorry|contact|ask|check|see|you)\b", re.IGNORECASE)
+_IS_UNKNOWN = re.compile(r"\Ai (?:do not|don't) know\.?\Z", re.IGNORECASE)
+
+
+def answer(*, suite_path: str, extra_words: int = EXTRA_WORDS) -> Scorer:
+    """1 if the short target, or one of the sample's `aliases`, is what the text answers; else 0.
+
+    extra_words: how many words a sentence around the target may add. It keeps a recited passage from scoring.
+    Case, punctuation, articles, plural endings, number words and signs (%, €) do not matter. A number or a unit that
+    differs does, and so does every number that is neither in the target nor in the question.
+    Metadata: `aliases` also count; `rivals` are wrong answers, and a text that holds one scores 0.
+    A target "I do not know." wants any clear statement of not knowing, without an answer beside it.
+    What is not covered: a sentence that holds the target and says something else about it ("Mia Lund left, ask Bo").
+    """
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        text = visible(completion.text)
+        if not text:
+            return Score(0.0, "", "empty answer")
+        if len(text) > MAX_CHARACTERS:
+            return Score(0.0, text[:80], f"{len(text)} characters are no short answer")
+        value, why = judge(sample, text, extra_words)
+        return Score(value, text, why)
+
+    return score
+
+
+def exact(*, suite_path: str, ignore_case: bool = False, ignore_final_period: bool = False) -> Scorer:
+    """1 if the text is the target (or one of the sample's `aliases`), character by character; else 0.
+
+    White space around the text, a code fence around the whole of it, and thinking text do not count.
+    """
+
+    def form(text: str) -> str:
+        text = text.strip()
+        text = text.lower() if ignore_case else text
+        return text.rstrip(".") if ignore_final_period else text
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        text = visible(completion.text)
+        if not text:
+            return Score(0.0, "", "empty answer")
+        hit = form(text) in [form(target) for target in targets(sample)]
+        return Score(float(hit), text[:MAX_CHARACTERS], "" if hit else f"not the same as '{sample.target[:80]}'")
+
+    return score
+
+
+def visible(text: str) -> str:
+    """What a reader sees of a completion: no thinking text, no control codes, no fence around the whole answer."""
+    text = _CONTROL.sub("", _THINKING.sub("", text)).strip()
+    fenced = _FENCE.match(text)
+    return (fenced.group(1) if fenced and "```" not in fenced.group(1) else text).strip()
+
+
+def targets(sample: Sample) -> tuple[str, ...]:
+    """The target and its aliases."""
+    return (sample.target, *map(str, sample.metadata.get("aliases", ())))
+
+
+def words(text: str) -> list[str]:
+    """Words and numbers in one spelling: lower case, no articles, plain numbers, singular nouns.
+
+    >>> words("The 25 days, at 80%")
+    ['25', 'day', 'at', '80', 'percent']
+    >>> words("twenty-five Days")
+    ['25', 'day']
+    """
+    text = _MARKUP.sub("", unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
+    text = _CLOCK.sub(_clock, text)
+    text = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
+    found: list[str] = []
+    tens = False
+    for token in _TOKEN.findall(text):
+        number = _TENS.get(token) or _NUMBERS.get(token)
+        if number and tens and len(number) == 1 and number != "0":
+            found[-1] = str(int(found[-1]) + int(number))
+            tens = False
+            continue
+        tens = token in _TENS
+        token = number or _SYMBOLS.get(token, token)
+        token = _singular(token)
+        token = _SYNONYMS.get(token, token)
+        if token not in _ARTICLES:
+            found.append(_decimal(token))
+    return found
+
+
+def _clock(match: re.Match[str]) -> str:
+    """9 am, 9 o'clock and 9:00 agree, and so do 3:30 pm and 15:30."""
+    hour = int(match.group(1)) % 12 if match.group(3) else int(match.group(1))
+    return f"{hour + 12 * (match.group(3) == 'p')}:{match.group(2) or '00'}"
+
+
+def _singular(token: str) -> str:
+    if len(token) > 3 and token.endswith("s") and not token.endswith(("ss", "us", "is")):
+        return token[:-1]
+    return token
+
+
+def _decimal(token: str) -> str:
+    """One spelling of a number: 4.80, 4,80 and 4.8 agree, 9:00 stays a time."""
+    if re.fullmatch(r"\d+[.,]\d{1,2}", token):
+        return f"{float(token.replace(',', '.')):g}"
+    if re.fullmatch(r"0\d:\d\d", token):
+        return token[1:]
+    return str(int(token)) if token.isascii() and token.isdigit() and len(token) < 20 else token
+
+
+def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
+    """(0 or 1, why not) for a visible text of bounded length."""
+    if _IS_UNKNOWN.match(sample.target.strip()):
+        return _judge_unknown(sample, text)
+    text = _LABEL.sub("", text)
+    said = words(text)
+    wanted = [words(target) for target in targets(sample)]
+    if said in wanted or (said and text.strip() in targets(sample)):
+        return 1.0, ""
+    if _UNKNOWN.search(text):
+        return 0.0, "says that it does not know"
+    asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
+    if _bare_number(said, wanted, asked):
+        return 1.0, ""
+    holding = [target for target in wanted if target and _find(target, said) >= 0]
+    if not holding:
+        return 0.0, f"the answer is not '{sample.target[:80]}'"
+    target = max(holding, key=len)
+    start = _find(target, said)
+    around = said[:start] + said[start + len(target) :]
+    if len(around) > extra_words:
+        return 0.0, f"{len(around)} words around the answer, more than {extra_words}"
+    return _judge_around(sample, text, target, around, asked)
+
+
+def _judge_around(sample: Sample, text: str, target: Sequence[str], around: Sequence[str], asked: Sequence[str]) -> tuple[float, str]:
+    """Whether the words around a found target leave it standing."""
+    kept = set(target) | set(asked)
+    strange = [word for word in around if word[0].isdigit() and word not in kept]
+    if strange:
+        return 0.0, f"another number beside the answer: {strange[0]}"
+    again = [word for word in around if word[0].isdigit() and word in set(asked)]
+    if again and len(around) <= 2:
+        return 0.0, "the answer stands beside a number of the question"
+    if _NEGATIONS & (set(around) - set(target)) and not _NEGATIONS & set(target):
+        return 0.0, "the answer is denied"
+    if _HEDGES & set(around):
+        return 0.0, "more than one answer is offered"
+    for rival in sample.metadata.get("rivals", ()):
+        if _find(words(str(rival)), list(around)) >= 0:
+            return 0.0, f"the answer stands beside '{rival}'"
+    if _candidates(text, target) > 1:
+        return 0.0, "the answer is one of a list"
+    return 1.0, ""
+
+
+def _candidates(text: str, target: Sequence[str]) -> int:
+    """How many short pieces without the target stand beside it, separated by commas, semicolons, slashes or lines."""
+    pieces = [words(piece) for piece in re.split(r"[,;/|\n]|\band\b", text)]
+    if not any(_find(target, piece) >= 0 for piece in pieces):
+        return 0
+    return sum(1 for piece in pieces if piece and len(piece) <= 4 and _find(target, piece) < 0)
+
+
+def _bare_number(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
+    """"27" answers "How many days ...?" when the target is "27 days": the question has named the unit."""
+    return any(
+        len(said) == 1 and len(target) == 2 and said[0] == target[0] and target[0][0].isdigit() and target[1] in asked
+        for target in wanted
+    )
+
+
+def _find(part: Sequence[str], whole: Sequence[str]) -> int:
+    """Where a run of words begins in another, or -1."""
+    size = len(part)
+    return next((i for i in range(len(whole) - size + 1) if list(whole[i : i + size]) == list(part)), -1)
+
+
+def _judge_unknown(sample: Sample, text: str) -> tuple[float, str]:
+    if words(text) in [words(target) for target in targets(sample)]:
+        return 1.0, ""
+    if not _UNKNOWN.search(text):
+        return 0.0, "answers what nobody can know"
+    if len(words(text)) > 30:
+        return 0.0, "too long for a plain statement of not knowing"
+    asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
+    rest = words(text)
+    named = any(_names_something(piece, asked) for piece in re.split(r"[.,;:!\n]", text))
+    if named or any(word[0].isdigit() and word not in asked for word in rest) or _HEDGES & set(rest) or "but" in rest:
+        return 0.0, "does not know, and answers all the same"
+    return 1.0, ""
+
+
+def _names_something(piece: str, asked: Sequence[str]) -> bool:
+    """Whether a part of a sentence offers an answer: a name that the question did not hold, or "it is ..."."""
+    if _UNKNOWN.search(piece) or not piece.strip() or _ADVICE.match(piece):
+        return False
+    said = piece.split()
+    capital = any(word[0].isupper() and word != "I" and words(word) and words(word)[0] not in asked for word in said[1:])
+    return capital or len(said) <= 2 or bool(re.search(r"\b(?:answer|it|that) is\b", piece))
