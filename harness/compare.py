@@ -234,7 +234,7 @@ def _note(baseline: float, candidate: float, n: int, missing: int) -> str:
     if n < SMALL:
         notes.append(f"only {n} samples")
     if missing:
-        notes.append(f"{missing} of {n + missing} samples are missing on one side")
+        notes.append(f"{missing} of {n + missing} samples are missing")
     return "; ".join(notes)
 
 

@@ -127,6 +127,7 @@ def gate(
             raise RunError(f"{table.run.path}: no arm '{arm}'.{did_you_mean(arm, table.arms)}")
     names = _suites(a, base_arm, b, suites)
     labels = f"{base_run.path}:{base_arm}", f"{cand_run.path}:{cand_arm}"
+    spoken = (base_arm, cand_arm) if base_arm != cand_arm else labels
     differing = [text for suite in names for text in _differing(a, base_arm, b, cand_arm, suite)]
     if not names:
         differing = [f"{base_arm} answered no suite"]
@@ -151,7 +152,7 @@ def gate(
     return GateResult(
         status,
         EXIT_CODES[status],
-        _sentence(status, rows, macro, cand_arm, base_arm, more),
+        _sentence(status, rows, macro, spoken[1], spoken[0], more),
         *labels,
         alpha,
         rows=rows,
@@ -252,7 +253,7 @@ def _differing(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str) -> 
     pairs = pair(a, base_arm, b, cand_arm, suite, scorer_names(a, suite)[0])
     n = len(pairs.baseline)
     if pairs.missing:
-        return [f"{suite}: {pairs.missing} of {n + pairs.missing} samples are missing on one side"]
+        return [f"{suite}: {pairs.missing} of {n + pairs.missing} samples are missing"]
     return [f"{suite}: {words.count(n, 'sample')}, at least 2 are needed"] if n < 2 else []
 
 

@@ -149,7 +149,7 @@ def test_tango_holds_the_difference_and_mirrors(wins: int, losses: int, n: int) 
     assert (mirrored.low, mirrored.high) == (-found.high, -found.low)
 
 
-@pytest.mark.parametrize(("wins", "losses", "n"), [(1, 7, 21), (40, 20, 160), (0, 3, 30)])
+@pytest.mark.parametrize(("wins", "losses", "n"), [(1, 7, 21), (40, 20, 160), (0, 3, 30), (0, 0, 9), (20, 0, 20)])
 def test_bound_and_statistic_are_one_thing(wins: int, losses: int, n: int) -> None:
     z = stats.norm.ppf(0.95)
     lower = paired.tango_lower(wins, losses, n, 0.95)

@@ -10,7 +10,8 @@ always equal with rare large drops (the t interval is then too narrow: about 91 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import gt, lt
 from statistics import NormalDist
 from typing import Literal
 
@@ -30,7 +31,7 @@ def z_value(probability: float) -> float:
 
 def is_binary(values: Sequence[float]) -> bool:
     """Whether every score is 0 or 1."""
-    return all(v == 0 or v == 1 for v in values)
+    return set(values) <= {0, 1}
 
 
 # --- 0/1 scores ------------------------------------------------------------------------------------------------------
@@ -93,18 +94,37 @@ def _tango_parts(wins: int, losses: int, n: int, difference: float) -> tuple[flo
 def tango_lower(wins: int, losses: int, n: int, confidence: float = 0.95) -> float:
     """One-sided lower confidence bound of the difference, e.g. for "not worse by the margin"."""
     _check_table(wins, losses, n)
+    z = z_value(confidence)
     if losses == n:
         return -1.0
-    z = z_value(confidence)
-    low, high = -1.0, (wins - losses) / n
-    for _ in range(50):
-        middle = (low + high) / 2
-        top, spread = _tango_parts(wins, losses, n, middle)
-        if top > z * spread:
-            low = middle
+    if wins == n:
+        return (n - z * z) / (n + z * z)
+    if wins == losses == 0:
+        return -z * z / (n + z * z)
+
+    def excess(difference: float) -> float:
+        top, spread = _tango_parts(wins, losses, n, difference)
+        return top - z * spread
+
+    return _root(excess, -1.0, (wins - losses) / n, n * 1e-12)
+
+
+def _root(f: Callable[[float], float], low: float, high: float, close: float) -> float:
+    """Where f falls through zero between low (f > 0) and high (f < 0): false position, Illinois variant."""
+    f_low, f_high, last = f(low), f(high), 0
+    x = low
+    for _ in range(200):
+        x = (low * f_high - high * f_low) / (f_high - f_low)
+        value = f(x)
+        if abs(value) <= close:
+            break
+        if value > 0:
+            low, f_low, f_high = x, value, f_high / 2 if last == 1 else f_high
+            last = 1
         else:
-            high = middle
-    return low
+            high, f_high, f_low = x, value, f_low / 2 if last == -1 else f_low
+            last = -1
+    return x
 
 
 def tango_upper(wins: int, losses: int, n: int, confidence: float = 0.95) -> float:
@@ -231,9 +251,10 @@ def _t_value(probability: float, df: int) -> float:
 
 def flips(baseline: Sequence[float], candidate: Sequence[float]) -> tuple[int, int]:
     """(wins, losses): samples where the candidate scores higher, lower."""
-    wins = sum(c > b + SAME for b, c in zip(baseline, candidate, strict=True))
-    losses = sum(c < b - SAME for b, c in zip(baseline, candidate, strict=True))
-    return wins, losses
+    if is_binary(baseline) and is_binary(candidate):
+        return sum(map(gt, candidate, baseline)), sum(map(lt, candidate, baseline))
+    pairs = list(zip(baseline, candidate, strict=True))
+    return sum(c > b + SAME for b, c in pairs), sum(c < b - SAME for b, c in pairs)
 
 
 def difference_bound(baseline: Sequence[float], candidate: Sequence[float], confidence: float, side: str) -> float:
