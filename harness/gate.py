@@ -30,8 +30,8 @@ from harness.errors import (
     RunError,
     did_you_mean,
 )
-from harness.stats.paired import difference_bound, difference_p, holm, mean
-from harness.stats.power import samples_for_difference, samples_for_margin, spread
+from harness.stats.paired import difference_bound, difference_p, holm, mean, z_value
+from harness.stats.power import LARGEST, POWER, samples_for_difference, samples_for_margin, spread
 from harness.verdict import MARGIN, json_safe
 
 MACRO_MARGIN = 0.03
@@ -148,7 +148,7 @@ def gate(
     rows = hold(found, [pairs[s] for s in names], margins, alpha)
     macro = macro_bounds([pairs[s] for s in names], macro_margin, alpha) if len(names) > 1 else None
     status, tolerated = judge(rows, macro, tolerate_small)
-    more = max((row.more_samples or 0 for row in rows), default=0) or None
+    more = max([row.more_samples or 0 for row in rows] + [_more_macro(macro, rows, alpha) or 0]) or None
     return GateResult(
         status,
         EXIT_CODES[status],
@@ -283,6 +283,16 @@ def _more(pairs: Pairs, margin: float, alpha: float, suites: int) -> int | None:
     return needed - n if needed is not None and needed > n else None
 
 
+def _more_macro(macro: Macro | None, rows: Sequence[GateRow], alpha: float) -> int | None:
+    """More samples per suite for the mean to clear its margin with 80 % power; None where it does, or cannot."""
+    if macro is None or macro.lower > -macro.margin or macro.difference <= -macro.margin:
+        return None
+    z = z_value(1 - alpha)
+    wider = (z + z_value(POWER)) / z * (macro.difference - macro.lower) / (macro.margin + macro.difference)
+    n = mean([row.n for row in rows])
+    return max(1, math.ceil(n * (wider**2 - 1))) if n * wider**2 <= LARGEST else None
+
+
 def _sentence(
     status: Status, rows: Sequence[GateRow], macro: Macro | None, cand: str, base: str, more: int | None
 ) -> str:
@@ -307,7 +317,7 @@ def _sentence(
             f"the mean over suites {words.points(macro.difference)} points, possibly {words.points(macro.lower)}, "
             f"allowed {words.points(-macro.margin)}"
         )
-    tail = f" About {more:,} more samples per suite would tell." if more else ""
+    tail = f" About {words.about(more)} more samples per suite would tell." if more else ""
     return f"INCONCLUSIVE: a loss beyond the margin is neither shown nor ruled out: {shown}.{tail}"
 
 

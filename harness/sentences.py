@@ -227,7 +227,9 @@ def would_change(j: Judged) -> str:
         return "More samples, or a larger difference."
     if j.kind == "general":
         if j.word == "adopt":
-            return f"An allowed loss below {words.plain_points(max(0.0, -c.interval.low))}."
+            if c.interval.low >= 0:
+                return "Nothing measured here: it lost nothing."
+            return f"An allowed loss below {words.plain_points(-c.interval.low)}."
         return f"A candidate that loses less than {limit}, or use for its own suites only."
     requests = j.paid.requests if j.paid else None
     if j.word == "adopt":

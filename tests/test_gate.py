@@ -48,7 +48,18 @@ def test_too_few_samples_are_inconclusive_and_say_how_many_more() -> None:
     result = _gate({"sql": right(20, 40)}, {"sql": right(20, 40)})
     assert (result.status, result.exit_code) == ("INCONCLUSIVE", EXIT_INCONCLUSIVE)
     assert result.more_samples is not None
-    assert f"About {result.more_samples:,} more samples per suite would tell." in result.sentence
+    assert "more samples per suite would tell." in result.sentence
+    assert _gate({"sql": right(200, 400)}, {"sql": right(200, 400)}).more_samples is None
+
+
+def test_a_mean_that_is_not_settled_says_how_many_more_samples_it_needs() -> None:
+    base = {f"s{i}": right(30, 60) for i in range(2)}
+    cand = {f"s{i}": right(30, 60, start=3) for i in range(2)}
+    result = _gate(base, cand, margin=0.2)
+    assert all(row.holds for row in result.rows)
+    assert result.status == "INCONCLUSIVE"
+    assert "the mean over suites 0.0 points, possibly -" in result.sentence
+    assert result.more_samples is not None
 
 
 @pytest.mark.parametrize(
