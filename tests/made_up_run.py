@@ -33,7 +33,7 @@ HOSTILE = (
     "<svg onload=alert(1)><!-- </style><style>body{display:none}</style>",
     "\x1b[31mred\x1b[0m \x00 nul \u202eright to left\u202c \u200b zero \ud800 half a pair",
     '"><a href="https://example.org/?q=1" onclick=alert(2)>click</a> ]]> {{ 7 * 7 }} {% raw %}',
-    "=HYPERLINK(\"https://example.org\",\"x\")",
+    '=HYPERLINK("https://example.org","x")',
     "javascript:alert(3) ${alert(4)} `</textarea><form action=https://example.org><input autofocus onfocus=alert(5)>",
     "long " * 5_000,
 )
@@ -42,7 +42,10 @@ HOSTILE = (
 def _ask(suite: str, number: int, draw: random.Random) -> tuple[str, str, str, dict[str, Any]]:
     """question, target, a wrong answer, metadata"""
     if suite == "sql":
-        table, column = draw.choice(["orders", "visits", "invoices", "shifts"]), draw.choice(["city", "owner", "status"])
+        table, column = (
+            draw.choice(["orders", "visits", "invoices", "shifts"]),
+            draw.choice(["city", "owner", "status"]),
+        )
         word = draw.choice(["Lyon", "Oslo", "Quito", "Turin", "Perth"])
         question = f"Tables:\n{table}(id, {column}, total)\nQuestion: How many {table} have {column} {word}? ({number})"
         right = f"SELECT COUNT(*) FROM {table} WHERE {column} = '{word}'"
@@ -147,7 +150,11 @@ def made_up_run(samples: int = 200, seed: int = 7, suites: tuple[str, ...] = tup
                 length = 14 if suite == "sql" else 4
                 prompt = TOKENS[name] + len(question) // 4
                 completion = Completion(
-                    text, prompt, length, "length" if cut else "stop", round(0.04 + 0.02 * draw.random() + prompt / 9e3, 4)
+                    text,
+                    prompt,
+                    length,
+                    "length" if cut else "stop",
+                    round(0.04 + 0.02 * draw.random() + prompt / 9e3, 4),
                 )
                 messages = _messages(arm, question, retrieved)
                 passages = ("leave-1", "leave-2", "leave-3") if retrieved else ()

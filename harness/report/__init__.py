@@ -46,9 +46,7 @@ def write_report(runs: Sequence[Run], out: Path, *, title: str | None = None) ->
     summaries = [summary for suite in page.suites for summary in suite.summaries]
     comparisons = [comparison for suite in page.suites for comparison in suite.comparisons]
     folder = out.with_suffix("")
-    paths = Paths(
-        out, out.with_suffix(".md"), folder / "verdict.json", folder / "samples.csv", folder / "summary.csv"
-    )
+    paths = Paths(out, out.with_suffix(".md"), folder / "verdict.json", folder / "samples.csv", folder / "summary.csv")
     write_json(paths.verdict, verdict_json(run))
     write_text(paths.samples, samples_csv(page.cases, page.arm_names))
     write_text(paths.summary, summary_csv(summaries, comparisons))

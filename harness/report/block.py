@@ -1,10 +1,12 @@
 """The samples as the page carries them: a small index, and the texts in shards that are unpacked when looked at.
 
 Every block is JSON, gzipped without a clock, in base64: it cannot hold a "<", and the same run gives the same bytes.
-Index: {"arms": [name], "suites": [{name, title, candidate, reference}], "shard": n, "keys": [[place of the suite, id, anchor]],
-"values": [[score or null per arm]]}. Shard: {"texts": [str], "cases": [{q, t, m, a: [[arm, text, finish, tokens,
-seconds, value, read, why, others, prompt, passages]]}]}, where q, t, text, read, why and the prompt's turns are
-places in "texts", so that a system prompt is stored once per shard.
+
+Index: {"arms": [name], "suites": [{name, title, candidate, reference}], "shard": n, "keys": [[suite, id, anchor]],
+"values": [[score or null per arm]]}; candidate and reference are places in "arms", suite a place in "suites".
+Shard: {"texts": [str], "cases": [{q, t, m, a: [[arm, text, finish, tokens, seconds, value, read, why, others, prompt,
+passages]]}]}; q, t, text, read, why and the prompt's turns are places in "texts", so that a system prompt is stored
+once per shard.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ def unpack(block: str) -> Any:
     return json.loads(gzip.decompress(base64.b64decode(block)))
 
 
-def index(cases: Sequence[Case], arms: Sequence[str], suites: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+def index(cases: Sequence[Case], arms: Sequence[str], suites: Sequence[Mapping[str, str | int]]) -> dict[str, Any]:
     """What filters need to know about every sample without unpacking a text."""
     places = {suite["name"]: place for place, suite in enumerate(suites)}
     return {
@@ -58,7 +60,7 @@ def _shard(cases: Sequence[Case], arms: Sequence[str]) -> dict[str, Any]:
     texts: dict[str, int] = {}
 
     def place(text: str) -> int:
-        return texts.setdefault(preview(text), len(texts))
+        return texts.setdefault(text, len(texts))
 
     def answer(arm: int, given: Answer) -> list[Any]:
         completion, score = given.row.completion, given.primary.score if given.primary else None
@@ -85,7 +87,7 @@ def _shard(cases: Sequence[Case], arms: Sequence[str]) -> dict[str, Any]:
         }
         for case in cases
     ]
-    return {"texts": list(texts), "cases": packed}
+    return {"texts": [preview(text) for text in texts], "cases": packed}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -89,15 +89,17 @@ def _mark(x: float, y: float, shape: int) -> Markup:
     if shape == 0:
         return Markup(f'<circle class="mark plain" cx="{x}" cy="{y}" r="4"/>')
     forms = {1: "M0-5.5L5.5 0L0 5.5L-5.5 0Z", 2: "M-4-4H4V4H-4Z", 0: "M0-5.5L5 4H-5Z"}
-    return Markup(f'<path class="mark tuned tone-{(shape - 1) % 3}" d="{forms[shape % 3]}" transform="translate({x} {y})"/>')
+    return Markup(
+        f'<path class="mark tuned tone-{(shape - 1) % 3}" d="{forms[shape % 3]}" transform="translate({x} {y})"/>'
+    )
 
 
 def quality_chart(name: str, unit: str, dots: Sequence[Point]) -> Markup:
-    """Score against cost per request, one dot per arm with its interval; left and up is better. 420 x 290 units.
+    """Score against cost per request, one dot per arm with its interval; left and up is better. 340 x 250 units.
 
     unit: "tokens" or "seconds", what x counts per request.
     """
-    width, height, left, right, top, bottom = 420, 290, 44, 12, 14, 46
+    width, height, left, right, top, bottom = 340, 250, 42, 8, 10, 42
     x_high = _nice(max((dot.x for dot in dots), default=1.0) * 1.12)
 
     def x(value: float) -> float:
@@ -114,8 +116,9 @@ def quality_chart(name: str, unit: str, dots: Sequence[Point]) -> Markup:
         parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(value)}" y2="{y(value)}"/>')
         parts.append(f'<text class="tick end" x="{left - 6}" y="{y(value) + 4}">{step * 25} %</text>')
         place, anchor = x(x_high * value), "end" if step == 4 else "mid" if step else "start"
-        parts.append(f'<text class="tick {anchor}" x="{place}" y="{height - bottom + 16}">{say(x_high * value)}</text>')
-    parts.append(f'<text class="axis mid" x="{(left + width) / 2}" y="{height - 8}">{unit} per request (less is better)</text>')
+        parts.append(f'<text class="tick {anchor}" x="{place}" y="{height - bottom + 16}">{x_high * value:g}</text>')
+    axis = f"{'engine ' if unit == 'seconds' else ''}{unit} per request (less is better)"
+    parts.append(f'<text class="axis mid" x="{(left + width) / 2}" y="{height - 6}">{axis}</text>')
     taken = [(x(d.x) - 7, y(d.y) - 7, x(d.x) + 7, y(d.y) + 7) for d in dots]
     for dot in sorted(dots, key=lambda dot: (dot.fine_tuned, dot.label)):
         parts.append(
@@ -124,7 +127,9 @@ def quality_chart(name: str, unit: str, dots: Sequence[Point]) -> Markup:
         )
     for dot in sorted(dots, key=lambda dot: (-dot.y, dot.label)):
         label = one_line(dot.label, LABEL)
-        label_x, label_y, box = _free_place(x(dot.x), y(dot.y), 6.6 * len(label), taken, (left, 0, width, height - bottom))
+        label_x, label_y, box = _free_place(
+            x(dot.x), y(dot.y), 6.6 * len(label), taken, (left, 0, width, height - bottom)
+        )
         taken.append(box)
         weight = " strong" if dot.fine_tuned else ""
         parts.append(f'<text class="label{weight}" x="{label_x}" y="{label_y}">{escape(label)}</text>')
@@ -134,32 +139,37 @@ def quality_chart(name: str, unit: str, dots: Sequence[Point]) -> Markup:
 def change_chart(name: str, probes: Sequence[Probe], arms: Sequence[str]) -> Markup:
     """What got worse: per probe and fine-tuned arm the change against the untrained model, with its interval.
 
-    One row per probe; the arms' marks differ in shape, named in a legend. 640 units wide.
+    One row per probe; the arms' marks differ in shape, named in a legend. 400 units wide.
     """
-    row, left, right, top = 14 * max(len(arms), 1) + 10, 150, 16, 34
-    width, bottom = 640, top + row * len(probes)
+    row, left, right, top = 14 * max(len(arms), 1) + 8, 124, 12, 34
+    width, bottom = 400, top + row * len(probes)
     axis = span([edge for probe in probes for change in probe.changes for edge in (change.low, change.high)])
 
     def x(value: float) -> float:
         return round(left + (width - left - right) * (value - axis[0]) / (axis[1] - axis[0]), 1)
 
     described = "; ".join(
-        f"{one_line(probe.label, 40)}: " + ", ".join(f"{one_line(c.arm, 40)} {points(c.difference)}" for c in probe.changes)
+        f"{one_line(probe.label, 40)}: "
+        + ", ".join(f"{one_line(c.arm, 40)} {points(c.difference)}" for c in probe.changes)
         for probe in probes
     )
     parts = [_opening(f"{name}: what got better or worse, by probe", described, width, bottom + 40)]
-    entry = left
+    entry = 8
     for place, arm in enumerate(arms):
         parts.append(f'{_mark(entry + 6, 13, place + 1)}<text class="label" x="{entry + 17}" y="17">')
         parts.append(f"{escape(one_line(arm, LABEL))}</text>")
         entry += 34 + 7 * min(len(arm), LABEL)
-    step = next(size for size in (0.05, 0.1, 0.2, 0.25, 0.5) if (axis[1] - axis[0]) / size <= 8)
+    step = next(size for size in (0.05, 0.1, 0.2, 0.25, 0.5) if (axis[1] - axis[0]) / size <= 7)
     for tick in range(math.ceil(axis[0] / step - 1e-9), math.floor(axis[1] / step + 1e-9) + 1):
         place_x = x(tick * step)
         kind = "zero" if tick == 0 else "grid"
         parts.append(f'<line class="{kind}" x1="{place_x}" x2="{place_x}" y1="{top - 4}" y2="{bottom}"/>')
-        parts.append(f'<text class="tick mid" x="{place_x}" y="{bottom + 15}">{points(tick * step).removesuffix(".0")}</text>')
-    parts.append(f'<text class="axis mid" x="{x((axis[0] + axis[1]) / 2)}" y="{bottom + 34}">change in percentage points</text>')
+        parts.append(
+            f'<text class="tick mid" x="{place_x}" y="{bottom + 15}">{points(tick * step).removesuffix(".0")}</text>'
+        )
+    parts.append(
+        f'<text class="axis mid" x="{x((axis[0] + axis[1]) / 2)}" y="{bottom + 34}">change in percentage points</text>'
+    )
     for number, probe in enumerate(probes):
         middle = top + row * number + row / 2
         parts.append(
@@ -195,7 +205,14 @@ Box = tuple[float, float, float, float]
 def _free_place(x: float, y: float, length: float, taken: Sequence[Box], frame: Box) -> tuple[float, float, Box]:
     """Where a label of `length` beside (x, y) hides nothing: right, left, above, below, then further away."""
     for far in (0, 13, 26, 39):
-        for dx, dy in ((9, 4), (-9 - length, 4), (9, -6 - far), (9, 14 + far), (-9 - length, -6 - far), (-9 - length, 14 + far)):
+        for dx, dy in (
+            (9, 4),
+            (-9 - length, 4),
+            (9, -6 - far),
+            (9, 14 + far),
+            (-9 - length, -6 - far),
+            (-9 - length, 14 + far),
+        ):
             box = (x + dx, y + dy - 10, x + dx + length, y + dy + 3)
             inside = frame[0] <= box[0] and frame[1] <= box[1] and box[2] <= frame[2] and box[3] <= frame[3]
             if inside and not any(_overlap(box, other) for other in taken):

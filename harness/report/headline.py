@@ -40,10 +40,16 @@ def headline(verdicts: Sequence[Verdict], kinds: Mapping[str, str]) -> str:
     forgot = [
         one_line(verdict.candidate)
         for verdict in verdicts
-        if kinds.get(verdict.suite) == "general" and verdict.decision == "do not adopt" and one_line(verdict.candidate) in use
+        if kinds.get(verdict.suite) == "general"
+        and verdict.decision == "do not adopt"
+        and one_line(verdict.candidate) in use
     ]
     if forgot:
-        sentences.append(_sentence(f"{listing(forgot)} {'is' if len(forgot) == 1 else 'are'} not for general use: general ability was lost"))
+        sentences.append(
+            _sentence(
+                f"{listing(forgot)} {'is' if len(forgot) == 1 else 'are'} not for general use: general ability was lost"
+            )
+        )
     return " ".join(sentences) or "There is nothing to decide yet."
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.report import block, text
 from harness.report.cases import RIGHT
 from harness.report.view import PageView
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 SHORT = 1_200
 """Characters of one text on a card that is shown without JavaScript."""
@@ -24,7 +27,7 @@ def html_page(page: PageView) -> str:
     from markupsafe import Markup
 
     css, js = _asset("report.css"), _asset("report.js")
-    suites = [
+    suites: list[dict[str, str | int]] = [
         {
             "name": suite.name,
             "title": suite.title,
@@ -33,7 +36,7 @@ def html_page(page: PageView) -> str:
         }
         for suite in page.suites
     ]
-    return _environment(escape=True).get_template("report.html.j2").render(
+    return _template("report.html.j2", escape=True).render(
         page=page,
         policy=policy(css, js),
         css=Markup(css),
@@ -46,7 +49,7 @@ def html_page(page: PageView) -> str:
 
 def markdown_page(page: PageView) -> str:
     """The decision and the tables as Markdown, for a pull request or a mail. Holds no text that a model wrote."""
-    return _environment(escape=False).get_template("report.md.j2").render(page=page)
+    return _template("report.md.j2", escape=False).render(page=page)
 
 
 def policy(css: str, js: str) -> str:
@@ -65,7 +68,7 @@ def _asset(name: str) -> str:
     return (files("harness.report") / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
 
 
-def _environment(escape: bool) -> Any:
+def _template(name: str, escape: bool) -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -86,7 +89,7 @@ def _environment(escape: bool) -> Any:
         short=_short,
         md=text.markdown,
     )
-    return environment
+    return environment.get_template(name)
 
 
 def _short(value: str, limit: int = SHORT) -> str:

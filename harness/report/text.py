@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 PREVIEW = 10_000
 """Characters of one text that the page shows. The rest stays in completions.jsonl, and the page says so."""
@@ -16,23 +17,27 @@ _UNSEEN = re.compile(
 )
 
 
+_CONTROLS = (
+    *("NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI"),
+    *("DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"),
+)
+
+
 def visible(text: str) -> str:
-    """`text` with every invisible character drawn: control codes as pictures, the rest by number.
+    """`text` with every invisible character drawn: control codes by name, the rest by number.
 
     Covers C0 and C1 controls, bidirectional overrides, zero-width characters and lone surrogates. Newlines and tabs
     stay. What is not covered: letters of one script that look like letters of another.
 
     >>> visible("a\\x1b[31m")
-    'a␛[31m'
+    'a⟨ESC⟩[31m'
     >>> visible("a\\u202eb")
     'a⟨U+202E⟩b'
     """
 
     def mark(match: re.Match[str]) -> str:
         code = ord(match.group())
-        if code < 0x20:
-            return chr(0x2400 + code)
-        return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+        return f"⟨{_CONTROLS[code]}⟩" if code < 0x20 else f"⟨U+{code:04X}⟩"
 
     return _UNSEEN.sub(mark, text.replace("\r\n", "\n"))
 
@@ -41,9 +46,12 @@ def preview(text: str, limit: int = PREVIEW) -> str:
     """`text` made visible and cut to `limit` characters, with a note that says how many are left out."""
     if len(text) <= limit:
         return visible(text)
-    return visible(text[:limit]) + f"\n[… {len(text) - limit:,} more characters: see completions.jsonl in the run folder]"
+    return (
+        visible(text[:limit]) + f"\n[… {len(text) - limit:,} more characters: see completions.jsonl in the run folder]"
+    )
 
 
+@lru_cache(maxsize=4096)
 def one_line(text: str, limit: int = 200) -> str:
     """A short text for a table cell or a sentence: visible, without line breaks, cut with an ellipsis."""
     line = " ".join(visible(text[: 4 * limit]).split())

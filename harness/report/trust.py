@@ -91,8 +91,8 @@ def _applied(table: Table) -> Iterator[Check]:
     for name, adapter in table.run.manifest.get("adapters", {}).items():
         proof = (adapter.get("applied") or {}).get("max_logprob_difference")
         if proof:
-            text = f"Adapter {one_line(name)} is applied: it moves a probe's log-probabilities by up to {number(float(proof))}."
-            yield Check("ok", text)
+            moved = f"it moves a probe's log-probabilities by up to {number(float(proof))}"
+            yield Check("ok", f"Adapter {one_line(name)} is applied: {moved}.")
         else:
             yield Check("bad", f"Nothing proves that adapter {one_line(name)} was applied: it may equal its base.")
 
@@ -104,7 +104,9 @@ def _passages(table: Table) -> Iterator[Check]:
         adapter = one_line(str(arm["adapter"]))
         train = table.run.manifest.get("adapters", {}).get(arm["adapter"], {}).get("train")
         if not train:
-            yield Check("mind", f"Whether adapter {adapter} saw passages in training ({one_line(name)}) is not recorded.")
+            yield Check(
+                "mind", f"Whether adapter {adapter} saw passages in training ({one_line(name)}) is not recorded."
+            )
         elif not (train.get("arm") or {}).get("retrieve"):
             text = f"{one_line(name)} gets passages, but its adapter {adapter} was trained without any."
             yield Check("mind", text)
@@ -115,7 +117,10 @@ def _no_corpus(table: Table) -> Iterator[Check]:
     bare = [one_line(suite) for suite in suite_names(table) if not table.suites[suite].get("corpus")]
     if retrieving and bare:
         verb = "has" if len(bare) == 1 else "have"
-        yield Check("mind", f"{listing(bare)} {verb} nothing to retrieve from: {listing(retrieving)} answered without passages there.")
+        yield Check(
+            "mind",
+            f"{listing(bare)} {verb} nothing to retrieve from: {listing(retrieving)} answered without passages there.",
+        )
 
 
 def _chosen_on_test(table: Table) -> Iterator[Check]:
@@ -130,7 +135,9 @@ def _chosen_on_test(table: Table) -> Iterator[Check]:
 
 def _decoding(table: Table) -> Iterator[Check]:
     warm = [
-        one_line(suite) for suite in suite_names(table) if (table.suites[suite].get("sampling") or {}).get("temperature")
+        one_line(suite)
+        for suite in suite_names(table)
+        if (table.suites[suite].get("sampling") or {}).get("temperature")
     ]
     if warm:
         yield Check("mind", f"{listing(warm)}: answers are sampled, one per question; a second run would differ.")

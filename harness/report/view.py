@@ -24,14 +24,23 @@ from harness.verdict import comparisons, decide, retentions
 CARDS = 40
 """Samples that the page shows without JavaScript, over all suites."""
 
-KINDS = {"skill": "a skill", "style": "a style", "format": "a format", "knowledge": "facts", "general": "general ability"}
+GENERAL = "as a general model"
+
+KINDS = {
+    "skill": "a skill",
+    "style": "a style",
+    "format": "a format",
+    "knowledge": "facts",
+    "general": "general ability",
+}
 
 
 @dataclass(frozen=True)
 class Said:
-    """A verdict as the page says it: the word, about which arm, the sentence, and what would change it."""
+    """A verdict as the page says it: the word and its scope, about which arm, the sentence, what would change it."""
 
     word: str
+    scope: str
     arm: str
     sentence: str
     reasons: tuple[str, ...]
@@ -115,7 +124,9 @@ class ArmView:
     kept_range: str
     tokens: str
     training: str
+    training_note: str
     break_even: str
+    break_even_note: str
 
 
 @dataclass(frozen=True)
@@ -172,7 +183,8 @@ def view(run: Run, title: str | None = None) -> PageView:
         )
         for place, suite in enumerate(suite_names(table))
     ]
-    arms = [_arm(table, arm, suites, kept, _pays(arm, break_evens(run), verdicts)) for arm in names]
+    pays = break_evens(run)
+    arms = [_arm(table, arm, suites, kept, _pays(arm, pays, verdicts)) for arm in names]
     per_group = max(1, min(5, CARDS // max(1, 2 * len(suites))))
     few = [group for suite in suites for group in _few(suite, names, every, per_group)]
     return PageView(
@@ -199,11 +211,14 @@ def _said(verdict: Verdict) -> Said:
     sentence = verdict.sentence.removeprefix(f"{verdict.suite}: ")
     if verdict.suite == OVERALL:
         sentence = sentence.removeprefix(f"{verdict.candidate}: ")
+    else:
+        sentence = sentence[:1].upper() + sentence[1:]
     change = verdict.would_change.removeprefix("Would change this: ")
     return Said(
         verdict.decision,
+        GENERAL if GENERAL in sentence else "",
         one_line(verdict.candidate),
-        prose(sentence[:1].upper() + sentence[1:]),
+        prose(sentence),
         tuple(prose(reason) for reason in verdict.reasons),
         prose(change[:1].upper() + change[1:]),
     )
@@ -226,12 +241,14 @@ def _suite(
     held_to, role = reference(table, suite)
     shown = next((v for v in reversed(verdicts) if v.decision == "adopt"), verdicts[0])
     if about.get("kind") == "general":
-        role, held_to = "the base", shown.reference if shown.reference in names else held_to
+        role, held_to = "untrained", shown.reference if shown.reference in names else held_to
         shown = next((v for v in verdicts if v.decision == "do not adopt"), shown)
+    found = {arm: comparison for arm, comparison in found.items() if arm != held_to}
     summaries = [s for arm in arm_names(table, suite) if (s := summarize_arm(table, suite, arm)) is not None]
     edges = [edge for c in found.values() for edge in (c.interval.low, c.interval.high)]
     axis, price = charts.span(edges), table.run.manifest.get("costs", {}).get("gpu_hour_usd")
     lines = [_line(s, found.get(s.arm), s.arm == held_to, names, axis, price) for s in summaries]
+    scorer, version = one_line(scorer_names(table, suite)[0]), number(about.get("version"))
     title, n = one_line(about.get("title") or suite), max((summary.n for summary in summaries), default=0)
     losses = [r for r in kept if is_tuned(table, r.arm)] or list(kept)
     arms = [summary.arm for summary in summaries]
@@ -241,11 +258,11 @@ def _suite(
         title=title,
         question=one_line(about.get("question") or "", 400),
         kind=KINDS.get(about.get("kind", ""), one_line(str(about.get("kind", "")))),
-        facts=f"{n:,} samples, scored by {one_line(scorer_names(table, suite)[0])}, version {number(about.get('version'))}",
+        facts=f"{n:,} samples, scored by {scorer}, version {version}",
         n=n,
         said=tuple(_said(verdict) for verdict in verdicts),
         reference=one_line(held_to),
-        reference_word=role.removeprefix("the "),
+        reference_word=role.removeprefix("the ").replace("best arm without fine-tuning", "best not fine-tuned"),
         candidate_place=names.index(shown.candidate),
         reference_place=names.index(shown.reference or held_to),
         summaries=tuple(summaries),
@@ -359,13 +376,14 @@ def how(arm: Mapping[str, Any]) -> str:
 
 
 def _arm(
-    table: Table, arm: str, suites: Sequence[SuiteView], kept: Sequence[Retention], break_even: str
+    table: Table, arm: str, suites: Sequence[SuiteView], kept: Sequence[Retention], pays: tuple[str, str]
 ) -> ArmView:
     about = table.arms[arm]
     lines = [next((line for line in suite.lines if line.name == one_line(arm)), None) for suite in suites]
     tokens = [line.tokens_in + line.tokens_out for line in lines if line]
     tuned = any(is_tuned(table, retention.arm) for retention in kept)
     mine = [r for r in kept if r.arm == arm and r.macro is not None and (is_tuned(table, arm) or not tuned)]
+    training, training_note = _training_cost(table, about)
     several_models = len({str(other.get("model")) for other in table.arms.values()}) > 1
     return ArmView(
         name=one_line(arm),
@@ -378,35 +396,36 @@ def _arm(
         ),
         kept=", ".join(percent(retention.macro) for retention in mine if retention.macro is not None),
         kept_range=", ".join(
-            f"{percent(retention.interval.low)} to {percent(retention.interval.high)}, against {one_line(retention.base)}"
-            for retention in mine
-            if retention.interval is not None
+            f"{percent(r.interval.low)} to {percent(r.interval.high)}" for r in mine if r.interval is not None
         ),
         tokens=count(sum(tokens) / len(tokens)) if tokens else "–",
-        training=_training_cost(table, about),
-        break_even=break_even,
+        training=training,
+        training_note=training_note,
+        break_even=pays[0],
+        break_even_note=pays[1],
     )
 
 
-def _training_cost(table: Table, arm: Mapping[str, Any]) -> str:
+def _training_cost(table: Table, arm: Mapping[str, Any]) -> tuple[str, str]:
+    """Training time, and its price as a note where the price of a GPU hour is known."""
     if not arm.get("adapter"):
-        return "none"
+        return "none", ""
     train = table.run.manifest.get("adapters", {}).get(arm["adapter"], {}).get("train") or {}
     if train.get("seconds") is None:
-        return "not recorded"
+        return "not recorded", ""
     price = table.run.manifest.get("costs", {}).get("gpu_hour_usd")
-    return seconds(train["seconds"]) + (f" (${train['seconds'] * price / 3600:.2f})" if price else "")
+    return seconds(train["seconds"]), f"${train['seconds'] * price / 3600:.2f}" if price else ""
 
 
-def _pays(arm: str, pays: Sequence[BreakEven], verdicts: Sequence[Verdict]) -> str:
+def _pays(arm: str, pays: Sequence[BreakEven], verdicts: Sequence[Verdict]) -> tuple[str, str]:
     """The earliest break-even over the suites where the arm is not turned down, or why there is none."""
     turned_down = {v.suite for v in verdicts if v.candidate == arm and v.decision == "do not adopt"}
     mine = [entry for entry in pays if entry.arm == arm and entry.suite not in turned_down]
     reached = [entry for entry in mine if entry.requests is not None]
     if reached:
         first = min(reached, key=lambda entry: entry.requests or 0)
-        return f"{first.requests:,} requests to {one_line(first.suite)}, against {one_line(first.against)}"
-    return f"never: {one_line(mine[0].reason)}" if mine else "–"
+        return f"{first.requests:,} requests", f"to {one_line(first.suite, 20)}, not {one_line(first.against, 20)}"
+    return ("never", one_line(mine[0].reason)) if mine else ("–", "")
 
 
 # --- the rest --------------------------------------------------------------------------------------------------------
@@ -476,7 +495,9 @@ def _method(run: Run, suites: Sequence[SuiteView]) -> tuple[tuple[str, str], ...
     for suite in suites:
         about = by_name[suite.name]
         scorers = ", ".join(f"{s['name']} ({s['scorer']})" for s in about.get("scorers", ()))
-        facts.append((f"suite {suite.name}", f"version {number(about.get('version'))}, digest {number(about.get('digest'))}"))
+        facts.append(
+            (f"suite {suite.name}", f"version {number(about.get('version'))}, digest {number(about.get('digest'))}")
+        )
         facts.append((f"suite {suite.name}: scorers", one_line(scorers, 400)))
         facts.append((f"suite {suite.name}: decoding", _flat(about.get("sampling", {}))))
     statistics = (

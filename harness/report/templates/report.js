@@ -4,7 +4,8 @@
   const RIGHT = 0.5;
   const FILTERS = [["all", "All"], ["regressed", "Regressed"], ["improved", "Improved"], ["failing", "All failing"]];
   const $ = (id) => document.getElementById(id);
-  const state = { filter: "all", suite: -1, arm: 0, against: 0, query: "", page: 0 };
+  // arm and against: a place in index.arms, or -1 for each suite's own candidate and reference.
+  const state = { filter: "all", suite: -1, arm: -1, against: -1, query: "", page: 0 };
   const unpacked = new Map();
   let index, order = [], haystacks = null, here = "", turn = 0;
 
@@ -39,20 +40,28 @@
     return all.map((text, place) => index.keys[place][1].toLowerCase() + "\n" + text);
   }
 
+  function arms(place) {
+    const suite = index.suites[index.keys[place][0]];
+    return [state.arm < 0 ? suite.candidate : state.arm, state.against < 0 ? suite.reference : state.against];
+  }
+
+  function change(place) {
+    const [after, before] = arms(place).map((arm) => index.values[place][arm]);
+    return after === null || before === null ? 0 : after - before;
+  }
+
   function keeps(place) {
     const [suite] = index.keys[place], values = index.values[place];
     if (state.suite >= 0 && suite !== state.suite) return false;
-    const after = values[state.arm], before = values[state.against];
-    if (state.filter === "regressed") return after !== null && before !== null && after < before;
-    if (state.filter === "improved") return after !== null && before !== null && after > before;
+    if (state.filter === "regressed") return change(place) < 0;
+    if (state.filter === "improved") return change(place) > 0;
     if (state.filter === "failing") return values.every((value) => value === null || value < RIGHT);
     return true;
   }
 
   function ordered(places) {
     if (state.filter !== "regressed" && state.filter !== "improved") return places;
-    const change = (place) => Math.abs(index.values[place][state.arm] - index.values[place][state.against]);
-    return places.sort((a, b) => change(b) - change(a) || a - b);
+    return places.sort((a, b) => Math.abs(change(b)) - Math.abs(change(a)) || a - b);
   }
 
   async function select() {
@@ -102,7 +111,7 @@
     box.id = anchor;
     const head = make("h3"), link = make("a", "", id);
     link.href = "#" + anchor;
-    head.append(link, changed(index.values[place]));
+    head.append(link, changed(place));
     const about = [index.suites[suite].name, ...entry.m.map(([name, value]) => `${name}: ${value}`)].join(" · ");
     const expected = make("p", "note", "Expected: ");
     expected.append(make("b", "", texts[entry.t]));
@@ -112,11 +121,11 @@
     return box;
   }
 
-  function changed(values) {
-    const after = values[state.arm], before = values[state.against];
-    if (after === null || before === null || after === before) return "";
-    const name = index.arms[state.arm];
-    return after > before ? make("span", "gain tag", `▲ ${name} improved`) : make("span", "loss tag", `▼ ${name} regressed`);
+  function changed(place) {
+    const by = change(place), [arm, against] = arms(place);
+    if (by === 0) return "";
+    const said = `${by > 0 ? "▲" : "▼"} ${index.arms[arm]} ${by > 0 ? "better" : "worse"} than ${index.arms[against]}`;
+    return make("span", by > 0 ? "gain tag" : "loss tag", said);
   }
 
   function pre(name, text) {
@@ -162,15 +171,8 @@
     box.value = String(state[key]);
     box.addEventListener("change", () => {
       state[key] = Number(box.value);
-      if (key === "suite") aim();
       go();
     });
-  }
-
-  function aim() {
-    const suite = index.suites[Math.max(state.suite, 0)];
-    state.arm = suite.candidate;
-    state.against = suite.reference;
   }
 
   function show() {
@@ -191,7 +193,7 @@
   }
 
   async function follow() {
-    const anchor = decodeURIComponent(location.hash.slice(1));
+    const anchor = location.hash.slice(1);
     const place = index.keys.findIndex((key) => key[2] === anchor);
     if (place < 0) return false;
     if (!order.includes(place)) {
@@ -214,8 +216,8 @@
       document.querySelector(".filters").append(button);
     }
     choose("by-suite", ["All suites", ...index.suites.map((suite) => suite.title)], "suite", 1);
-    choose("by-arm", index.arms, "arm", 0);
-    choose("by-against", index.arms, "against", 0);
+    choose("by-arm", ["the candidate", ...index.arms], "arm", 1);
+    choose("by-against", ["the reference", ...index.arms], "against", 1);
     let wait;
     $("find").addEventListener("input", () => {
       clearTimeout(wait);
@@ -240,9 +242,9 @@
 
   async function start() {
     index = await unpack("index");
-    aim();
     wire();
-    $("few").remove();
+    for (const card of $("few").querySelectorAll("[id]")) card.removeAttribute("id");
+    $("few").hidden = true;
     $("controls").hidden = false;
     show();
     await select();

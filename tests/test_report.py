@@ -1,0 +1,410 @@
+"""The report without a browser: what is in it, that it cannot be broken into, that it is the same every time."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import dataclasses
+import errno
+import hashlib
+import html
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+import pytest
+from made_up_run import ARMS, HOSTILE, TITLES, made_up_run
+
+from harness.data import Completion, Run, Verdict
+from harness.errors import HarnessError
+from harness.report import Paths, write_report
+from harness.report.block import unpack
+from harness.report.cases import anchor, cases
+from harness.report.charts import Point, forest_row, quality_chart, span
+from harness.report.headline import headline
+from harness.report.sheets import cell
+from harness.report.text import PREVIEW, markdown, preview, visible
+from harness.verdict import decide
+
+
+@pytest.fixture(scope="module")
+def run() -> Run:
+    return made_up_run(60)
+
+
+@pytest.fixture(scope="module")
+def written(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    return write_report([run], tmp_path_factory.mktemp("report") / "demo.html")
+
+
+@pytest.fixture(scope="module")
+def page(written: Paths) -> str:
+    return written.html.read_text("utf-8")
+
+
+def blocks(page: str) -> dict[str, str]:
+    return dict(re.findall(r'<script type="application/gzip;base64" id="([a-z0-9-]+)">([^<]*)</script>', page))
+
+
+def without_blocks(page: str) -> str:
+    return re.sub(r'<script type="application/gzip[^>]*>[^<]*</script>', "", page)
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def test_writes_page_markdown_verdict_and_two_csv_files_beside_each_other(written: Paths) -> None:
+    folder = written.html.parent
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    assert names == ["demo.html", "demo.md", "demo/samples.csv", "demo/summary.csv", "demo/verdict.json"]
+
+
+def test_same_run_gives_the_same_bytes(run: Run, written: Paths, tmp_path: Path) -> None:
+    again = write_report([made_up_run(60)], tmp_path / "demo.html")
+    for one, two in zip(dataclasses.astuple(written), dataclasses.astuple(again), strict=True):
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_order_of_rows_in_the_run_does_not_matter(run: Run, page: str, tmp_path: Path) -> None:
+    turned = dataclasses.replace(run, rows=run.rows[::-1], scores=run.scores[::-1])
+    again = write_report([turned], tmp_path / "demo.html").html.read_text("utf-8")
+    assert len(again) == len(page)
+    assert without_blocks(again) == without_blocks(page)
+
+
+def test_every_verdict_is_said_on_the_page_and_in_markdown(run: Run, page: str, written: Paths) -> None:
+    shown = html.unescape(page).replace("\xa0", " ").replace("−", "-")
+    plain = html.unescape(written.markdown.read_text("utf-8")).replace("\\", "").replace("−", "-")
+    for verdict in decide(run):
+        sentence = re.sub(r"^[\w+]+: (?:lora(?:\+rag)?: )?", "", verdict.sentence)[1:]
+        assert sentence in shown
+        assert sentence in plain
+
+
+def test_headline_is_the_first_heading_of_the_first_section(run: Run, page: str) -> None:
+    kinds = {name: about["kind"] for name, about in run.manifest["suites"].items()}
+    assert f'<h2 id="headline">{html.escape(headline(decide(run), kinds))}</h2>' in page
+    assert page.index('id="headline"') < page.index('id="glance"') < page.index('id="samples"')
+
+
+def test_every_sample_and_answer_is_in_the_data_blocks(run: Run, page: str) -> None:
+    found = blocks(page)
+    index = unpack(found["index"])
+    assert [tuple(key[1:]) for key in index["keys"]] == [(c.sample, c.anchor) for c in cases(run)]
+    assert index["arms"] == list(ARMS)
+    shards = [unpack(block) for name, block in found.items() if name != "index"]
+    assert sum(len(shard["cases"]) for shard in shards) == len(index["keys"]) == 180
+    assert all(len(case["a"]) == len(ARMS) for shard in shards for case in shard["cases"])
+    texts = {text for shard in shards for text in shard["texts"]}
+    assert {preview(row.completion.text) for row in run.rows} <= texts
+    assert {preview(turn["content"]) for row in run.rows for turn in row.messages} <= texts
+
+
+def test_scores_in_the_index_are_the_scores_of_the_run(run: Run, page: str) -> None:
+    index = unpack(blocks(page)["index"])
+    places = {(index["suites"][suite]["name"], sample): place for place, (suite, sample, _) in enumerate(index["keys"])}
+    for score in run.scores:
+        if score.primary:
+            values = index["values"][places[score.suite, score.sample]]
+            assert values[index["arms"].index(score.arm)] == score.score.value
+
+
+def test_without_javascript_the_largest_losses_come_first_and_forty_cards_at_most(page: str) -> None:
+    headings = re.findall(r"<h3>([^<]*(?:worse|better)[^<]*)</h3>", page)
+    assert len(headings) >= 3
+    assert 6 <= page.count('<article class="sample"') <= 40
+
+
+def test_many_suites_still_show_forty_cards_at_most(tmp_path: Path) -> None:
+    run = made_up_run(30, suites=("sql",))
+    about = run.manifest["suites"]["sql"]
+    names = [f"suite-{number}" for number in range(25)]
+    many = dataclasses.replace(
+        run,
+        manifest={**run.manifest, "suites": dict.fromkeys(names, about)},
+        rows=tuple(dataclasses.replace(row, suite=name) for name in names for row in run.rows),
+        scores=tuple(dataclasses.replace(score, suite=name) for name in names for score in run.scores),
+    )
+    page = write_report([many], tmp_path / "many.html").html.read_text("utf-8")
+    assert 1 <= page.count('<article class="sample"') <= 40
+
+
+def test_shell_without_samples_stays_small(page: str) -> None:
+    assert len(without_blocks(page).encode()) < 200_000
+
+
+def test_long_answers_are_cut_with_a_note() -> None:
+    shown = preview("x" * (PREVIEW + 1234))
+    assert len(shown) < PREVIEW + 200
+    assert "1,234 more characters" in shown
+
+
+def test_trust_strip_names_passages_never_seen_and_suites_without_a_corpus(page: str) -> None:
+    assert "lora+rag gets passages, but its adapter staff was trained without any." in page
+    assert "sql and forgetting have nothing to retrieve from" in page
+    assert "Every arm answered the same samples" in page
+
+
+def test_missing_answers_are_said(run: Run, tmp_path: Path) -> None:
+    short = dataclasses.replace(run, rows=run.rows[:-3])
+    page = write_report([short], tmp_path / "short.html").html.read_text("utf-8")
+    assert "Answers are missing or unscored" in page
+
+
+def test_run_of_one_arm_and_one_suite_makes_a_report(tmp_path: Path) -> None:
+    run = made_up_run(20, suites=("sql",))
+    manifest = {
+        **run.manifest,
+        "arms": {"base": run.manifest["arms"]["base"]},
+        "adapters": {},
+        "costs": {},
+        "seconds": {},
+    }
+    alone = dataclasses.replace(
+        run,
+        manifest=manifest,
+        rows=tuple(row for row in run.rows if row.arm == "base"),
+        scores=tuple(score for score in run.scores if score.arm == "base"),
+    )
+    page = write_report([alone], tmp_path / "alone.html").html.read_text("utf-8")
+    assert "only one arm" in page
+
+
+def test_manifest_with_the_least_makes_a_report(tmp_path: Path) -> None:
+    run = made_up_run(20, suites=("sql",))
+    about = {"scorers": [{"name": "exact", "scorer": "exact", "primary": True}]}
+    manifest = {"format": 1, "arms": run.manifest["arms"], "suites": {"sql": about}}
+    page = write_report([dataclasses.replace(run, manifest=manifest)], tmp_path / "bare.html").html.read_text("utf-8")
+    assert "not recorded" in page
+
+
+# --- what must not happen --------------------------------------------------------------------------------------------
+
+
+def test_policy_comes_first_in_head_and_its_hashes_match(page: str) -> None:
+    assert re.search(r'<head>\s*<meta http-equiv="Content-Security-Policy"', page)
+    policy = html.unescape(re.search(r'Content-Security-Policy" content="([^"]*)"', page).group(1))  # type: ignore[union-attr]
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)  # type: ignore[union-attr]
+    scripts = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
+    assert len(scripts) == 1
+    for kind, code in (("script-src", scripts[0]), ("style-src", style)):
+        digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+        assert f"{kind} 'sha256-{digest}'" in policy
+    for part in (
+        "default-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "trusted-types 'none'",
+        "img-src data:",
+    ):
+        assert part in policy
+    assert "unsafe" not in policy
+
+
+def test_no_inline_style_handler_form_or_outside_address(page: str) -> None:
+    tags = re.findall(r"<[a-zA-Z][^>]*>", re.sub(r"<(script|style)\b.*?</\1>", "", page, flags=re.DOTALL))
+    for tag in tags:
+        assert not re.search(r"\s(style|on[a-z]+|src|action|srcdoc)\s*=", tag)
+        assert not tag.startswith(("<form", "<iframe", "<object", "<embed", "<base", "<img"))
+        for address in re.findall(r'\shref="([^"]*)"', tag):
+            assert address.startswith("#") or address == "data:,"
+
+
+def test_script_uses_no_html_sink() -> None:
+    script = Path(__file__).parents[1] / "harness" / "report" / "templates" / "report.js"
+    sinks = (
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|fetch\(|XMLHttp|setAttribute\(\"on"
+    )
+    assert not re.search(sinks, script.read_text("utf-8"))
+
+
+def test_hostile_answers_are_text_wherever_they_appear(page: str) -> None:
+    shell = without_blocks(page)
+    for payload in HOSTILE[:6]:
+        assert payload not in shell
+    assert "<img src=x" not in shell
+    assert "<svg onload" not in shell
+
+
+def test_hostile_names_are_text(tmp_path: Path) -> None:
+    run = made_up_run(30, suites=("sql",))
+    evil = "<img src=x onerror=alert(1)>\"'|`\x1b"
+
+    def named(name: str) -> str:
+        return evil if name == "lora" else name
+
+    arms = {named(name): arm for name, arm in run.manifest["arms"].items()}
+    suite = {**run.manifest["suites"]["sql"], "title": evil, "question": evil}
+    hostile = dataclasses.replace(
+        run,
+        manifest={**run.manifest, "arms": arms, "suites": {evil: suite}, "git": evil, "seconds": {}},
+        rows=tuple(dataclasses.replace(r, arm=named(r.arm), suite=evil, sample=evil + r.sample) for r in run.rows),
+        scores=tuple(dataclasses.replace(s, arm=named(s.arm), suite=evil, sample=evil + s.sample) for s in run.scores),
+    )
+    paths = write_report([hostile], tmp_path / "evil.html", title=evil)
+    for text in (paths.html.read_text("utf-8"), paths.markdown.read_text("utf-8")):
+        assert "<img" not in text
+        assert "\x1b" not in text
+
+
+def test_markdown_and_verdict_hold_no_answer(written: Paths) -> None:
+    for path in (written.markdown, written.verdict, written.summary):
+        text = path.read_text("utf-8")
+        assert "SELECT" not in text
+        assert "harm:" not in text
+
+
+def test_every_unseen_character_is_drawn() -> None:
+    for code in range(0x110000):
+        letter = chr(code)
+        if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in "\t\n":
+            assert visible(f"a{letter}b") != f"a{letter}b", f"U+{code:04X}"
+    ordinary = "Grüße, 你好, नमस्ते, naïve – 5 % 🙂\n\tend"
+    assert visible(ordinary) == ordinary
+
+
+@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "  =1", "＝1", "\u200b=1"])
+def test_no_cell_starts_a_formula(value: str) -> None:
+    assert cell(value).startswith("'") or cell(value).startswith("⟨")
+
+
+def test_samples_csv_reads_back_with_every_sample_and_no_formula(run: Run, written: Paths) -> None:
+    with written.samples.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    assert len(lines) == 180
+    assert len({line["digest"] for line in lines}) == 180
+    assert sum(float(line["lora: score"]) for line in lines if line["suite"] == "sql") == sum(
+        s.score.value for s in run.scores if s.primary and s.suite == "sql" and s.arm == "lora"
+    )
+    assert not any(value.startswith(("=", "+", "-", "@")) for line in lines for value in line.values())
+
+
+def test_summary_csv_has_a_line_per_suite_and_arm(written: Paths) -> None:
+    with written.summary.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    assert len(lines) == len(TITLES) * len(ARMS)
+    for line in lines:
+        assert 0 <= float(line["score_low"]) <= float(line["score"]) <= float(line["score_high"]) <= 1
+        if line["difference"]:
+            assert float(line["difference_low"]) <= float(line["difference"]) <= float(line["difference_high"])
+
+
+def test_verdict_file_is_json_with_the_decisions(written: Paths) -> None:
+    verdict = json.loads(written.verdict.read_text("utf-8"))
+    assert {entry["suite"] for entry in verdict["verdicts"]} == {*TITLES, "overall"}
+
+
+def test_markdown_text_has_no_markup_left() -> None:
+    assert markdown("a|b <i>*x*</i> [y](z) @you `c`") == (r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[y\](z) &#64;you \`c\`")
+
+
+# --- mistakes --------------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_are_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="2 runs given"):
+        write_report([run, run], tmp_path / "two.html")
+
+
+def test_name_that_is_not_html_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"Name it report\.md\.html"):
+        write_report([run], tmp_path / "report.md")
+
+
+def test_run_without_answers_is_refused(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no scored answers"):
+        write_report([dataclasses.replace(run, rows=(), scores=())], tmp_path / "empty.html")
+
+
+def test_folder_in_the_way_is_one_line_and_leaves_nothing_behind(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "report.html").mkdir()
+    with pytest.raises(HarnessError) as caught:
+        write_report([run], tmp_path / "report.html")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_file_where_the_folder_should_be_is_one_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "report").write_text("in the way")
+    with pytest.raises(HarnessError) as caught:
+        write_report([run], tmp_path / "report.html")
+    assert "\n" not in str(caught.value)
+
+
+def test_full_disk_is_one_line_and_leaves_nothing_behind(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(HarnessError, match="No space left on device") as caught:
+        write_report([run], tmp_path / "full.html")
+    assert "\n" not in str(caught.value)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+# --- small parts -----------------------------------------------------------------------------------------------------
+
+
+def test_anchor_is_plain_where_names_are_and_a_hash_otherwise() -> None:
+    assert anchor("sql", "sql-0001") == "sql/sql-0001"
+    assert re.fullmatch(r"s-[0-9a-f]{12}", anchor("sql", 'a" onclick="x'))
+    assert anchor("a", "b c") != anchor("a", "b  c")
+
+
+def test_question_of_a_case_is_the_one_without_passages(run: Run) -> None:
+    for case in cases(run):
+        assert "passages" not in case.question
+
+
+def verdict(suite: str, decision: str, candidate: str, reference: str = "prompted") -> Verdict:
+    return Verdict(suite, decision, candidate, reference, "")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "sentence"),
+    [
+        ([verdict("sql", "adopt", "lora")], "Use lora for sql."),
+        ([verdict("sql", "do not adopt", "lora")], "Keep prompted for sql."),
+        ([verdict("sql", "not decided", "lora")], "Keep prompted for sql. lora is not decided for sql."),
+        (
+            [verdict("sql", "adopt", "lora"), verdict("handbook", "do not adopt", "lora", "rag")],
+            "Use lora for sql, keep rag for handbook.",
+        ),
+        (
+            [verdict("sql", "adopt", "lora"), verdict("forgetting", "do not adopt", "lora", "base")],
+            "Use lora for sql. lora is not for general use: general ability was lost.",
+        ),
+        ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], "Use b for sql."),
+        ([], "There is nothing to decide yet."),
+    ],
+)
+def test_headline_follows_the_verdicts(verdicts: list[Verdict], sentence: str) -> None:
+    assert headline(verdicts, {"sql": "skill", "handbook": "knowledge", "forgetting": "general"}) == sentence
+
+
+def test_forest_axis_holds_zero_and_every_interval() -> None:
+    low, high = span([-0.4, 0.02])
+    assert low <= -0.4
+    assert high >= 0.02
+    assert span([]) == (-0.05, 0.05)
+    assert span([float("nan"), 0.1])[1] >= 0.1
+
+
+def test_charts_say_in_words_what_they_show() -> None:
+    chart = quality_chart(
+        "Suite <b>", "tokens", [Point("a<i>", 10, 0.5, 0.4, 0.6, True), Point("b", 0, 0, 0, 0.1, False)]
+    )
+    assert "<title>Suite &lt;b&gt;: score and tokens per request</title>" in chart
+    assert "a&lt;i&gt;: 50.0 % at 10" in chart
+    assert "difference +6.2 points, interval +2.3 to +10.2" in forest_row(0.062, 0.023, 0.102, (-0.05, 0.15), True)
+
+
+def test_errors_of_the_engine_do_not_break_the_page(run: Run, tmp_path: Path) -> None:
+    broken = tuple(
+        dataclasses.replace(row, completion=Completion("", finish_reason="error")) if row.arm == "rag" else row
+        for row in run.rows
+    )
+    write_report([dataclasses.replace(run, rows=broken)], tmp_path / "errors.html")
