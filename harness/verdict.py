@@ -18,6 +18,7 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from harness import __version__, sentences
@@ -172,16 +173,12 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
             findings.append(_nothing_shared(suite, kind, name, held_to, len(pairs[name].baseline)))
             continue
         correction = adjusted[name] / p[name] if p[name] > 0 else 1.0
-
-        def judge(left: Sequence[float], right: Sequence[float], k: float = correction) -> Any:
-            return judge_gain(left, right, gain, k)
-
-        word, why = judge_with_missing(pairs[name], judge)
+        word, why = judge_with_missing(pairs[name], partial(judge_gain, gain=gain, correction=correction))
         step, between = None, pairs[name]
         if word == "adopt" and adopted is not None:
             between = pair(table, adopted, table, name, suite, scorer)
             if len(between.baseline) >= 2:
-                word, why = judge_with_missing(between, lambda left, right: judge_gain(left, right, gain))
+                word, why = judge_with_missing(between, partial(judge_gain, gain=gain))
                 step = compare_tables(table, adopted, table, name, suite) if word != "adopt" else None
         adopted = name if word == "adopt" else adopted
         c = compare_tables(table, held_to, table, name, suite)
@@ -216,7 +213,7 @@ def _on_general(table: Table, suite: str, arm: str, allowed: float) -> Finding:
         return _nothing_shared(suite, "general", arm, base, len(pairs.baseline))
     c = compare_tables(table, base, table, arm, suite)
     kept = retention_of(table, suite, arm)
-    word, why = judge_with_missing(pairs, lambda left, right: judge_loss(left, right, allowed))
+    word, why = judge_with_missing(pairs, partial(judge_loss, margin=allowed))
     if why != "missing" and (kept is None or kept.macro is None):
         word, why = "not decided", "floor"
     tuned = is_tuned(table, arm)
