@@ -27,6 +27,7 @@ def describe(
     digests: Mapping[str, str],
     adapters: Mapping[str, AdapterRef],
     applied: Mapping[str, float],
+    limit: int | None = None,
 ) -> dict[str, Any]:
     """The manifest of a run about to start. digests: content of each model; applied: each adapter's proof, in nats."""
     return {
@@ -53,13 +54,14 @@ def describe(
             for name, ref in adapters.items()
         },
         "arms": {arm.name: {key: value for key, value in asdict(arm).items() if key != "name"} for arm in arms},
-        "suites": {suite.name: suite_card(suite) for suite in suites},
+        "suites": {suite.name: suite_card(suite, limit) for suite in suites},
         "seconds": {},
         "costs": asdict(config.costs),
     }
 
 
-def suite_card(suite: Suite) -> dict[str, Any]:
+def suite_card(suite: Suite, limit: int | None = None) -> dict[str, Any]:
+    """What run.json says of a suite. limit: only its first test samples are asked."""
     return {
         "version": suite.version,
         "digest": suite.digest,
@@ -70,6 +72,7 @@ def suite_card(suite: Suite) -> dict[str, Any]:
         "chance": dict(suite.chance),
         "scorers": [asdict(spec) for spec in suite.scorers],
         "n_test": len(suite.test),
+        "n_asked": len(suite.test[:limit]),
         "corpus": bool(suite.corpus),
         "sampling": asdict(suite.sampling),
     }
@@ -91,6 +94,7 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
                 f"{folder}: holds suite '{name}' version {was['version']} ({was['digest']}), now it is version "
                 f"{now['version']} ({now['digest']}). Scores of two versions are never mixed. {hint}"
             )
+        now["n_asked"] = max(was["n_asked"], now["n_asked"])
     if (old["engine"]["name"], old["engine"]["version"]) != (new["engine"]["name"], new["engine"]["version"]):
         raise RunError(
             f"{folder}: was answered by {old['engine']['name']} {old['engine']['version']}, now it would be "

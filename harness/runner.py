@@ -115,7 +115,7 @@ def _run_model(
                 )
         tasks = list(plan(engine, digest, suites, arms, adapters, limit))
         described = manifests.describe(
-            config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof
+            config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, limit
         )
         old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
         manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
@@ -286,7 +286,9 @@ def rescore(path: Path, suites: Mapping[str, Suite]) -> Run:
         manifest: dict[str, Any] = dict(run.manifest)
         manifest["suites"] = {
             **manifest["suites"],
-            **{name: manifests.suite_card(suite) for name, suite in suites.items()},
+            **{
+                name: manifests.suite_card(suite, manifest["suites"][name]["n_asked"]) for name, suite in suites.items()
+            },
         }
         writer.manifest(manifest)
     return read_run(path)

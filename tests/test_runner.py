@@ -172,3 +172,14 @@ def test_a_crashing_scorer_is_named_with_its_sample(tmp_path: Path) -> None:
     (suite / "scorer.py").write_text("def bad(*, suite_path):\n    return lambda sample, done: 1 / 0\n")
     with pytest.raises(RuntimeError, match=r"scorer 'scorer.py:bad' of suite 'sums' crashed on sample 'test-\d+'"):
         _run(file, tmp_path / "run")
+
+
+def test_a_limited_run_lacks_nothing_it_did_not_ask(tmp_path: Path) -> None:
+    from harness.compare import compare
+
+    file = make_project(tmp_path)
+    done = _run(file, tmp_path / "run", limit=10)
+    assert (len(done.rows), compare(done, "sums", "base", "lora").missing) == (20, 0)
+    whole = _run(file, tmp_path / "run")
+    assert (len(whole.rows), whole.manifest["suites"]["sums"]["n_asked"]) == (80, 40)
+    assert max(_stored(tmp_path / "run").values()) == 1
