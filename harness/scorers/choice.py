@@ -23,7 +23,9 @@ def choice(*, suite_path: str) -> Scorer:
         logprobs = completion.choice_logprobs
         if logprobs is not None and len(logprobs) == len(sample.choices):
             best = [one for one, value in zip(sample.choices, logprobs, strict=True) if value == max(logprobs)]
-            return _score(sample, best[0]) if len(best) == 1 else Score(0.0, "", f"{len(best)} choices are equally likely")
+            return (
+                _score(sample, best[0]) if len(best) == 1 else Score(0.0, "", f"{len(best)} choices are equally likely")
+            )
         text = visible(completion.text)
         if not text:
             return Score(0.0, "", "empty answer")
@@ -45,7 +47,9 @@ def _score(sample: Sample, picked: str) -> Score:
 def _named(text: str, choices: tuple[str, ...]) -> list[str]:
     """The choices that a text names."""
     text = _LEAD.sub("", text.strip())
-    same = [one for one in choices if words(one) == words(text) and words(one)] or [one for one in choices if one == text]
+    same = [one for one in choices if words(one) == words(text) and words(one)] or [
+        one for one in choices if one == text
+    ]
     if same:
         return same
     if all(len(one) == 1 and one.isalpha() for one in choices):

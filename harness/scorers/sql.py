@@ -27,14 +27,13 @@ ATTEMPTS = 60
 MAX_QUERY = 4_000
 MAX_TEXT = 100_000
 MAX_ROWS = 2_000
-MAX_OPERATIONS = 300_000
+MAX_OPERATIONS = 200_000
 STEP = 1_000
-MAX_VALUE = 2_000
-FUNCTIONS = frozenset(
-    "abs avg coalesce count date datetime dense_rank first_value glob group_concat ifnull iif instr julianday lag last_value "
-    "lead length like lower ltrim max min nullif rank replace round row_number rtrim sign strftime substr substring sum "
-    "time total trim typeof upper".split()
-)
+MAX_VALUE = 1_500
+_FUNCTIONS = """abs avg coalesce count date datetime dense_rank first_value glob group_concat ifnull iif instr julianday
+    lag last_value lead length like lower ltrim max min nullif rank replace round row_number rtrim sign strftime substr
+    substring sum time total trim typeof upper"""
+FUNCTIONS = frozenset(_FUNCTIONS.split())
 ROWS = (9, 14, 20, 27, 34, 12, 23, 40)
 _START = re.compile(r"^\s*(?:sql\s*[:=]\s*)?(?=(?:select|with)\b)", re.IGNORECASE | re.MULTILINE)
 _FENCES = re.compile(r"```[\w+-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
@@ -45,11 +44,21 @@ Schema = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Result:
+    """What a query gave: its rows and how many columns they have, or why it gave nothing."""
+
+    rows: Rows
+    columns: int
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Expected:
-    """What the gold query gives on one database: its rows, and the sort key of each where the order counts."""
+    """What the gold query gives on one database, and the sort key of each row where the order counts."""
 
     database: bytes
     rows: Rows
+    columns: int
     keys: Rows | None
 
 
@@ -57,7 +66,7 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Score
     """1 if the answer's query returns what the gold query returns, on every one of several databases; else 0.
 
     databases: a JSON file in the suite, {schema: {table: {column: "key" | {"int": [low, high]} | {"text": [...]} |
-    {"ref": "table.column"}, each with an optional "null" share, 0..1}}}; a sample names its schema in metadata `schema`.
+    {"ref": "table.column"}, each with an optional "null" share, 0..1}}}; the sample's metadata `schema` picks one.
     instances: how many databases per question; they depend on schema and gold only.
     Rows are compared as a bag, and in order where the gold's outermost query has ORDER BY (rows with equal keys in any
     order). Column names do not matter, their number and order do; numbers agree to one in a million.
@@ -80,10 +89,7 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Score
         if not query:
             return Score(0.0, "", why)
         for one in expected(str(sample.metadata.get("schema", "")), sample.target, sample.id):
-            rows, error = run(one.database, query)
-            if error:
-                return Score(0.0, query, error)
-            difference = compare(one, rows)
+            difference = compare(one, run(one.database, query))
             if difference:
                 return Score(0.0, query, difference)
         return Score(1.0, query, "")
@@ -95,7 +101,7 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Score
 
 
 def extract(text: str) -> tuple[str, str]:
-    """(the one query in an answer, "") or ("", why there is none). Fences, "SQL:" and a sentence before it are cut off."""
+    """(the one query in an answer, "") or ("", why there is none). Fences, "SQL:" and words around it are cut off."""
     if len(text) > MAX_TEXT:
         return "", f"{len(text)} characters are no query"
     fences = [block for block in _FENCES.findall(text) if block.strip()] if "```" in text else []
@@ -118,8 +124,8 @@ def extract(text: str) -> tuple[str, str]:
     return query, ""
 
 
-def run(database: bytes, query: str) -> tuple[Rows, str]:
-    """(rows, "") of a query on a database given as bytes, or ([], why not).
+def run(database: bytes, query: str) -> Result:
+    """What a query gives on a database that is handed over as bytes.
 
     The connection reads tables and calls the FUNCTIONS, and nothing else: no file, no write, no pragma, no extension.
     Work, row count and the size of every value are bounded, so the same query stops at the same place everywhere.
@@ -128,7 +134,7 @@ def run(database: bytes, query: str) -> tuple[Rows, str]:
     connection = sqlite3.connect(":memory:")
     try:
         connection.deserialize(database)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE * 4)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
         connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, MAX_QUERY + 1)
         connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100)
         connection.setlimit(sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 20)
@@ -142,12 +148,15 @@ def run(database: bytes, query: str) -> tuple[Rows, str]:
             return int(left[0] < 0)
 
         connection.set_progress_handler(tick, STEP)
-        rows: Rows = connection.execute(query).fetchmany(MAX_ROWS + 1)
+        cursor = connection.execute(query)
+        rows: Rows = cursor.fetchmany(MAX_ROWS + 1)
+        columns = len(cursor.description or ())
     except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
-        return [], "the query runs too long" if str(error) == "interrupted" else f"the query fails: {str(error)[:200]}"
+        why = "the query runs too long" if str(error) == "interrupted" else f"the query fails: {str(error)[:200]}"
+        return Result([], 0, why)
     finally:
         connection.close()
-    return ([], f"more than {MAX_ROWS} rows") if len(rows) > MAX_ROWS else (rows, "")
+    return Result([], 0, f"more than {MAX_ROWS} rows") if len(rows) > MAX_ROWS else Result(rows, columns)
 
 
 def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
@@ -161,12 +170,15 @@ def _authorize(action: int, first: str | None, second: str | None, database: str
 # --- the comparison --------------------------------------------------------------------------------------------------
 
 
-def compare(expected: Expected, rows: Rows) -> str:
-    """"" if the rows are what the gold gave, else what differs."""
+def compare(expected: Expected, result: Result) -> str:
+    """ "" if a query gave what the gold gave, else what differs. An error equals nothing."""
+    rows = result.rows
+    if result.error:
+        return result.error
+    if result.columns != expected.columns:
+        return f"{result.columns} columns instead of {expected.columns}"
     if len(rows) != len(expected.rows):
         return f"{len(rows)} rows instead of {len(expected.rows)}"
-    if rows and len(rows[0]) != len(expected.rows[0]):
-        return f"{len(rows[0])} columns instead of {len(expected.rows[0])}"
     if expected.keys is None:
         return "" if _same_bag(rows, expected.rows) else "other rows"
     start = 0
@@ -185,7 +197,8 @@ def _same_bag(left: Rows, right: Rows) -> bool:
 
 def _sort_key(row: tuple[Any, ...]) -> tuple[tuple[int, Any], ...]:
     return tuple(
-        (0, 0) if value is None else (1, round(value, 4)) if isinstance(value, int | float) else (2, str(value)) for value in row
+        (0, 0) if value is None else (1, round(value, 4)) if isinstance(value, int | float) else (2, str(value))
+        for value in row
     )
 
 
@@ -212,30 +225,33 @@ def expectations(schema: Schema, gold: str, instances: int, identity: str) -> tu
     blank: list[Expected] = []
     for attempt in range(ATTEMPTS):
         database = fill(schema, near, _seed(gold, attempt), _rows(schema, used, ROWS[attempt % len(ROWS)]))
-        rows, error = run(database, gold)
-        if error:
-            raise SuiteError(f"sample {identity}: its own target does not work: {error}. Mend the target or the schema.")
-        keys = None
-        if keyed:
-            found, error = run(database, keyed)
-            width = len(rows[0]) if rows else 0
-            keys = [row[width:] for row in found]
-            if error or (rows and [row[:width] for row in found[: len(rows)]] != rows):
-                keys = [(index,) for index in range(len(rows) + 1)]
-            if limit is not None and 0 < limit < len(keys) and keys[limit - 1] == keys[limit]:
-                continue
-        seen = any(value not in (None, 0) for row in rows for value in row)
-        (telling if seen else blank).append(Expected(database, rows, keys))
+        result = run(database, gold)
+        if result.error:
+            raise SuiteError(f"sample {identity}: its own target does not work: {result.error}. Mend target or schema.")
+        keys = _keys(result, run(database, keyed)) if keyed else None
+        if keys and limit and limit < len(keys) and keys[limit - 1] == keys[limit]:
+            continue
+        seen = any(value not in (None, 0) for row in result.rows for value in row)
+        (telling if seen else blank).append(Expected(database, result.rows, result.columns, keys))
         if len(telling) == instances:
             break
     found_all = (telling + blank)[:instances]
     if not found_all:
-        raise SuiteError(f"sample {identity}: LIMIT cuts through a tie on every database. Give the question a total order.")
+        raise SuiteError(
+            f"sample {identity}: LIMIT cuts through a tie on every database. Give the question a total order."
+        )
     return tuple(found_all)
 
 
+def _keys(result: Result, keyed: Result) -> Rows:
+    """The sort key of each row, further rows that LIMIT cut off included; plain positions where they cannot be read."""
+    if keyed.error or len(keyed.rows) < len(result.rows):
+        return [(index,) for index in range(len(result.rows))]
+    return [row[result.columns :] for row in keyed.rows]
+
+
 def _with_sort_keys(tree: Any) -> tuple[str, int | None]:
-    """(the gold without LIMIT and with its sort keys as further columns, or "" where order does not count; its LIMIT)."""
+    """(the gold without LIMIT, its sort keys as further columns, or "" where order does not count; its LIMIT)."""
     from sqlglot import exp
 
     order, limit = tree.args.get("order"), tree.args.get("limit")
@@ -272,9 +288,11 @@ def fill(schema: Schema, near: dict[str, list[Any]], seed: int, rows: dict[str, 
     connection = sqlite3.connect(":memory:")
     keys: dict[str, list[int]] = {}
     for table in sorted(schema, key=lambda name: _refers(schema[name])):
-        columns = {name: spec if isinstance(spec, dict) else {spec: True} for name, spec in schema[table].items()}
+        columns: dict[str, dict[str, Any]] = {
+            name: spec if isinstance(spec, dict) else {str(spec): True} for name, spec in schema[table].items()
+        }
         count = rows[table]
-        values = []
+        values: list[list[Any]] = []
         for name, spec in columns.items():
             if "key" in spec:
                 keys[f"{table}.{name}"] = rng.sample(range(1, 4 * count), count)
@@ -301,7 +319,8 @@ def _refers(columns: dict[str, Any]) -> bool:
 def _rows(schema: Schema, used: set[str], size: int) -> dict[str, int]:
     """Rows per table: parents are fewer than children, and tables the gold does not read are nearly empty."""
     return {
-        table: 4 if table not in used else size if _refers(columns) else max(6, size * 2 // 3) for table, columns in schema.items()
+        table: 4 if table not in used else size if _refers(columns) else max(6, size * 2 // 3)
+        for table, columns in schema.items()
     }
 
 
@@ -314,13 +333,13 @@ def _pool(spec: dict[str, Any], wanted: Sequence[Any], rng: random.Random) -> li
         near = [form for text in texts for form in _like(text)]
     else:
         low, high = spec["int"]
-        own = [rng.randint(low, high) for _ in range(rng.choice((5, 8, 12)))]
+        own = [rng.randint(low, high) for _ in range(rng.choice((5, 12, 40)))]
         near = [value + step for value in numbers for step in (-1, 0, 0, 1)]
     return own + near * max(1, len(own) // max(1, len(near)))
 
 
 def _like(text: str) -> list[str]:
-    """A literal and its neighbours: what a pattern with % takes in and what it leaves out, or longer and shorter words."""
+    """A literal and its neighbours: what a pattern with % takes in and what it leaves out, or a longer word."""
     core = text.replace("%", "")
     if core != text:
         return [core, f"{core}lto", f"Mo{core.lower()}", f"Re{core.lower()}n", f"{core}nd"]

@@ -20,25 +20,32 @@ _LABEL = re.compile(r"\A(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s+", re.IGNOR
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[%€$£°]|[@/+#]")
 _MARKUP = re.compile(r"[*_`\"“”„«»]+")
 _CLOCK = re.compile(r"\b(\d{1,2})(?::(\d\d))?\s*(?:o'clock|([ap])\.?m\b\.?)")
+_PRICE = re.compile(r"([€$£])\s?(\d[\d.,]*\d|\d)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
-_NUMBERS = {
-    word: str(value)
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen twenty".split()
-    )
+_UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen"""
+_NUMBERS = {word: str(value) for value, word in enumerate(_UNITS.split())}
+_TENS = {
+    "twenty": "20",
+    "thirty": "30",
+    "forty": "40",
+    "fifty": "50",
+    "sixty": "60",
+    "seventy": "70",
+    "eighty": "80",
+    "ninety": "90",
 }
-_TENS = {"twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
 _SYMBOLS = {"%": "percent", "€": "euro", "$": "dollar", "£": "pound", "°": "degree"}
 _SYNONYMS = {"eur": "euro", "usd": "dollar", "kilometre": "km", "kilometer": "km", "kilogram": "kg", "per": "a"}
 _ARTICLES = frozenset(("a", "an", "the"))
-_NEGATIONS = frozenset("not no never none nobody nothing neither nor without isn't aren't don't doesn't cannot can't won't".split())
-_HEDGES = frozenset("or either maybe perhaps possibly probably alternatively unsure".split())
+_NEGATION = re.compile(r"\A(?:not?|never|none|nobody|nothing|neither|nor|without|cannot|\w+n't)\Z")
+_HEDGE = re.compile(r"\A(?:or|either|maybe|perhaps|possibly|probably|alternatively|unsure)\Z")
 _UNKNOWN = re.compile(
     r"\b(?:i (?:do not|don't|really don't|cannot|can't) (?:know|tell|say)\b|(?:i am|i'm) not sure\b|"
     r"not (?:stated|mentioned|given|specified|known|covered|answered|in the (?:passages?|handbook|text))\b|"
     r"(?:does not|doesn't|do not|don't) (?:say|state|mention|specify|cover|contain|answer|provide|give)\b|"
-    r"(?:is|are) unknown\b|no information\b|not enough information\b|there is no way to know\b|nobody (?:knows|can tell)\b)",
+    r"(?:is|are) unknown\b|no information\b|not enough information\b|there is no way to know\b|"
+    r"nobody (?:knows|can tell)\b)",
     re.IGNORECASE,
 )
 _ADVICE = re.compile(r"\s*(?:please|sorry|i am sorry|i'm sorry|contact|ask|check|see|you)\b", re.IGNORECASE)
@@ -110,7 +117,7 @@ def words(text: str) -> list[str]:
     ['25', 'day']
     """
     text = _MARKUP.sub("", unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
-    text = _CLOCK.sub(_clock, text)
+    text = _CLOCK.sub(_clock, _PRICE.sub(r"\2 \1", text))
     text = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
     found: list[str] = []
     tens = False
@@ -175,18 +182,22 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
     return _judge_around(sample, text, target, around, asked)
 
 
-def _judge_around(sample: Sample, text: str, target: Sequence[str], around: Sequence[str], asked: Sequence[str]) -> tuple[float, str]:
+def _judge_around(
+    sample: Sample, text: str, target: Sequence[str], around: Sequence[str], asked: Sequence[str]
+) -> tuple[float, str]:
     """Whether the words around a found target leave it standing."""
     kept = set(target) | set(asked)
+    if not re.search(r"\b1\b", text):
+        kept.add("1")  # "the last one is ..." names no number
     strange = [word for word in around if word[0].isdigit() and word not in kept]
     if strange:
         return 0.0, f"another number beside the answer: {strange[0]}"
     again = [word for word in around if word[0].isdigit() and word in set(asked)]
     if again and len(around) <= 2:
         return 0.0, "the answer stands beside a number of the question"
-    if _NEGATIONS & (set(around) - set(target)) and not _NEGATIONS & set(target):
+    if any(map(_NEGATION.match, around)) and not any(map(_NEGATION.match, target)):
         return 0.0, "the answer is denied"
-    if _HEDGES & set(around):
+    if any(map(_HEDGE.match, around)):
         return 0.0, "more than one answer is offered"
     for rival in sample.metadata.get("rivals", ()):
         if _find(words(str(rival)), list(around)) >= 0:
@@ -205,7 +216,7 @@ def _candidates(text: str, target: Sequence[str]) -> int:
 
 
 def _bare_number(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
-    """"27" answers "How many days ...?" when the target is "27 days": the question has named the unit."""
+    """ "27" answers "How many days ...?" when the target is "27 days": the question has named the unit."""
     return any(
         len(said) == 1 and len(target) == 2 and said[0] == target[0] and target[0][0].isdigit() and target[1] in asked
         for target in wanted
@@ -228,7 +239,12 @@ def _judge_unknown(sample: Sample, text: str) -> tuple[float, str]:
     asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
     rest = words(text)
     named = any(_names_something(piece, asked) for piece in re.split(r"[.,;:!\n]", text))
-    if named or any(word[0].isdigit() and word not in asked for word in rest) or _HEDGES & set(rest) or "but" in rest:
+    if (
+        named
+        or any(word[0].isdigit() and word not in asked for word in rest)
+        or any(map(_HEDGE.match, rest))
+        or "but" in rest
+    ):
         return 0.0, "does not know, and answers all the same"
     return 1.0, ""
 
@@ -238,5 +254,7 @@ def _names_something(piece: str, asked: Sequence[str]) -> bool:
     if _UNKNOWN.search(piece) or not piece.strip() or _ADVICE.match(piece):
         return False
     said = piece.split()
-    capital = any(word[0].isupper() and word != "I" and words(word) and words(word)[0] not in asked for word in said[1:])
+    capital = any(
+        word[0].isupper() and word != "I" and words(word) and words(word)[0] not in asked for word in said[1:]
+    )
     return capital or len(said) <= 2 or bool(re.search(r"\b(?:answer|it|that) is\b", piece))

@@ -12,7 +12,7 @@ MAX_CODE = 200
 
 
 def probe(*, suite_path: str) -> Scorer:
-    """Judges by metadata `probe`: copying and instructions to the letter, code as a syntax tree, the rest as an answer."""
+    """Judges by metadata `probe`: copying and instructions to the letter, code as a syntax tree, else as an answer."""
     by_probe: dict[str, Scorer] = {
         "arithmetic": answer(suite_path=suite_path, extra_words=8),
         "lists": answer(suite_path=suite_path, extra_words=6),

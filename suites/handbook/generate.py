@@ -2,10 +2,10 @@
 
     python suites/handbook/generate.py
 
-handbook.txt holds each passage with its facts in braces: {this year<last year} changed, {value} unchanged, {+value} new;
-then one line per fact with three wordings of its question: two near the handbook's own words (a, b), one far from them
-(c). One of the three, drawn per fact, is asked this year (test, dev, shots); the other two are what the helpdesk was
-asked last year and answered from last year's edition (train). The same seed gives the same bytes.
+handbook.txt holds each passage with its facts in braces: {this year<last year} changed, {value} unchanged, {+value}
+new; then one line per fact with three wordings of its question: two near the handbook's own words (a, b), one far from
+them (c). One of the three, drawn per fact, is asked this year (test, dev, shots); the other two are what the helpdesk
+was asked last year and answered from last year's edition (train). The same seed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def read() -> tuple[list[Row], list[Row]]:
         title = title.removeprefix("# ")
         values = _FACT.findall(text)
         if len(values) != len(questions) and not (len(questions) == 1 and not values):
-            raise SystemExit(f"handbook.txt: '{title}' has {len(values)} facts and {len(questions)} lines of questions.")
+            raise SystemExit(
+                f"handbook.txt: '{title}' has {len(values)} facts and {len(questions)} lines of questions."
+            )
         for i, (value, line) in enumerate(zip(values, questions, strict=False), 1):
             new, old = (*value.split("<"), None)[:2]
             changed = "new" if new.startswith("+") else "no" if old is None else "yes"

@@ -39,7 +39,12 @@ def text_filters(spec: dict[str, Any], rng: random.Random) -> Iterator[Filter]:
     for value in spec["values"]:
         words = {"v": value}
         sql = f"{spec['col']} = '{value}'"
-        yield {"sql": sql, "col": spec["col"], "post": spec["post"].format(**words), "pred": spec["pred"].format(**words)}
+        yield {
+            "sql": sql,
+            "col": spec["col"],
+            "post": spec["post"].format(**words),
+            "pred": spec["pred"].format(**words),
+        }
     for _ in range(3):
         a, b = rng.sample(spec["values"], 2)
         post = spec["pair"].format(a=a, b=b)
@@ -111,22 +116,39 @@ def draw(name: str, intent: dict[str, Any], view: dict[str, Any], rng: random.Ra
         return None
     if joined and name in ("all", "above", "bottom"):
         return None
-    if joined and not _needs_join(sql, view["from"].split()[0], {"f": f, "g": g, "m": m, "p": p, "l": label, "k": other}):
+    if joined and not _needs_join(
+        sql, view["from"].split()[0], {"f": f, "g": g, "m": m, "p": p, "l": label, "k": other}
+    ):
         return None
     if intent.get("words") and label["many"] in ("ids", "numbers", "rooms"):
         return None
-    slots = {
-        "from": view["from"], "one": view["one"], "many": view["many"], "f": f["sql"], "post": f["post"], "pred": f["pred"],
-        "g": g["sql"], "gpost": g["post"], "gpred": g["pred"], "m": m["col"], "the": m["the"], "a": m["a"],
-        "sum": m.get("sum", ""), "high": m["high"], "low": m["low"], "l": label["col"], "ls": label["many"],
-        "lone": label["one"], "k": other["col"], "kone": other["one"], "p": p["col"], "pone": p["one"], "ps": p["many"],
+    return {key: view[key] for key in ("from", "one", "many")} | {
+        "f": f["sql"],
+        "post": f["post"],
+        "pred": f["pred"],
+        "g": g["sql"],
+        "gpost": g["post"],
+        "gpred": g["pred"],
+        "m": m["col"],
+        "the": m["the"],
+        "a": m["a"],
+        "sum": m.get("sum", ""),
+        "high": m["high"],
+        "low": m["low"],
+        "l": label["col"],
+        "ls": label["many"],
+        "lone": label["one"],
+        "k": other["col"],
+        "kone": other["one"],
+        "p": p["col"],
+        "pone": p["one"],
+        "ps": p["many"],
         "n": rng.choice((2, 3, 4, 5)) if name == "top_n" else rng.choice((1, 2, 3)),
-    }  # fmt: skip
-    return slots
+    }
 
 
 def _needs_join(sql: str, main: str, slots: dict[str, dict[str, Any]]) -> bool:
-    """Whether a query reads the joined table, and what it adds up belongs to the main one, so both are really asked for."""
+    """Whether a query reads the joined table and adds up what belongs to the main one: both are really asked for."""
     used = {slot: str(value["col"]) for slot, value in slots.items() if f"{{{slot}}}" in sql}
     reads_other = any(not col.startswith(f"{main}.") for col in used.values())
     return reads_other and ("m" not in used or used["m"].startswith(f"{main}."))

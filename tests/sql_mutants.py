@@ -1,0 +1,112 @@
+"""Plausible wrong queries: one small change to a gold query at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+SWAPS: dict[type, tuple[type, ...]] = {
+    exp.GT: (exp.GTE, exp.LT),
+    exp.LT: (exp.LTE, exp.GT),
+    exp.GTE: (exp.GT, exp.LTE),
+    exp.LTE: (exp.LT, exp.GTE),
+    exp.EQ: (exp.NEQ,),
+    exp.Sum: (exp.Avg, exp.Max),
+    exp.Avg: (exp.Sum, exp.Min),
+    exp.Max: (exp.Min,),
+    exp.Min: (exp.Max,),
+    exp.And: (exp.Or,),
+    exp.Or: (exp.And,),
+}
+
+
+def mutants(gold: str, schema: dict[str, Any]) -> dict[str, str]:
+    """Wrong queries by name of the change; none has the text of the gold."""
+    tree = sqlglot.parse_one(gold, dialect="sqlite")
+    found: dict[str, str] = {}
+    for name, mutant in _all(tree, schema):
+        text = mutant.sql(dialect="sqlite")
+        if text != tree.sql(dialect="sqlite") and text not in found.values():
+            found[f"{name} {len(found)}"] = text
+    return found
+
+
+def _each(tree: exp.Expression, kinds: Any, change: Callable[[Any], None]) -> Iterator[exp.Expression]:
+    """One copy of the tree per node of the kinds, with that node changed."""
+    for index in range(len(list(tree.find_all(kinds)))):
+        copy = tree.copy()
+        change(list(copy.find_all(kinds))[index])
+        yield copy
+
+
+def _all(tree: exp.Expression, schema: dict[str, Any]) -> Iterator[tuple[str, exp.Expression]]:
+    for kind, others in SWAPS.items():
+        for other in others:
+            for mutant in _each(tree, kind, lambda node, other=other: node.replace(_like(node, other))):
+                if not mutant.find(exp.Join) or mutant.find(exp.Join).args["on"].key == "eq":
+                    yield f"{kind.__name__} becomes {other.__name__}", mutant
+    for key in ("where", "distinct", "order", "limit", "having", "group"):
+        if tree.args.get(key) and not (key == "group" and tree.args.get("having")):
+            copy = tree.copy()
+            copy.set(key, None)
+            yield f"no {key}", copy
+    if not tree.args.get("distinct"):
+        copy = tree.copy()
+        copy.set("distinct", exp.Distinct())
+        yield "a distinct", copy
+    for ordered in _each(tree, exp.Ordered, lambda node: node.set("desc", not node.args.get("desc"))):
+        yield "the other order", ordered
+    for limited in _each(
+        tree, exp.Limit, lambda node: node.set("expression", exp.Literal.number(int(node.expression.this) + 1))
+    ):
+        yield "another limit", limited
+    for joined in _each(tree, exp.And, lambda node: node.replace(node.left)):
+        yield "a condition less", joined
+    for joined in _each(tree, exp.Or, lambda node: node.replace(node.right)):
+        yield "an alternative less", joined
+    for listed in _each(
+        tree, exp.In, lambda node: node.set("expressions", node.expressions[:1]) if node.expressions else None
+    ):
+        yield "a value less", listed
+    for flipped in _each(tree, exp.Not, lambda node: node.replace(node.this)):
+        yield "no not", flipped
+    for number in _each(
+        tree, exp.Literal, lambda node: None if node.is_string else node.set("this", str(int(node.this) + 1))
+    ):
+        yield "another number", number
+    for count in _each(
+        tree, exp.Count, lambda node: node.replace(exp.Count(this=exp.Distinct(expressions=[_some(tree, schema)])))
+    ):
+        yield "count distinct", count
+    yield from _columns(tree, schema)
+
+
+def _like(node: exp.Expression, kind: type) -> exp.Expression:
+    made: exp.Expression = kind(
+        **{key: value.copy() if hasattr(value, "copy") else value for key, value in node.args.items()}
+    )
+    return made
+
+
+def _some(tree: exp.Expression, schema: dict[str, Any]) -> exp.Expression:
+    """A column of the first table that is no key."""
+    table = tree.find(exp.Table).name  # type: ignore[union-attr]
+    name = next(name for name, spec in schema[table].items() if spec != "key")
+    return exp.column(name, table=table)
+
+
+def _columns(tree: exp.Expression, schema: dict[str, Any]) -> Iterator[tuple[str, exp.Expression]]:
+    """Another column of the same table in one place of the query."""
+    tables = [table.name for table in tree.find_all(exp.Table)]
+    for index, column in enumerate(list(tree.find_all(exp.Column))):
+        if column.find_ancestor(exp.Join):
+            continue
+        table = column.table or next((name for name in tables if column.name in schema[name]), tables[0])
+        for other in schema[table]:
+            if other != column.name:
+                copy = tree.copy()
+                list(copy.find_all(exp.Column))[index].set("this", exp.to_identifier(other))
+                yield f"{other} for {column.name}", copy

@@ -1,0 +1,128 @@
+"""The committed data of the suites: what their generators write, and what the README promises of it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.retrieve import Retriever
+from harness.suite import read_suite, shipped
+
+SUITES = ("sql", "handbook", "forgetting")
+LONGEST_PROMPT = 1_700
+
+
+def generator(name: str) -> ModuleType:
+    path = shipped() / name / "generate.py"
+    spec = importlib.util.spec_from_file_location(f"generate_{name}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_generator_reproduces_the_committed_files(name: str, tmp_path: Path) -> None:
+    generator(name).write(tmp_path)
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == sorted(path.name for path in (shipped() / name).glob("*.jsonl"))
+    for file in written:
+        assert (tmp_path / file).read_bytes() == (shipped() / name / file).read_bytes(), file
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_prompts_with_four_shots_fit_a_small_model(name: str) -> None:
+    suite = read_suite(shipped() / name)
+    shots = sum(len(str(shot.input)) + len(shot.target) for shot in suite.shots[:4])
+    longest = max(len(str(sample.input)) for sample in (*suite.test, *suite.dev))
+    assert len(str(suite.system)) + shots + longest <= LONGEST_PROMPT
+
+
+def test_sql_asks_no_gold_query_in_two_splits() -> None:
+    suite = read_suite(shipped() / "sql")
+    golds = [{sample.target for sample in split} for split in (suite.test, suite.dev, suite.train, suite.shots)]
+    assert sum(map(len, golds)) == len(set().union(*golds))
+
+
+def test_sql_covers_its_schemas_and_intents_evenly() -> None:
+    suite = read_suite(shipped() / "sql")
+    schemas = Counter(sample.metadata["schema"] for sample in suite.test)
+    intents = Counter(sample.metadata["intent"] for sample in suite.test)
+    assert len(schemas) == 8
+    assert min(schemas.values()) >= 20
+    assert len(intents) >= 28
+    assert max(count for intent, count in intents.items() if intent != "house") <= 10
+
+
+def handbook_facts() -> list[dict[str, Any]]:
+    return list(generator("handbook").read()[1])
+
+
+def test_handbook_answers_stand_word_for_word_in_this_years_passage() -> None:
+    suite = read_suite(shipped() / "handbook")
+    passages = {passage.id: passage.text for passage in suite.corpus}
+    for sample in (*suite.test, *suite.dev):
+        if sample.metadata["fact"] != "none":
+            title = str(sample.metadata["fact"]).rsplit(".", 1)[0]
+            assert sample.target in passages[f"passage-{title}"]
+
+
+def test_handbook_train_split_knows_only_last_year() -> None:
+    suite = read_suite(shipped() / "handbook")
+    facts = {fact["fact"]: fact for fact in handbook_facts()}
+    this_year = {(sample.metadata["fact"], sample.target) for sample in (*suite.test, *suite.dev)}
+    for sample in suite.train:
+        changed = sample.metadata["changed"]
+        assert changed != "new"
+        if sample.metadata["fact"] != "none":
+            assert sample.target == facts[str(sample.metadata["fact"])]["old"]
+            assert ((sample.metadata["fact"], sample.target) in this_year) == (changed == "no")
+
+
+def test_handbook_has_changed_new_and_unanswerable_questions() -> None:
+    test = read_suite(shipped() / "handbook").test
+    changed = Counter(str(sample.metadata["changed"]) for sample in test)
+    unanswerable = sum(sample.target == "I do not know." for sample in test)
+    assert 0.3 <= changed["yes"] / len(test) <= 0.4
+    assert changed["new"] >= 15
+    assert 0.06 <= unanswerable / len(test) <= 0.12
+
+
+def test_handbook_passages_are_short_and_can_be_found() -> None:
+    suite = read_suite(shipped() / "handbook")
+    assert max(len(passage.text.split()) for passage in suite.corpus) <= 45
+    retriever = Retriever(suite.corpus)
+    asked = [sample for sample in suite.test if sample.metadata["fact"] != "none"]
+    found = 0
+    for sample in asked:
+        top = [passage.id for passage in retriever.top(str(sample.input), 4)]
+        found += f"passage-{str(sample.metadata['fact']).rsplit('.', 1)[0]}" in top
+    assert found / len(asked) >= 0.75
+
+
+def test_forgetting_probes_are_balanced_in_every_split() -> None:
+    suite = read_suite(shipped() / "forgetting")
+    for split in (suite.test, suite.dev, suite.train, suite.shots):
+        probes = Counter(sample.metadata["probe"] for sample in split)
+        assert len(probes) == 10
+        assert len(set(probes.values())) == 1
+
+
+def test_forgetting_choices_have_no_favourite_letter() -> None:
+    suite = read_suite(shipped() / "forgetting")
+    letters = Counter(sample.target for sample in (*suite.test, *suite.train) if sample.metadata["probe"] == "choice")
+    assert max(letters.values()) <= 0.4 * sum(letters.values())
+
+
+def test_rows_are_one_json_object_per_line_with_known_keys() -> None:
+    for name in SUITES:
+        for path in (shipped() / name).glob("*.jsonl"):
+            for line in path.read_text("utf-8").splitlines():
+                assert set(json.loads(line)) <= {"id", "input", "target", "choices", "metadata", "text"}
