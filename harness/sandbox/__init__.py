@@ -1,0 +1,14 @@
+"""Run a model's Python in a process of its own and get its results back as plain values.
+
+    run_calls(code, [Call("double", (3,))], Limits()) -> [CallResult(status="ok", value=6, args=(3,))]
+
+The process gets a program and calls, never expected values and never a checker: right or wrong is decided out here,
+so a program that prints PASS, exits early or patches the interpreter gains nothing but a wrong answer.
+"""
+
+from __future__ import annotations
+
+from harness.sandbox.process import Call, CallResult, Limits, run_calls
+from harness.sandbox.values import Opaque, same
+
+__all__ = ["Call", "CallResult", "Limits", "Opaque", "run_calls", "same"]
