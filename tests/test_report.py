@@ -378,6 +378,7 @@ def verdict(suite: str, decision: str, candidate: str, reference: str = "prompte
             "Use lora for sql. lora is not for general use: general ability was lost.",
         ),
         ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], "Use b for sql."),
+        ([verdict("sql", "not decided", "base", "")], "There is nothing to decide yet."),
         ([], "There is nothing to decide yet."),
     ],
 )

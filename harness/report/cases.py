@@ -62,7 +62,7 @@ def anchor(suite: str, sample: str) -> str:
 
 
 def cases(run: Run) -> list[Case]:
-    """Every sample of the run, suites and samples in the order in which the run asked them."""
+    """Every sample of the run: suites and arms in the order of the manifest, samples by id."""
     scored: dict[tuple[str, str, str], list[ScoreRow]] = {}
     for score in run.scores:
         scored.setdefault((score.suite, score.sample, score.arm), []).append(score)

@@ -29,7 +29,7 @@ def headline(verdicts: Sequence[Verdict], kinds: Mapping[str, str]) -> str:
             use.setdefault(one_line(adopted[-1]), []).append(one_line(suite))
             continue
         for verdict in mine:
-            if verdict.decision in ("not decided", "not comparable"):
+            if verdict.reference and verdict.decision in ("not decided", "not comparable"):
                 open_.setdefault(one_line(verdict.candidate), []).append(one_line(suite))
         if mine[0].reference:
             keep.setdefault(one_line(mine[0].reference), []).append(one_line(suite))

@@ -123,6 +123,8 @@ def number(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, (list, tuple)):
+        if len(value) > 12:
+            return f"{number(value[0])} … {number(value[-1])} ({len(value):,} values)"
         return ", ".join(number(item) for item in value)
     return one_line(str(value))
 

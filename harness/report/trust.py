@@ -127,8 +127,8 @@ def _chosen_on_test(table: Table) -> Iterator[Check]:
     plain = [name for name, arm in table.arms.items() if not arm.get("adapter")]
     if len(plain) > 1 and len(plain) < len(table.arms):
         text = (
-            f"The reference of each suite is the best of {len(plain)} arms on these same samples, which favours it "
-            "a little: a candidate that beats it beats it all the more."
+            f"The reference of each suite is the best of {len(plain)} arms on these same samples. That favours the "
+            "reference, not the candidate."
         )
         yield Check("mind", text)
 

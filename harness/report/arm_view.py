@@ -1,0 +1,112 @@
+"""One arm over all suites: a row of the table at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.compare import Table
+from harness.costs import BreakEven
+from harness.data import Verdict
+from harness.report.suite_view import SuiteView
+from harness.report.text import count, one_line, percent, seconds
+from harness.roles import is_tuned
+from harness.stats.forgetting import Retention
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm on one suite at a glance; side is "gain", "loss" or "unclear" against the reference."""
+
+    mean: float
+    reference: str
+    difference: float | None
+    side: str
+
+
+@dataclass(frozen=True)
+class ArmView:
+    """One arm over all suites."""
+
+    name: str
+    how: str
+    cells: tuple[Cell | None, ...]
+    kept: str
+    kept_range: str
+    tokens: str
+    training: str
+    training_note: str
+    break_even: str
+    break_even_note: str
+
+
+def how(arm: Mapping[str, Any]) -> str:
+    """An arm's dials in words: "system prompt, 4 examples", "3 passages, adapter staff", "bare question".
+
+    >>> how({"system": True, "shots": 4})
+    'system prompt, 4 examples'
+    """
+    words = []
+    if arm.get("system"):
+        words.append("system prompt")
+    if arm.get("shots"):
+        words.append(f"{arm['shots']} example{'s' if arm['shots'] != 1 else ''}")
+    if arm.get("retrieve"):
+        words.append(f"{arm['retrieve']} passage{'s' if arm['retrieve'] != 1 else ''}")
+    if arm.get("adapter"):
+        words.append(f"adapter {one_line(str(arm['adapter']), 40)}")
+    return ", ".join(words) or "bare question"
+
+
+def arm_view(
+    table: Table, arm: str, suites: Sequence[SuiteView], kept: Sequence[Retention], pays: tuple[str, str]
+) -> ArmView:
+    about = table.arms[arm]
+    lines = [next((line for line in suite.lines if line.name == one_line(arm)), None) for suite in suites]
+    tokens = [line.tokens_in + line.tokens_out for line in lines if line]
+    tuned = any(is_tuned(table, retention.arm) for retention in kept)
+    mine = [r for r in kept if r.arm == arm and r.macro is not None and (is_tuned(table, arm) or not tuned)]
+    training, training_note = _training_cost(table, about)
+    several_models = len({str(other.get("model")) for other in table.arms.values()}) > 1
+    return ArmView(
+        name=one_line(arm),
+        how=how(about) + (f", model {one_line(str(about.get('model')), 40)}" if several_models else ""),
+        cells=tuple(
+            None
+            if line is None
+            else Cell(line.mean, suite.reference_word if line.reference else "", line.difference, line.side)
+            for line, suite in zip(lines, suites, strict=True)
+        ),
+        kept=", ".join(percent(retention.macro) for retention in mine if retention.macro is not None),
+        kept_range=", ".join(
+            f"{percent(r.interval.low)} to {percent(r.interval.high)}" for r in mine if r.interval is not None
+        ),
+        tokens=count(sum(tokens) / len(tokens)) if tokens else "–",
+        training=training,
+        training_note=training_note,
+        break_even=pays[0],
+        break_even_note=pays[1],
+    )
+
+
+def _training_cost(table: Table, arm: Mapping[str, Any]) -> tuple[str, str]:
+    """Training time, and its price as a note where the price of a GPU hour is known."""
+    if not arm.get("adapter"):
+        return "none", ""
+    train = table.run.manifest.get("adapters", {}).get(arm["adapter"], {}).get("train") or {}
+    if train.get("seconds") is None:
+        return "not recorded", ""
+    price = table.run.manifest.get("costs", {}).get("gpu_hour_usd")
+    return seconds(train["seconds"]), f"${train['seconds'] * price / 3600:.2f}" if price else ""
+
+
+def pays_off(arm: str, pays: Sequence[BreakEven], verdicts: Sequence[Verdict]) -> tuple[str, str]:
+    """The earliest break-even over the suites where the arm is not turned down, or why there is none."""
+    turned_down = {v.suite for v in verdicts if v.candidate == arm and v.decision == "do not adopt"}
+    mine = [entry for entry in pays if entry.arm == arm and entry.suite not in turned_down]
+    reached = [entry for entry in mine if entry.requests is not None]
+    if reached:
+        first = min(reached, key=lambda entry: entry.requests or 0)
+        return f"{first.requests:,} requests", f"to {one_line(first.suite, 20)}, not {one_line(first.against, 20)}"
+    return ("never", one_line(mine[0].reason)) if mine else ("–", "")
