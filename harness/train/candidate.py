@@ -28,8 +28,7 @@ def examples(tokenizer: object, suite: Suite, spec: TrainSpec, model: str, split
 
 def train_candidate(config: Config, adapter: Adapter, root: Path) -> str:
     """Trains one adapter of models.yaml and returns a sentence about it. A finished one with this recipe is kept."""
-    from transformers import AutoTokenizer
-
+    from harness.engines.loading import load_tokenizer
     from harness.train.loop import train
 
     if adapter.train is None:
@@ -39,8 +38,7 @@ def train_candidate(config: Config, adapter: Adapter, root: Path) -> str:
         if not suite.train:
             raise SuiteError(f"suite {suite.name}: no train split. Add train.jsonl to {suite.path}.")
     model = config.models[adapter.model]
-    resolved = replace(model, path=resolve_model(model.path, root))
-    tokenizer = AutoTokenizer.from_pretrained(resolved.path, revision=model.revision)
+    tokenizer = load_tokenizer(replace(model, path=resolve_model(model.path, root)))
     rows = [row for suite in suites for row in examples(tokenizer, suite, adapter.train, model.name, "train")]
     dev = [row for suite in suites for row in examples(tokenizer, suite, adapter.train, model.name, "dev")]
     progress: Progress | None = None
@@ -52,11 +50,11 @@ def train_candidate(config: Config, adapter: Adapter, root: Path) -> str:
         progress.update(step - progress.done, f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s")
 
     try:
-        result = train(adapter.train, resolved, rows, dev, Path(adapter.path), progress=report)
+        result = train(adapter.train, model, rows, dev, Path(adapter.path), root=root, progress=report)
     finally:
         if progress is not None:
             progress.__exit__(None, None, None)
-    kept = "already trained with this recipe" if progress is None else f"trained in {result.seconds:.0f} s"
+    kept = "already trained with this recipe" if result.reused else f"trained in {result.seconds:.0f} s"
     return (
         f"{adapter.name}: {kept}; {len(rows)} examples, {result.steps} steps, "
         f"{result.trainable_parameters:,} trainable parameters, {adapter.path}"
