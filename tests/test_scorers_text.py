@@ -130,6 +130,13 @@ def test_answering_what_nobody_can_know_scores_zero(text: str, why: str) -> None
     assert judged(text, UNKNOWN, "What is the name of the gardener's cat?").value == 0, why
 
 
+def test_words_of_the_question_may_be_left_out_of_the_answer() -> None:
+    assert judged("compact", "compact class", "Which class of hire car is allowed?").value == 1
+    assert judged("half", "half the fees", "What share of degree fees is paid?").value == 1
+    assert judged("class", "compact class", "Which class of hire car is allowed?").value == 0
+    assert judged("compact", "compact class", "What kind of rental car can I pick?").value == 0
+
+
 def test_alias_counts_as_the_target() -> None:
     assert judged("little", "small", "What is the opposite of big?", aliases=["little"]).value == 1
     assert judged("tiny", "small", "What is the opposite of big?", aliases=["little"]).value == 0

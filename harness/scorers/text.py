@@ -56,7 +56,8 @@ def answer(*, suite_path: str, extra_words: int = EXTRA_WORDS) -> Scorer:
     """1 if the short target, or one of the sample's `aliases`, is what the text answers; else 0.
 
     extra_words: how many words a sentence around the target may add. It keeps a recited passage from scoring.
-    Case, punctuation, articles, plural endings, number words and signs (%, €) do not matter. A number or a unit that
+    Case, punctuation, articles, plural endings, number words and signs (%, €) do not matter, nor do words of the target
+    that the question has said already. A number or a unit that
     differs does, and so does every number that is neither in the target nor in the question.
     Metadata: `aliases` also count; `rivals` are wrong answers, and a text that holds one scores 0.
     A target "I do not know." wants any clear statement of not knowing, without an answer beside it.
@@ -169,7 +170,7 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
     if _UNKNOWN.search(text):
         return 0.0, "says that it does not know"
     asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
-    if _bare_number(said, wanted, asked):
+    if _shortened(said, wanted, asked):
         return 1.0, ""
     holding = [target for target in wanted if target and _find(target, said) >= 0]
     if not holding:
@@ -215,12 +216,10 @@ def _candidates(text: str, target: Sequence[str]) -> int:
     return sum(1 for piece in pieces if piece and len(piece) <= 4 and _find(target, piece) < 0)
 
 
-def _bare_number(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
-    """ "27" answers "How many days ...?" when the target is "27 days": the question has named the unit."""
-    return any(
-        len(said) == 1 and len(target) == 2 and said[0] == target[0] and target[0][0].isdigit() and target[1] in asked
-        for target in wanted
-    )
+def _shortened(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
+    """ "27" answers "How many days ...?" when the target is "27 days": the question has said the rest."""
+    left = [[word for word in target if word not in asked] for target in wanted]
+    return said in [rest for rest in left if any(len(word) > 2 or word[0].isdigit() for word in rest)]
 
 
 def _find(part: Sequence[str], whole: Sequence[str]) -> int:
