@@ -75,14 +75,24 @@ def _messages(arm: Mapping[str, Any], question: str, retrieved: bool) -> tuple[d
 
 
 def _manifest(samples: int) -> dict[str, Any]:
-    recipe = {"suites": ["sql", "handbook"], "rank": 16, "alpha": 32, "learning_rate": 2.0e-4, "epochs": 3.0}
     train = {
-        **recipe,
-        "seconds": 412.5,
+        "format": 1,
+        "recipe": {
+            "suites": ["sql", "handbook"],
+            "rank": 16,
+            "alpha": 32,
+            "learning_rate": 2.0e-4,
+            "epochs": 3.0,
+            "arm": {},
+        },
         "examples": 1100,
+        "steps": 207,
         "tokens": 93_412,
-        "peak_memory_mb": 912.0,
         "trainable_parameters": 290_816,
+        "seconds": 412.5,
+        "peak_memory_mb": 912,
+        "losses": [[step, round(0.2 + 3 / (1 + step / 12), 4)] for step in range(1, 208, 2)],
+        "dev_loss": {"before": 3.1, "after": 0.35},
     }
     suites = {
         name: {

@@ -146,6 +146,12 @@ def test_trust_strip_names_passages_never_seen_and_suites_without_a_corpus(page:
     assert "Every arm answered the same samples" in page
 
 
+def test_training_card_shows_recipe_and_loss(page: str) -> None:
+    card = page[page.index('id="training"') : page.index('id="samples"')]
+    for text in ("learning rate", "0.0002", "6.9 min", "before 3.1, after 0.35", "training loss, loss 2.97 at step 1"):
+        assert text in card
+
+
 def test_missing_answers_are_said(run: Run, tmp_path: Path) -> None:
     short = dataclasses.replace(run, rows=run.rows[:-3])
     page = write_report([short], tmp_path / "short.html").html.read_text("utf-8")

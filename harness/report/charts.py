@@ -186,6 +186,25 @@ def change_chart(name: str, probes: Sequence[Probe], arms: Sequence[str]) -> Mar
     return Markup("".join([*parts, "</svg>"]))
 
 
+def loss_curve(name: str, losses: Sequence[Sequence[float]]) -> Markup:
+    """Training loss (nats per token) against step, from (step, loss) pairs; two or more. 340 x 130 units."""
+    width, height, left, right, top, bottom = 340, 130, 34, 8, 8, 30
+    first, last = losses[0][0], losses[-1][0]
+    ceiling = _nice(max(loss for _, loss in losses) or 1.0)
+    along = [left + (width - left - right) * (step - first) / ((last - first) or 1) for step, _ in losses]
+    up = [top + (height - top - bottom) * (1 - min(loss, ceiling) / ceiling) for _, loss in losses]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(along, up, strict=True))
+    said = f"loss {losses[0][1]:.3g} at step {first:g}, {losses[-1][1]:.3g} at step {last:g}"
+    parts = [_opening(f"{name}: training loss by step", said, width, height)]
+    for share in (0.0, 0.5, 1.0):
+        y = round(top + (height - top - bottom) * (1 - share), 1)
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text class="tick end" x="{left - 5}" y="{y + 4}">{ceiling * share:g}</text>')
+    parts.append(f'<polyline class="curve" points="{line}"/>')
+    parts.append(f'<text class="axis mid" x="{(left + width) / 2}" y="{height - 8}">training loss, {said}</text>')
+    return Markup("".join([*parts, "</svg>"]))
+
+
 def _opening(title: str, described: str, width: int, height: int) -> str:
     return (
         f'<svg class="chart" viewBox="0 0 {width} {height}" role="img">'

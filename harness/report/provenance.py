@@ -6,28 +6,45 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup
+
 from harness.data import Run
+from harness.report.charts import loss_curve
 from harness.report.text import number, one_line, seconds
 
 
 @dataclass(frozen=True)
 class TrainingCard:
+    """How one adapter was made: facts in words, and the curve of the training loss where it was recorded."""
+
     title: str
     facts: tuple[tuple[str, str], ...]
+    curve: Markup | None
 
 
 def training_cards(run: Run) -> list[TrainingCard]:
+    """A card per adapter of the run, from the training.json that its manifest holds."""
     cards = []
     for name, adapter in run.manifest.get("adapters", {}).items():
+        train = dict(adapter.get("train") or {})
         facts = [("base model", number(adapter.get("model"))), ("digest", number(adapter.get("digest")))]
-        train = adapter.get("train")
         if not train:
             facts.append(("recipe", "not recorded: trained elsewhere"))
-        for key, value in (train or {}).items():
-            shown = seconds(value) if key == "seconds" else _flat(value)
-            facts.append((one_line(str(key)).replace("_", " "), shown))
-        cards.append(TrainingCard(one_line(str(name)), tuple(facts)))
+        losses = [pair for pair in train.pop("losses", None) or [] if len(pair) == 2]
+        for key, value in {**recipe(train), **train}.items():
+            if key not in ("recipe", "format", "model"):
+                facts.append(
+                    (one_line(str(key)).replace("_", " "), seconds(value) if key == "seconds" else _flat(value))
+                )
+        title = one_line(str(name))
+        cards.append(TrainingCard(title, tuple(facts), loss_curve(title, losses) if len(losses) > 1 else None))
     return cards
+
+
+def recipe(train: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The recipe (fields of TrainSpec) of a training card."""
+    found = train.get("recipe")
+    return found if isinstance(found, Mapping) else {}
 
 
 def method(run: Run) -> tuple[tuple[str, str], ...]:

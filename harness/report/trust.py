@@ -9,6 +9,7 @@ from typing import Literal
 from harness.compare import Table, arm_names, compare_tables, scorer_names, suite_names
 from harness.data import Verdict
 from harness.errors import NotComparable
+from harness.report.provenance import recipe
 from harness.report.text import number, one_line
 from harness.words import listing, percent, plain_points
 
@@ -107,7 +108,7 @@ def _passages(table: Table) -> Iterator[Check]:
             yield Check(
                 "mind", f"Whether adapter {adapter} saw passages in training ({one_line(name)}) is not recorded."
             )
-        elif not (train.get("arm") or {}).get("retrieve"):
+        elif not (recipe(train).get("arm") or {}).get("retrieve"):
             text = f"{one_line(name)} gets passages, but its adapter {adapter} was trained without any."
             yield Check("mind", text)
 

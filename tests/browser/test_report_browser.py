@@ -256,7 +256,7 @@ def test_without_javascript_the_decision_tables_charts_and_largest_changes_are_t
     assert page.locator("svg.chart").count() == 4
     expect(page.locator("#few .sample").first).to_be_visible()
     expect(page.locator("#controls")).to_be_hidden()
-    expect(page.get_by_text("Without JavaScript this page shows the largest changes only.")).to_be_visible()
+    expect(page.get_by_text("Here are the largest changes only.")).to_be_visible()
     context.close()
 
 
