@@ -48,7 +48,7 @@ SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
 
 @dataclass(frozen=True)
 class Call:
-    """A function of the program by name, and its arguments: None, bool, int, float, str, bytes and containers of them."""
+    """A function of the program by name, and its arguments: plain values and containers of them (see values.py)."""
 
     function: str
     args: tuple[Any, ...] = ()

@@ -57,7 +57,8 @@ def same(left: Any, right: Any) -> bool:
         return _typed(left) == _typed(right)
     if isinstance(left, float):
         return left.hex() == right.hex()
-    return bool(left == right)
+    equal: bool = left == right
+    return equal
 
 
 def _typed(items: Any) -> set[tuple[str, str]]:

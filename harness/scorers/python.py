@@ -2,7 +2,8 @@
 
 A sample names its tests by `metadata.function`, a row of the suite's cases file
 
-    {"function": "keep_palindromes", "idioms": ["palindrome"], "cases": [{"name": "empty list", "args": "([],)", "expected": "[]"}]}
+    {"function": "keep_palindromes", "idioms": ["palindrome"],
+     "cases": [{"name": "an empty list", "args": "([],)", "expected": "[]"}]}
 
 or carries them itself as `metadata.cases` (and `metadata.idioms`). args and expected are Python literals as text, with
 `*` and `+` for long ones ("(['ab' * 50000],)"). `metadata.entry` is the function's name where the prompt asks for one.
@@ -81,7 +82,7 @@ def literal(text: str) -> Any:
             return {value(key): value(item) for key, item in zip(node.keys, node.values, strict=True) if key}
         if isinstance(node, ast.Call) and ast.unparse(node) == "set()":
             return set()
-        return ast.literal_eval(node)  # type: ignore[arg-type]
+        return ast.literal_eval(node)
 
     return value(ast.parse(text, mode="eval").body)
 
@@ -133,7 +134,7 @@ def extract_code(text: str) -> tuple[str, str]:
     An answer that stops inside its fence is not an answer. Reasoning before the answer is passed over.
     """
     text = after_thinking(text)
-    blocks, prose = fences(text)
+    blocks, _ = fences(text)
     if any(not block.closed for block in blocks):
         return "", "the code fence is never closed"
     tagged = [block.text for block in blocks if block.tag.split(" ")[0] in PYTHON_TAGS]
@@ -297,7 +298,7 @@ def python_idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
 
 
 def python_style(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
-    """Of an answer that passes: 1 without an un-Pythonic habit (range(len(x)), append loops, ...), 0.5 with one, else 0."""
+    """Of an answer that passes: 1 without an un-Pythonic habit (see idioms.py), 0.5 with one, 0 with more."""
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
 
     def score(sample: Sample, completion: Completion) -> Score:

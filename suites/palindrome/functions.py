@@ -1,3 +1,5 @@
+# ruff: noqa: E501, SIM905, C402, RUF007
+# mostly tables, where an entry on one line reads best; references avoid the idiom they check
 """The functions this suite asks for: how each is said, its reference implementation, its ideal answer, its hidden calls.
 
 Two kinds. A grid: an operation on a list of strings (keep, count, first, ...) times a property (is a palindrome, is
@@ -183,7 +185,7 @@ class Operation:
     """What to do with the strings that have a property.
 
     says: four ways to say it ({many} or {one} holds the property): two for train, two for test; dev mixes them.
-    body: the ideal code ({test}). does: the reference. why: the explanation in the ideal answer ({test}).
+    body: the ideal code ({test}). does: the reference. why: the explanation in the ideal answer.
     """
 
     name: str
@@ -205,133 +207,133 @@ OPERATIONS = (
         ("returns the strings {many} from a list, in order", "filters a list and leaves only the strings {many}",
          "takes a list of strings and returns only those {many}, keeping their order", "given some strings in a list, gives back just the ones {many}"),
         "[s for s in strings if {test}]", lambda p, xs: [x for x in xs if p(x)],
-        "The comprehension keeps the strings for which {test} holds, in order.",
+        "The comprehension keeps the strings that pass the test, in order.",
     ),
     Operation(
         "count", "strings",
         ("returns the count of strings {many} in a list", "goes through a list and counts the strings {many}",
          "takes a list of strings and counts those {many}", "tells how many strings {many} a list holds, as a count"),
         "sum({test} for s in strings)", lambda p, xs: len([x for x in xs if p(x)]),
-        "Each {test} is True or False, and sum counts the True ones.",
+        "Each test is True or False, and sum counts the True ones.",
     ),
     Operation(
         "any", "strings",
         ("returns True if any string in a list is one {one}", "checks a list for any string {one}",
          "takes a list of strings and says whether there is any string {one}", "answers True or False: does a list hold any string {one}"),
         "any({test} for s in strings)", lambda p, xs: [x for x in xs if p(x)] != [],
-        "The call of any is True as soon as {test} holds for one string.", ("call:any",),
+        "The call of any is True as soon as the test holds for one string.", ("call:any",),
     ),
     Operation(
         "all", "strings",
         ("returns True if all strings in a list are ones {many}", "checks that a list has all its strings among those {many}",
          "takes a list and says whether all of its strings are strings {many}", "answers True or False: are all the entries of a list strings {many}"),
         "all({test} for s in strings)", lambda p, xs: [x for x in xs if not p(x)] == [],
-        "The call of all is True if {test} holds for every string in the list.", ("call:all",),
+        "The call of all is True if the test holds for every string in the list.", ("call:all",),
     ),
     Operation(
         "first", "strings",
         ("returns the first string {one} in a list, or None", "finds in a list the first string {one} and returns None if there is none",
          "takes a list of strings and gives the first one {one}, None where no string fits", "looks through strings for the first {one} (None without a match)"),
         "next((s for s in strings if {test}), None)", lambda p, xs: first_of([x for x in xs if p(x)]),
-        "The call of next takes the first string for which {test} holds, else None.", ("call:next",),
+        "The call of next takes the first string that passes the test, else None.", ("call:next",),
     ),
     Operation(
         "last", "strings",
         ("returns the last string {one} in a list, or None", "finds in a list the last string {one} and returns None if there is none",
          "takes a list of strings and gives the last one {one}, None where no string fits", "looks through strings for the last {one} (None without a match)"),
         "next((s for s in reversed(strings) if {test}), None)", lambda p, xs: first_of([x for x in xs if p(x)][::-1]),
-        "Going backwards, next takes the first string for which {test} holds, else None.", ("call:next", "comprehension"),
+        "Going backwards, next takes the first string that passes the test, else None.", ("call:next", "comprehension"),
     ),
     Operation(
         "longest", "strings",
         ("returns the longest string {one} in a list, or None", "finds in a list the longest string {one} and returns None if there is none",
          "takes a list of strings and gives the longest one {one}, None where no string fits", "looks through strings for the longest {one} (None without a match)"),
         "max((s for s in strings if {test}), key=len, default=None)", lambda p, xs: first_of(sorted([x for x in xs if p(x)], key=lambda x: -len(x))),
-        "Among the strings for which {test} holds, max with key=len takes the longest.", ("call:max",),
+        "Among the strings that pass the test, max with key=len takes the longest.", ("call:max",),
     ),
     Operation(
         "shortest", "strings",
         ("returns the shortest string {one} in a list, or None", "finds in a list the shortest string {one} and returns None if there is none",
          "takes a list of strings and gives the shortest one {one}, None where no string fits", "looks through strings for the shortest {one} (None without a match)"),
         "min((s for s in strings if {test}), key=len, default=None)", lambda p, xs: first_of(sorted([x for x in xs if p(x)], key=len)),
-        "Among the strings for which {test} holds, min with key=len takes the shortest.", ("call:min",),
+        "Among the strings that pass the test, min with key=len takes the shortest.", ("call:min",),
     ),
     Operation(
         "positions", "strings",
         ("returns the positions of the strings {many} in a list, from 0", "goes through a list and lists the positions, from 0, of strings {many}",
          "takes a list of strings and returns the zero-based positions of those {many}", "gives, as a list counted from 0, the positions at which there are strings {many}"),
         "[i for i, s in enumerate(strings) if {test}]", lambda p, xs: [i for i in range(len(xs)) if p(xs[i])],
-        "With enumerate each string has its position, kept if {test} holds.",
+        "With enumerate each string has its position, kept if the test holds.",
     ),
     Operation(
         "flags", "strings",
         ("returns a dictionary from each string in a list to True if it is one {one}, else False", "makes a dictionary: each string of a list with True if it is one {one}, else False",
          "takes a list of strings and builds a dictionary that says for each, True or False, whether it is one {one}", "maps in a dictionary every string of a list to whether it is one {one} (True or False)"),
         "{{s: {test} for s in strings}}", lambda p, xs: dict((x, p(x)) for x in xs),
-        "The dictionary comprehension gives each string the value of {test}.",
+        "The dictionary comprehension gives each string the value of its test.",
     ),
     Operation(
         "upper", "strings",
         ("returns the strings {many} from a list in upper case", "filters a list for the strings {many} and puts them in upper case",
          "takes a list of strings and returns, in upper case, those {many}", "picks out of a list the strings {many} and gives them back in upper case"),
         "[s.upper() for s in strings if {test}]", lambda p, xs: [str.upper(x) for x in xs if p(x)],
-        "The comprehension takes the strings for which {test} holds and makes them upper case.",
+        "The comprehension takes the strings that pass the test and makes them upper case.",
     ),
     Operation(
         "lengths", "strings",
         ("returns the lengths of the strings {many} in a list", "goes through a list and lists the lengths of strings {many}",
          "takes a list of strings and returns the lengths of those {many}, in order", "gives the lengths, as a list, of whichever strings are ones {many}"),
         "[len(s) for s in strings if {test}]", lambda p, xs: list(map(len, filter(p, xs))),
-        "The comprehension takes the length of each string for which {test} holds.",
+        "The comprehension takes the length of each string that passes the test.",
     ),
     Operation(
         "total", "strings",
         ("returns the total length of the strings {many} in a list", "goes through a list and adds up the total length of strings {many}",
          "takes a list of strings and returns the total length of those {many}", "gives the total length, one number, of whichever strings are ones {many}"),
         "sum(len(s) for s in strings if {test})", lambda p, xs: len("".join(filter(p, xs))),
-        "It is the sum of len(s) over the strings for which {test} holds.",
+        "It is the sum of len(s) over the strings that pass the test.",
     ),
     Operation(
         "sorted", "strings",
         ("returns the strings {many} from a list, sorted", "filters a list for the strings {many} and has them sorted",
          "takes a list of strings and returns a sorted list of those {many}", "picks out of a list the strings {many} and gives them back sorted"),
         "sorted(s for s in strings if {test})", lambda p, xs: sorted(filter(p, xs)),
-        "The call of sorted puts the strings for which {test} holds in order.", ("call:sorted",),
+        "The call of sorted puts the strings that pass the test in order.", ("call:sorted",),
     ),
     Operation(
         "joined", "strings",
         ("returns the strings {many} from a list, joined by commas without spaces", "filters a list for the strings {many} and has them joined by a bare comma",
          "takes a list of strings and returns one text: those {many}, joined with \",\"", "picks out of a list the strings {many} and gives them back joined with \",\""),
         '",".join(s for s in strings if {test})', lambda p, xs: ",".join(list(filter(p, xs))),
-        "The strings for which {test} holds are joined with commas in between.", ("call:join",),
+        "The strings that pass the test are joined with commas in between.", ("call:join",),
     ),
     Operation(
         "set", "strings",
         ("returns the set of strings {many} in a list", "goes through a list and makes a set of the strings {many}",
          "takes a list of strings and returns a set of those {many}", "collects in a set whichever strings of a list are ones {many}"),
         "{{s for s in strings if {test}}}", lambda p, xs: set(filter(p, xs)),
-        "The set comprehension keeps each string once if {test} holds for it.",
+        "The set comprehension keeps each string once if the test holds for it.",
     ),
     Operation(
         "words", "sentence",
         ("returns the words {many} from a sentence, in order", "splits a sentence and leaves only the words {many}",
          "takes a sentence and returns a list of those words {many}, in order", "given one sentence, gives back as a list just the words {many}"),
         "[s for s in sentence.split() if {test}]", lambda p, text: [x for x in text.split() if p(x)],
-        "The sentence is split, and the words for which {test} holds are kept.",
+        "The sentence is split, and the words that pass the test are kept.",
     ),
     Operation(
         "count_words", "sentence",
         ("returns the count of words {many} in a sentence", "splits a sentence and counts the words {many}",
          "takes a sentence and counts those words {many}", "tells how many words {many} a sentence holds, as a count"),
         "sum({test} for s in sentence.split())", lambda p, text: len([x for x in text.split() if p(x)]),
-        "The sentence is split, and sum counts the words for which {test} holds.",
+        "The sentence is split, and sum counts the words that pass the test.",
     ),
     Operation(
         "check", "s",
         ("returns True if a string is one {one}", "checks whether a string is one {one}",
          "takes one string and says, True or False, whether it is one {one}", "answers True or False: is the given string one {one}"),
         "{test}", lambda p, x: p(x),
-        "The function returns the value of {test}, which is True or False.", (),
+        "The function returns what the test says, which is True or False.", (),
     ),
 )  # fmt: skip
 
@@ -372,9 +374,9 @@ def combined(operation: Operation, what: Property) -> Function:
     name = f"is_{what.slug}" if operation.name == "check" else f"{operation.name}_{what.slug}"
     code = operation.body.format(test=what.code)
     code = f"{what.helper}def {name}({operation.argument}):\n    return {code}"
-    why = operation.why.format(test=f"`{what.code}`")
+    why = operation.why
     if "palindrome" in what.idioms:
-        why += " The slice `[::-1]` is the reverse."
+        why += " `[::-1]` reverses a string."
     palindrome = "palindrome" in what.base
 
     def reference(argument: Any) -> Any:

@@ -1,3 +1,5 @@
+# ruff: noqa: E501
+# mostly tables, where an entry on one line reads best; references avoid the idiom they check
 """Write test, dev, train, shots and cases.jsonl of this suite; the same bytes every time.
 
     python suites/palindrome/generate.py [FOLDER]
@@ -27,12 +29,12 @@ GRAM = 13
 SHARE = {"test": 0.32, "dev": 0.10}  # of the grid's families; the rest is train
 SHOTS = (
     "lengths/palindrome",
-    "keep/has_digit",
-    "longest/vowel_start",
     "any/longer",
-    "upper/palindrome_nocase",
     "check/upper",
     "set/ending",
+    "upper/palindrome_nocase",
+    "keep/has_digit",
+    "longest/vowel_start",
     "words/capital",
 )
 

@@ -1,3 +1,5 @@
+# ruff: noqa: E501, C417, RUF007, RUF017
+# mostly tables, where an entry on one line reads best; references avoid the idiom they check
 """Small functions beside the grid, written out one by one, each with three wordings; and which split asks for them."""
 
 from __future__ import annotations
