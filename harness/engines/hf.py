@@ -10,18 +10,19 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from harness.data import AdapterRef, Completion, Model, Request
 from harness.engines import kv, stopping
 from harness.engines.adapters import check_fit, read_adapter
 from harness.engines.batching import Bucket, buckets
+from harness.engines.choices import chosen
 from harness.engines.forward import Batch, token_logprobs
 from harness.engines.limits import check_length
+from harness.engines.loading import linears_of, load_tokenizer, load_weights
 from harness.engines.options import engine_options
 from harness.engines.sampling import Row, next_tokens
-from harness.errors import AdapterError, ConfigError, EngineError
+from harness.errors import AdapterError, EngineError
 
 Answer = tuple[Request, Completion]
 
@@ -54,7 +55,8 @@ class TransformersEngine:
         dtype = str(options.get("dtype") or ("float32" if self.device == "cpu" else "bfloat16"))
         if options.get("threads"):
             torch.set_num_threads(int(options["threads"]))
-        self.model, self.tokenizer = _load(model, dtype, bool(options.get("trust_remote_code")))
+        self.tokenizer = load_tokenizer(model)
+        self.model = load_weights(model, dtype)
         self.config = self.model.config.get_text_config()
         self.fast = kv.is_plain(self.config)
         if self.fast:
@@ -66,11 +68,7 @@ class TransformersEngine:
         self.max_model_len = min(int(options.get("max_model_len") or context), context)
         self.batch_size = int(options.get("batch_size") or 64)
         self.ends = _end_tokens(self.model, self.tokenizer)
-        self.linears = {
-            name: (module.out_features, module.in_features)
-            for name, module in self.model.named_modules()
-            if isinstance(module, torch.nn.Linear)
-        }
+        self.linears = linears_of(self.model)
         self._served = self.model
         self._loaded: set[str] = set()
         for ref in adapters:
@@ -196,52 +194,27 @@ class TransformersEngine:
         """Scores every choice by the sum of its tokens' log-probabilities; choices of one token share one pass."""
         if not requests:
             return
-        start = time.perf_counter()
         scored = _sequences(requests)
         found: list[dict[int, float]] = [{} for _ in requests]
         for bucket in buckets([one.ids for one in scored], share=self.fast):
             shared = min([bucket.prefix, *(len(scored[place].ids) - scored[place].keep for place in bucket.places)])
-            bucket = replace(bucket, prefix=shared)
-            prefix = self._prefix([one.ids for one in scored], bucket)
+            prefix = self._prefix([one.ids for one in scored], replace(bucket, prefix=shared))
             for part in _parts(bucket.places, self.batch_size):
+                start = time.perf_counter()
                 rows = [scored[place] for place in part]
-                logits = Batch(
-                    self._served, [row.ids[shared:] for row in rows], max(r.keep for r in rows), prefix
-                ).logits
-                for row, row_logits in zip(rows, logits, strict=True):
-                    for request, choice, ids in row.wants:
-                        found[request][choice] = sum(token_logprobs(row_logits[-row.keep :][: len(ids)], ids))
-                        if len(found[request]) == len(requests[request].choices):
-                            yield (
-                                requests[request],
-                                _chosen(requests[request], found[request], time.perf_counter() - start),
-                            )
+                keep = max(row.keep for row in rows)
+                logits = Batch(self._served, [row.ids[shared:] for row in rows], keep, prefix).logits
+                for row, own in zip(rows, logits, strict=True):
+                    for place, choice, ids in row.wants:
+                        request, logprobs = requests[place], found[place]
+                        logprobs[choice] = sum(token_logprobs(own[-row.keep :][: len(ids)], ids))
+                        if len(logprobs) == len(request.choices):
+                            in_order = [logprobs[number] for number in range(len(logprobs))]
+                            yield request, chosen(request, in_order, time.perf_counter() - start)
 
     def _prefix(self, prompts: Sequence[Sequence[int]], bucket: Bucket) -> Batch | None:
         """A bucket's shared beginning, computed once for all its batches; None where there is none."""
         return Batch(self._served, [prompts[bucket.places[0]][: bucket.prefix]]) if bucket.prefix else None
-
-
-def _load(model: Model, dtype: str, trust: bool) -> tuple[Any, Any]:
-    """Weights and tokenizer, from the folder alone where it is one."""
-    import torch
-    import transformers
-
-    common = {"revision": model.revision, "trust_remote_code": trust, "local_files_only": Path(model.path).is_dir()}
-    if not isinstance(getattr(torch, dtype, None), torch.dtype):
-        raise ConfigError(
-            f"models.{model.name}.engine.dtype: '{dtype}' is not a torch dtype. Use float32, bfloat16 or float16."
-        )
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model.path, **common)
-        weights = transformers.AutoModelForCausalLM.from_pretrained(model.path, dtype=getattr(torch, dtype), **common)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"models.{model.name}: cannot load {model.path} ({reason}). Give a model folder or a hub id."
-        ) from error
-    return weights, tokenizer
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -266,10 +239,3 @@ def _sequences(requests: Sequence[Request]) -> list[_Scored]:
         for lead, wanted in wants.items():
             made.append(_Scored((*request.prompt_ids, *lead), len(lead) + 1, tuple(wanted)))
     return made
-
-
-def _chosen(request: Request, found: dict[int, float], seconds: float) -> Completion:
-    logprobs = tuple(found[number] for number in range(len(request.choices)))
-    best = max(range(len(logprobs)), key=logprobs.__getitem__)
-    tokens = len(request.choices[best])
-    return Completion(request.choice_texts[best], len(request.prompt_ids), tokens, "choice", seconds, logprobs)

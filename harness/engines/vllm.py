@@ -1,0 +1,313 @@
+"""The vLLM engine: the base model and every adapter in one engine, fed continuously.
+
+Multiple choice is asked as next-token questions (`logprob_token_ids`), which the prefix cache serves; prompt
+log-probabilities would switch the cache off, and crash or mislead beside adapters.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from harness.data import AdapterRef, Completion, Model, Request, Sampling
+from harness.engines import stopping
+from harness.engines.adapters import LINEAR, check_adapter, check_fit, read_adapter
+from harness.engines.choices import Tokens, chosen, next_tokens_wanted, summed
+from harness.engines.limits import check_length
+from harness.engines.loading import linears_by_config, load_tokenizer
+from harness.engines.options import engine_options
+from harness.engines.sampling import seed_of
+from harness.errors import ConfigError, EngineError
+
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+MOST_TOKEN_IDS = 128
+SPARE_ADAPTERS = 4
+_PASSED_ON = (
+    "gpu_memory_utilization",
+    "tensor_parallel_size",
+    "pipeline_parallel_size",
+    "quantization",
+    "kv_cache_dtype",
+    "load_format",
+    "max_model_len",
+    "max_num_seqs",
+    "max_num_batched_tokens",
+    "trust_remote_code",
+)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One request to vLLM: an answer, or the log-probabilities of `tokens` after the prompt and `lead`."""
+
+    number: int
+    request: Request
+    started: float
+    lead: Tokens = ()
+    tokens: Tokens = ()
+
+
+class VllmEngine:
+    """model.engine may hold what `options.VLLM` lists, dtype, max_model_len, trust_remote_code, threads.
+
+    Adapters are checked before the engine starts, and loaded when it has. One that comes later needs an engine that
+    was opened with adapters. Raises ConfigError, AdapterError, EngineError.
+    """
+
+    name = "vllm"
+
+    def __init__(self, model: Model, adapters: Sequence[AdapterRef] = ()) -> None:
+        options = engine_options(model)
+        self.tokenizer = load_tokenizer(model)
+        self.linears = linears_by_config(model)
+        ranks = [read_adapter(ref.path).rank for ref in adapters]
+        self.max_rank = _allowed_rank(max([int(options.get("max_rank") or 1), *ranks])) if adapters else 0
+        _environment(options)
+        self.patterns = _vllm_release() >= (0, 32)
+        for ref in adapters:
+            self._check(ref)
+        self.room = max(len(adapters), int(options.get("max_adapters") or 0)) + SPARE_ADAPTERS if adapters else 0
+        arguments = _arguments(model, options, self.max_rank, len({ref.digest for ref in adapters}), self.room)
+        self.engine = _start(model, arguments)
+        config = self.engine.vllm_config
+        self.max_model_len = int(config.model_config.max_model_len)
+        self.in_flight = int(config.scheduler_config.max_num_seqs)
+        self.version = f"{_vllm_version()} {str(config.model_config.dtype).removeprefix('torch.')} {_device()}"
+        self._numbers = count(1)
+        self._loaded: dict[str, Any] = {}
+        try:
+            for ref in adapters:
+                self._lora(ref)
+        except BaseException:
+            self.close()
+            raise
+
+    # --- the protocol ---
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+        """See `Engine.generate`. Requests are taken in as the engine has room for them, and checked then."""
+        for request, seconds, answer in self._answers(requests):
+            if request.choices:
+                yield request, chosen(request, summed(request.choices, answer), seconds)
+            else:
+                yield request, self._completion(request, answer, seconds)
+
+    def token_logprobs(
+        self, prompt_ids: Sequence[int], continuation_ids: Sequence[int], adapter: AdapterRef | None
+    ) -> list[float]:
+        """See `Engine.token_logprobs`."""
+        wanted = tuple(continuation_ids)
+        request = Request("", tuple(prompt_ids), Sampling(max_tokens=1), adapter, (wanted,), ("",))
+        ((_, _, found),) = self._answers([request])
+        return [found[wanted[: place + 1]] for place in range(len(wanted))]
+
+    def close(self) -> None:
+        """Ends the engine's processes and waits for them; frees the shared memory between us."""
+        engine, self.engine = self.engine, None
+        if engine is None:
+            return
+        end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
+        if end_renderer:
+            end_renderer()
+        engine.engine_core.shutdown()
+
+    # --- adapters ---
+
+    def _check(self, ref: AdapterRef) -> None:
+        check_adapter(ref.path, self.max_rank, patterns=self.patterns)
+        check_fit(ref.path, read_adapter(ref.path), self.linears)
+
+    def _lora(self, ref: AdapterRef | None) -> Any:
+        """vLLM's handle of an adapter, loaded once under its own number and the digest of its content."""
+        from vllm.lora.request import LoRARequest
+
+        if ref is None:
+            return None
+        if ref.digest not in self._loaded:
+            if len(self._loaded) >= self.room:
+                raise EngineError(
+                    f"adapter {ref.path}: the engine has room for {self.room} adapters. Open it with all of them."
+                )
+            self._check(ref)
+            handle = LoRARequest(ref.digest, next(self._numbers), ref.path)
+            with _deaths("load an adapter", 0):
+                self.engine.add_lora(handle)
+            self._loaded[ref.digest] = handle
+        return self._loaded[ref.digest]
+
+    # --- the queue ---
+
+    def _answers(self, requests: Iterable[Request]) -> Iterator[tuple[Request, float, Any]]:
+        """(request, seconds, vLLM's output or, for choices, log p of the last token of each of their beginnings)."""
+        partial: dict[int, dict[Tokens, float]] = {}
+        for job, output in self._finished(_jobs(requests, self.max_model_len)):
+            seconds = time.perf_counter() - job.started
+            if not job.tokens:
+                yield job.request, seconds, output
+                continue
+            found = partial.setdefault(job.number, {})
+            logprobs = output.outputs[0].logprobs[0]
+            found.update({(*job.lead, token): float(logprobs[token].logprob) for token in job.tokens})
+            beginnings = {choice[: place + 1] for choice in job.request.choices for place in range(len(choice))}
+            if len(found) == len(beginnings):
+                yield job.request, seconds, partial.pop(job.number)
+
+    def _finished(self, jobs: Iterator[_Job]) -> Iterator[tuple[_Job, Any]]:
+        """Keeps the engine full until the jobs run out; whatever is left when the caller stops is aborted."""
+        flying: dict[str, _Job] = {}
+        if self.engine is None:
+            raise EngineError("the engine is closed. Open it again.")
+        try:
+            while True:
+                while len(flying) < self.in_flight and (job := next(jobs, None)):
+                    flying[self._submit(job, len(flying))] = job
+                if not flying:
+                    return
+                with _deaths("answer", len(flying)):
+                    outputs = self.engine.step()
+                for output in outputs:
+                    if output.finished:
+                        yield flying.pop(output.request_id), output
+        finally:
+            if flying and self.engine is not None:
+                with _deaths("abort", len(flying)):
+                    self.engine.abort_request(list(flying))
+
+    def _submit(self, job: _Job, flying: int) -> str:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        wanted = job.request.sampling
+        if job.tokens:
+            more: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "logprob_token_ids": list(job.tokens)}
+        else:
+            more = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature, "top_p": wanted.top_p}
+            more |= {"stop": list(wanted.stop), "seed": seed_of(wanted, job.request.prompt_ids)}
+        params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **more)
+        name = str(next(self._numbers))
+        prompt = {"prompt_token_ids": [*job.request.prompt_ids, *job.lead]}
+        lora = self._lora(job.request.adapter)
+        with _deaths("take a request", flying):
+            self.engine.add_request(name, prompt, params, lora_request=lora)
+        return name
+
+    def _completion(self, request: Request, output: Any, seconds: float) -> Completion:
+        answer = output.outputs[0]
+        text = stopping.decode(self.tokenizer, answer.token_ids)
+        shortened = stopping.cut(text, request.sampling.stop)
+        reason = answer.finish_reason if answer.finish_reason in ("stop", "length") else "error"
+        return Completion(
+            text if shortened is None else shortened, len(request.prompt_ids), len(answer.token_ids), reason, seconds
+        )
+
+
+def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
+    for number, request in enumerate(requests):
+        check_length(request, max_model_len)
+        started = time.perf_counter()
+        if not request.choices:
+            yield _Job(number, request, started)
+        for lead, tokens in next_tokens_wanted(request.choices).items():
+            for first in range(0, len(tokens), MOST_TOKEN_IDS):
+                yield _Job(number, request, started, lead, tokens[first : first + MOST_TOKEN_IDS])
+
+
+@contextmanager
+def _deaths(doing: str, flying: int) -> Iterator[None]:
+    """Around a call to the engine: its death becomes one line that says what is lost and what to do."""
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    try:
+        yield
+    except EngineDeadError as error:
+        raise EngineError(
+            f"the vLLM engine died when it was to {doing}, with {flying} requests under way. Run again: "
+            "finished answers are kept. If it dies again, lower max_num_seqs or use --engine transformers."
+        ) from error
+
+
+def _allowed_rank(rank: int) -> int:
+    for allowed in RANKS:
+        if rank <= allowed:
+            return allowed
+    raise ConfigError(f"rank {rank} is above vLLM's largest, {RANKS[-1]}. Train with a smaller rank.")
+
+
+def _environment(options: Mapping[str, Any]) -> None:
+    """What vLLM reads from the environment when it is imported; what the user has set stays."""
+    settings = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "1",
+        "VLLM_ENGINE_READY_TIMEOUT_S": "1800",
+        "VLLM_CPU_KVCACHE_SPACE": str(options.get("kv_cache_gib") or 1),
+    }
+    if options.get("threads"):
+        settings |= {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": str(options["threads"])}
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+
+
+def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters: int, room: int) -> dict[str, Any]:
+    """The engine arguments. lm_head stays unwrapped: adapters never touch it, and wrapped it crashes the CPU engine."""
+    cpu = _device() == "cpu"
+    arguments: dict[str, Any] = {
+        "model": model.path,
+        "revision": model.revision,
+        "dtype": options.get("dtype") or ("float32" if cpu else "auto"),
+        "seed": 0,
+        "enable_prefix_caching": True,
+        "enforce_eager": bool(options.get("enforce_eager", cpu)),
+        "disable_log_stats": True,
+    }
+    arguments |= {name: options[name] for name in _PASSED_ON if options.get(name) is not None}
+    if options.get("kv_cache_gib") and not cpu:
+        arguments["kv_cache_memory_bytes"] = int(float(options["kv_cache_gib"]) * 2**30)
+    if adapters:
+        arguments |= {
+            "enable_lora": True,
+            "max_lora_rank": max_rank,
+            "max_loras": min(int(options.get("max_adapters") or adapters), 16),
+            "max_cpu_loras": room,
+            "lora_target_modules": list(LINEAR),
+        }
+    return arguments
+
+
+def _start(model: Model, arguments: Mapping[str, Any]) -> Any:
+    from vllm import EngineArgs, SamplingParams
+    from vllm.v1.engine.llm_engine import LLMEngine
+
+    if not hasattr(SamplingParams(), "logprob_token_ids"):
+        raise EngineError(
+            f"vLLM {_vllm_version()} cannot score choices by token id. Install a newer one: pip install '.[vllm]'"
+        )
+    try:
+        return LLMEngine.from_engine_args(EngineArgs(**arguments))
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise EngineError(
+            f"models.{model.name}: vLLM did not start ({reason}). Set VLLM_LOGGING_LEVEL=INFO to see why, "
+            "or use --engine transformers."
+        ) from error
+
+
+def _device() -> str:
+    from vllm.platforms import current_platform
+
+    return str(current_platform.device_type)
+
+
+def _vllm_version() -> str:
+    import vllm
+
+    return str(vllm.__version__)
+
+
+def _vllm_release() -> tuple[int, ...]:
+    return tuple(int(part) for part in _vllm_version().split("+")[0].split(".")[:2] if part.isdigit())
