@@ -253,7 +253,7 @@ def test_without_javascript_the_decision_tables_charts_and_largest_changes_are_t
     page = Opened(context.new_page(), report.html.as_uri(), ready=False).page
     expect(page.locator("#headline")).to_be_visible()
     assert page.locator("#glance tbody tr").count() == 5
-    assert page.locator("svg.chart").count() == 4
+    assert page.locator("#charts svg.chart").count() == 4
     expect(page.locator("#few .sample").first).to_be_visible()
     expect(page.locator("#controls")).to_be_hidden()
     expect(page.get_by_text("Here are the largest changes only.")).to_be_visible()
