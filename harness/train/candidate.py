@@ -22,7 +22,7 @@ def examples(tokenizer: object, suite: Suite, spec: TrainSpec, model: str, split
     for sample in getattr(suite, split):
         passages = retriever.top(retrieve.query(sample), spec.retrieve) if retriever else ()
         messages = prompt.render(suite, arm, sample, passages)
-        rows.append(TrainRow(*prompt.training_ids(tokenizer, messages, sample.target)))
+        rows.append(TrainRow(*prompt.training_ids(tokenizer, messages, sample.target), id=sample.id))
     return rows
 
 
