@@ -1,0 +1,191 @@
+"""Holds the embedded model to its bars on the shipped suites, with the project's own renderer, engine and trainer.
+
+    python -m harness.embedded.evaluate
+    python -m harness.embedded.evaluate --model DIR --limit 60 --skip-training
+
+Every figure comes with its n and its 95 % interval. The exit code is 0 if every bar holds, else 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness import prompt
+from harness.compare import tabulate
+from harness.data import Adapter, Arm, Config, Costs, Model, Passage, Run, Suite, TrainSpec
+from harness.retention import retention_of
+from harness.runner import run
+from harness.stats.paired import difference_interval, mean_interval
+from harness.suite import read_suite
+
+GOLD = "handbook-gold"
+LORA = TrainSpec(suites=("sql",), rank=16, alpha=32, learning_rate=2.5e-3, epochs=5, batch_size=16)
+OVER = replace(LORA, learning_rate=5.0e-3, epochs=25)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One figure and what it is held to. `low` and `high` are its 95 % interval."""
+
+    name: str
+    n: int
+    value: float
+    low: float
+    high: float
+    wanted: str
+    holds: bool
+
+
+def gold(suite: Suite) -> Suite:
+    """The handbook questions that a passage answers, each with exactly that passage in its prompt."""
+    passages = {passage.id.removeprefix("passage-"): passage for passage in suite.corpus}
+    samples = []
+    for sample in suite.test:
+        found = passages.get(str(sample.metadata.get("fact", "none")).rsplit(".", 1)[0])
+        if found is not None:
+            shown: list[Passage] = [found]
+            text = prompt.render(suite, Arm("gold", "embedded", retrieve=1), sample, shown)[-1]["content"]
+            samples.append(replace(sample, input=text))
+    return replace(suite, name=GOLD, test=tuple(samples), corpus=(), template="{input}")
+
+
+def plan(model: str, work: Path, lora: TrainSpec, over: TrainSpec) -> Config:
+    """The models.yaml that this evaluation would have, without the file."""
+    adapters = {
+        "sql": Adapter("sql", "embedded", str(work / "sql"), lora),
+        "sql-over": Adapter("sql-over", "embedded", str(work / "sql-over"), over),
+    }
+    arms = {
+        "base": Arm("base", "embedded"),
+        "prompted": Arm("prompted", "embedded", system=True),
+        "shots": Arm("shots", "embedded", shots=4),
+        "rag3": Arm("rag3", "embedded", retrieve=3),
+        "rag4": Arm("rag4", "embedded", retrieve=4),
+        "lora": Arm("lora", "embedded", adapter="sql"),
+        "over": Arm("over", "embedded", adapter="sql-over"),
+    }
+    return Config(str(work / "models.yaml"), {"embedded": Model("embedded", model)}, adapters, arms, Costs())
+
+
+def scores(done: Run, suite: str, arm: str) -> list[float]:
+    """Primary scores of an arm on a suite, in the order of the samples' ids."""
+    rows = {s.sample: s.score.value for s in done.scores if s.suite == suite and s.arm == arm and s.primary}
+    return [rows[sample] for sample in sorted(rows)]
+
+
+def _level(name: str, values: Sequence[float], wanted: str, low: float = 0.0, high: float = 1.0) -> Bar:
+    found = mean_interval(values)
+    mean = sum(values) / len(values)
+    return Bar(name, len(values), mean, found.low, found.high, wanted, low <= mean <= high)
+
+
+def _gain(name: str, base: Sequence[float], other: Sequence[float], least: float) -> Bar:
+    found = difference_interval(base, other)
+    gain = (sum(other) - sum(base)) / len(base)
+    return Bar(
+        name,
+        len(base),
+        gain,
+        found.low,
+        found.high,
+        f">= {least:+.2f}, interval above 0",
+        gain >= least and found.low > 0,
+    )
+
+
+def asked(config: Config, work: Path, limit: int | None) -> list[Bar]:
+    """The bars that need no training."""
+    handbook, sql, forgetting = (read_suite(name) for name in ("handbook", "sql", "forgetting"))
+    arms = config.arms
+    book = run(config, [handbook], [arms[a] for a in ("base", "rag3", "rag4")], work / "handbook", limit=limit)
+    given = run(config, [gold(handbook)], [arms["base"]], work / "gold", limit=limit)
+    rest = run(config, [sql, forgetting], [arms[a] for a in ("base", "prompted", "shots")], work / "rest", limit=limit)
+    answerable = {s.id for s in gold(handbook).test}
+    closed = [s.score.value for s in book.scores if s.arm == "base" and s.primary and s.sample in answerable]
+    return [
+        _level("handbook, gold passage", scores(given, GOLD, "base"), ">= 0.80", 0.80),
+        _level("handbook, 3 passages by BM25", scores(book, "handbook", "rag3"), ">= 0.60", 0.60),
+        _level("handbook, 4 passages by BM25", scores(book, "handbook", "rag4"), ">= 0.60", 0.60),
+        _level("handbook, closed book", closed, "<= 0.35", 0, 0.35),
+        _level("sql, base", scores(rest, "sql", "base"), "<= 0.30", 0, 0.30),
+        _level("sql, system prompt", scores(rest, "sql", "prompted"), ""),
+        _gain("sql, 4 shots - base", scores(rest, "sql", "base"), scores(rest, "sql", "shots"), 0.05),
+        _level("forgetting, base", scores(rest, "forgetting", "base"), "0.55 .. 0.90", 0.55, 0.90),
+    ]
+
+
+def trained(config: Config, work: Path, limit: int | None) -> list[Bar]:
+    """The bars on two LoRA adapters: one trained as one should, one five times too long."""
+    from harness.train.candidate import train_candidate
+
+    for adapter in config.adapters.values():
+        train_candidate(config, adapter, work)
+    sql, forgetting = read_suite("sql"), read_suite("forgetting")
+    arms = [config.arms[a] for a in ("base", "lora", "over")]
+    done = run(config, [sql, forgetting], arms, work / "trained", limit=limit)
+    bars = [
+        _level("sql, LoRA", scores(done, "sql", "lora"), ">= 0.75", 0.75),
+        _level("sql, over-trained", scores(done, "sql", "over"), ""),
+    ]
+    table = tabulate(done)
+    for arm, wanted in (("lora", ""), ("over", "< 0.90, interval below 1")):
+        kept = retention_of(table, "forgetting", arm)
+        if kept is None or kept.macro is None or kept.interval is None:
+            raise SystemExit("the base is at chance on every probe: nothing can be forgotten")
+        held = not wanted or (kept.macro < 0.9 and kept.interval.high < 1)
+        bars.append(
+            Bar(f"forgetting, kept by {arm}", kept.n, kept.macro, kept.interval.low, kept.interval.high, wanted, held)
+        )
+    return bars
+
+
+def probes(done: Run, arm: str) -> dict[str, float]:
+    """Mean score for every probe family of the forgetting suite."""
+    families = {s.id: str(s.metadata.get("probe")) for s in read_suite("forgetting").test}
+    found: dict[str, list[float]] = {}
+    for row in done.scores:
+        if row.suite == "forgetting" and row.arm == arm and row.primary:
+            found.setdefault(families[row.sample], []).append(row.score.value)
+    return {name: round(sum(values) / len(values), 3) for name, values in sorted(found.items())}
+
+
+def table(bars: Sequence[Bar]) -> str:
+    """The bars as a Markdown table."""
+    lines = ["| what | n | value | 95 % interval | wanted | holds |", "|---|---|---|---|---|---|"]
+    for bar in bars:
+        held = "" if not bar.wanted else "yes" if bar.holds else "NO"
+        lines.append(
+            f"| {bar.name} | {bar.n} | {bar.value:.3f} | {bar.low:.3f} .. {bar.high:.3f} | {bar.wanted} | {held} |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Prints the bars of a model; 0 if all hold."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--model", default="embedded", help='"embedded" or a model folder')
+    parser.add_argument("--limit", type=int, help="only the first test samples of each suite")
+    parser.add_argument("--skip-training", action="store_true", help="only the bars that need no adapter")
+    parser.add_argument("--only-training", action="store_true", help="only the bars that need one")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change the LoRA recipe")
+    parser.add_argument("--out", type=Path, help="keep the runs and adapters in this folder")
+    given = parser.parse_args(argv)
+    changed: dict[str, Any] = {key: json.loads(value) for key, value in (text.split("=", 1) for text in given.set)}
+    with tempfile.TemporaryDirectory() as scratch:
+        work = given.out or Path(scratch)
+        work.mkdir(parents=True, exist_ok=True)
+        config = plan(given.model, work, replace(LORA, **changed), OVER)
+        bars = [] if given.only_training else asked(config, work, given.limit)
+        bars += [] if given.skip_training else trained(config, work, given.limit)
+    print(table(bars))
+    return 0 if all(bar.holds for bar in bars) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

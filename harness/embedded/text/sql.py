@@ -1,0 +1,485 @@
+"""Questions over random schemas, answered in SQLite's SQL: terse requests alone, freer wordings only after examples."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from harness.embedded.text import words as w
+from harness.embedded.text.document import Document
+from harness.embedded.text.lists import items
+
+NUMERIC = items("sql numeric")
+TEXTUAL = items("sql textual")
+RESERVED = frozenset(items("sql reserved"))
+PLAIN = items("sql plain")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: name, one of its rows in words, columns (name, is number), and the key to its parent if it has one."""
+
+    name: str
+    one: str
+    columns: tuple[tuple[str, bool], ...]
+    parent: str = ""
+    key: str = ""
+
+    def line(self) -> str:
+        return f"{self.name}({', '.join(['id', *([self.key] if self.key else []), *(c for c, _ in self.columns)])})"
+
+
+def table(rng: random.Random, taken: set[str], parent: Table | None = None) -> Table:
+    """A table of random columns."""
+    while True:
+        base = (
+            rng.choice(w.THINGS)
+            if rng.random() < 0.5
+            else (rng.choice(w.NOUNS) if rng.random() < 0.5 else w.coin(rng)) + "s"
+        )
+        if base not in taken and base not in RESERVED:
+            break
+    taken.add(base)
+    columns: list[tuple[str, bool]] = []
+    used = set(taken)
+    for number in (False, True, *(rng.random() < 0.45 for _ in range(rng.choice((0, 1, 1, 2))))):
+        pool = NUMERIC if number else TEXTUAL
+        for _ in range(20):
+            column = (
+                rng.choice(pool)
+                if rng.random() < 0.6
+                else rng.choice((rng.choice(w.NOUNS), w.coin(rng), f"{rng.choice(w.NOUNS)}_{rng.choice(pool)}"))
+            )
+            if column not in used and column not in RESERVED:
+                used.add(column)
+                columns.append((column, number))
+                break
+    rng.shuffle(columns)
+    one = base[:-1] if base.endswith("s") else base
+    key = ""
+    if parent:
+        key = f"{parent.one}_id" if rng.random() < 0.85 else parent.one
+    return Table(base, one, tuple(columns), parent.name if parent else "", key)
+
+
+def schema(rng: random.Random) -> list[Table]:
+    """One to three tables; a later one often belongs to an earlier one."""
+    taken: set[str] = set()
+    tables = [table(rng, taken)]
+    for _ in range(rng.choice((0, 1, 1, 1, 2))):
+        parent = rng.choice(tables) if rng.random() < 0.85 else None
+        tables.append(table(rng, taken, parent))
+    return tables
+
+
+def shown(tables: list[Table]) -> str:
+    """The tables as a prompt shows them."""
+    return "Tables:\n" + "\n".join(t.line() for t in tables)
+
+
+def text_value(rng: random.Random) -> str:
+    return rng.choice(
+        (rng.choice(PLAIN), rng.choice(w.NOUNS), w.place(rng), w.name(rng), w.person(rng), w.name(rng), w.coin(rng))
+    )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition as SQL, as a terse request and in freer words."""
+
+    sql: str
+    terse: str
+    free: tuple[str, ...]
+    column: str
+
+
+def condition(rng: random.Random, columns: list[tuple[str, str, bool]]) -> Condition:
+    """A condition on one of (sql name, word, is number) columns."""
+    sql, say, number = rng.choice(columns)
+    roll = rng.random()
+    if number:
+        value = w.number(rng)
+        if roll < 0.15:
+            low, high = sorted((value, value + rng.randint(2, 60)))
+            return Condition(
+                f"{sql} BETWEEN {low} AND {high}",
+                f"{say} from {low} to {high}",
+                (f"with a {say} between {low} and {high}", f"whose {say} lies between {low} and {high}"),
+                sql,
+            )
+        sign, terse, free = rng.choice(
+            (
+                (">", "above", ("over", "above", "of more than", "greater than", "after")),
+                ("<", "below", ("under", "below", "of less than", "smaller than", "before")),
+                (">=", "at least", ("of at least", "of {v} or more")),
+                ("<=", "at most", ("of at most", "of {v} or less")),
+                ("=", "equal to", ("of", "equal to", "of exactly")),
+            )
+        )
+        picked = rng.choice(free)
+        tail = picked.format(v=value) if "{v}" in picked else f"{picked} {value}"
+        return Condition(
+            f"{sql} {sign} {value}",
+            f"{say} {terse} {value}",
+            (f"with a {say} {tail}", f"that have a {say} {tail}", f"whose {say} is {tail.removeprefix('of ')}"),
+            sql,
+        )
+    value = text_value(rng)
+    if roll < 0.1:
+        other = text_value(rng)
+        return Condition(
+            f"{sql} IN ('{value}', '{other}')",
+            f"{say} one of {value}, {other}",
+            (f"with {say} {value} or {other}", f"from {value} or {other}", f"that are either {value} or {other}"),
+            sql,
+        )
+    if roll < 0.17:
+        letter = rng.choice("ABCDEFGHIJKLMNOPRSTVW")
+        return Condition(
+            f"{sql} LIKE '{letter}%'",
+            f"{say} starts {letter}",
+            (f"with a {say} that starts with {letter}", f"whose {say} begins with {letter}"),
+            sql,
+        )
+    if roll < 0.24:
+        return Condition(f"{sql} IS NULL", f"no {say}", (f"without a {say}", f"that have no {say}"), sql)
+    if roll < 0.28:
+        return Condition(f"{sql} IS NOT NULL", f"any {say}", (f"with a {say}", f"that have a {say}"), sql)
+    return Condition(
+        f"{sql} = '{value}'",
+        f"{say} is {value}",
+        (
+            f"with {say} {value}",
+            f"from {value}",
+            f"in {value}",
+            f"that are {value}",
+            f"by {value}",
+            f"for {value}",
+            f"of {say} {value}",
+        ),
+        sql,
+    )
+
+
+TERSE = {
+    "all": ("count {t}",),
+    "count": ("count {t} where {f}", "count {t}, {f}"),
+    "list": ("{l} of {t} where {f}", "{l} of {t}, {f}"),
+    "both": ("{l} of {t} where {f} and {g}",),
+    "pair": ("{l} and {k} of {t} where {f}",),
+    "sum": ("sum {m} of {t} where {f}", "add up {m} of {t}, {f}"),
+    "avg": ("avg {m} of {t} where {f}",),
+    "max": ("max {m} of {t} where {f}",),
+    "min": ("min {m} of {t} where {f}",),
+    "per": ("count {t} per {p}",),
+    "per_sum": ("sum {m} of {t} per {p}",),
+    "per_avg": ("avg {m} of {t} per {p}",),
+    "per_max": ("max {m} of {t} per {p}",),
+    "per_where": ("count {t} per {p} where {f}",),
+    "having": ("{p} of {t} with count above {n}",),
+    "top": ("{l} of {t}, top 1 by {m}",),
+    "bottom": ("{l} of {t}, last 1 by {m}",),
+    "top_n": ("{l} of {t}, top {n} by {m}",),
+    "sorted": ("{l} of {t} where {f}, sort {m} down",),
+    "alphabetical": ("{l} of {t} where {f}, sort {l} up",),
+    "distinct": ("distinct {l} of {t}", "distinct {l} of {t} where {f}"),
+    "kinds": ("count distinct {p} of {t}",),
+    "above": ("{l} of {t} with {m} above avg",),
+    "most": ("{p} with max count of {t}",),
+    "lone": ("{l} of {o} without {t}",),
+}
+FREE = {
+    "all": ("How many {t} are there?", "What is the number of {t}?", "Count all {t}.", "How many {t} do we have?"),
+    "count": (
+        "How many {t} {f} are there?",
+        "Count the {t} {f}.",
+        "What is the number of {t} {f}?",
+        "Number of {t} {f}, please.",
+    ),
+    "list": (
+        "List the {l} of {t} {f}.",
+        "Show the {l} of all {t} {f}.",
+        "Which {l} belong to {t} {f}?",
+        "Give me the {l} of {t} {f}.",
+    ),
+    "both": (
+        "Show the {l} of {t} {f} and {g}.",
+        "List the {l} of {t} {f} and also {g}.",
+        "Which {l} do {t} {f} and {g} have?",
+    ),
+    "pair": (
+        "Give {l} and {k} of {t} {f}.",
+        "Show {l} and {k} for all {t} {f}.",
+        "List the {l} and the {k} of {t} {f}.",
+    ),
+    "sum": (
+        "What is the total {m} of {t} {f}?",
+        "Add up the {m} of {t} {f}.",
+        "Give the sum of {m} for {t} {f}.",
+        "What combined {m} do {t} {f} have?",
+    ),
+    "avg": (
+        "What is the average {m} of {t} {f}?",
+        "Give the mean {m} of {t} {f}.",
+        "What {m} do {t} {f} have on average?",
+    ),
+    "max": (
+        "What is the highest {m} of {t} {f}?",
+        "Give the largest {m} among {t} {f}.",
+        "Find the greatest {m} of {t} {f}.",
+    ),
+    "min": (
+        "What is the lowest {m} of {t} {f}?",
+        "Give the smallest {m} among {t} {f}.",
+        "Find the least {m} of {t} {f}.",
+    ),
+    "per": (
+        "How many {t} are there for each {p}?",
+        "Count the {t} by {p}.",
+        "For every {p}, give the number of {t}.",
+        "Show each {p} with its number of {t}.",
+    ),
+    "per_sum": (
+        "What is the total {m} of {t} for each {p}?",
+        "Show each {p} with the sum of {m} of its {t}.",
+        "For every {p}, add up the {m} of {t}.",
+    ),
+    "per_avg": (
+        "What is the average {m} of {t} for each {p}?",
+        "Show each {p} with the mean {m} of its {t}.",
+        "By {p}, give the average {m} of {t}.",
+    ),
+    "per_max": ("What is the highest {m} of {t} for each {p}?", "Show each {p} with the largest {m} of its {t}."),
+    "per_where": (
+        "How many {t} {f} are there for each {p}?",
+        "For every {p}, count the {t} {f}.",
+        "Give each {p} and the number of {t} {f}.",
+    ),
+    "having": (
+        "Which {p} has more than {n} {t}?",
+        "Show every {p} with over {n} {t}.",
+        "List the {p} values that have more than {n} {t}.",
+    ),
+    "top": (
+        "What is the {l} of the {o1} with the highest {m}?",
+        "Which {l} has the {o1} with the most {m}?",
+        "Show the {l} of the {o1} that has the largest {m}.",
+    ),
+    "bottom": (
+        "What is the {l} of the {o1} with the lowest {m}?",
+        "Show the {l} of the {o1} that has the smallest {m}.",
+    ),
+    "top_n": (
+        "Give the {l} of the {n} {t} with the highest {m}.",
+        "Show the {l} of the top {n} {t} by {m}.",
+        "List the {n} {t} with the largest {m}: the {l}.",
+    ),
+    "sorted": (
+        "List the {l} of {t} {f}, highest {m} first.",
+        "Sort {t} {f} by {m}, largest first, and show the {l}.",
+        "Show the {l} of {t} {f} ordered by {m} from high to low.",
+    ),
+    "alphabetical": (
+        "List the {l} of {t} {f} in alphabetical order.",
+        "Give the {l} of {t} {f} from A to Z.",
+        "Show the {l} of {t} {f}, sorted by {l}.",
+    ),
+    "distinct": (
+        "Which different {l} do {t} {f} have?",
+        "List every {l} of {t} {f} once.",
+        "Show the distinct {l} of {t} {f}.",
+    ),
+    "kinds": (
+        "How many different {p} do {t} have?",
+        "Count the distinct {p} of {t}.",
+        "What is the number of different {p} among {t}?",
+    ),
+    "above": (
+        "Which {l} have {t} with a {m} above the average?",
+        "Show the {l} of {t} whose {m} is higher than average.",
+        "List the {l} of {t} with more {m} than the mean.",
+    ),
+    "most": (
+        "Which {p} has the most {t}?",
+        "Show the {p} with the largest number of {t}.",
+        "What is the most common {p} of {t}?",
+    ),
+    "lone": (
+        "Which {o} have no {t}? Show the {l}.",
+        "List the {l} of {o} without any {t}.",
+        "Give the {l} of all {o} that have no {t}.",
+    ),
+}
+JOINED = {
+    "count",
+    "list",
+    "both",
+    "pair",
+    "sum",
+    "avg",
+    "per",
+    "per_sum",
+    "per_avg",
+    "per_max",
+    "per_where",
+    "max",
+    "min",
+    "distinct",
+    "most",
+    "alphabetical",
+    "sorted",
+}
+WEIGHTS = {"both": 2, "list": 2, "count": 2, "per": 2, "per_where": 2, "lone": 1.5}
+
+
+def _write(intent: str, source: str, f: str, g: str, m: str, lab: str, k: str, p: str, n: int, filtered: bool) -> str:
+    where = f" WHERE {f}"
+    return {
+        "all": f"SELECT COUNT(*) FROM {source}",
+        "count": f"SELECT COUNT(*) FROM {source}{where}",
+        "list": f"SELECT {lab} FROM {source}{where}",
+        "both": f"SELECT {lab} FROM {source}{where} AND {g}",
+        "pair": f"SELECT {lab}, {k} FROM {source}{where}",
+        "sum": f"SELECT SUM({m}) FROM {source}{where}",
+        "avg": f"SELECT AVG({m}) FROM {source}{where}",
+        "max": f"SELECT MAX({m}) FROM {source}{where}",
+        "min": f"SELECT MIN({m}) FROM {source}{where}",
+        "per": f"SELECT {p}, COUNT(*) FROM {source} GROUP BY {p}",
+        "per_sum": f"SELECT {p}, SUM({m}) FROM {source} GROUP BY {p}",
+        "per_avg": f"SELECT {p}, AVG({m}) FROM {source} GROUP BY {p}",
+        "per_max": f"SELECT {p}, MAX({m}) FROM {source} GROUP BY {p}",
+        "per_where": f"SELECT {p}, COUNT(*) FROM {source}{where} GROUP BY {p}",
+        "having": f"SELECT {p} FROM {source} GROUP BY {p} HAVING COUNT(*) > {n}",
+        "top": f"SELECT {lab} FROM {source} ORDER BY {m} DESC LIMIT 1",
+        "bottom": f"SELECT {lab} FROM {source} ORDER BY {m} LIMIT 1",
+        "top_n": f"SELECT {lab} FROM {source} ORDER BY {m} DESC LIMIT {n}",
+        "sorted": f"SELECT {lab} FROM {source}{where} ORDER BY {m} DESC",
+        "alphabetical": f"SELECT {lab} FROM {source}{where} ORDER BY {lab}",
+        "distinct": f"SELECT DISTINCT {lab} FROM {source}{where if filtered else ''}",
+        "kinds": f"SELECT COUNT(DISTINCT {p}) FROM {source}",
+        "above": f"SELECT {lab} FROM {source} WHERE {m} > (SELECT AVG({m}) FROM {source})",
+        "most": f"SELECT {p} FROM {source} GROUP BY {p} ORDER BY COUNT(*) DESC LIMIT 1",
+    }[intent]
+
+
+def query(
+    rng: random.Random, tables: list[Table], intent: str, terse: bool, style: int | None = None
+) -> tuple[str, str] | None:
+    """A question and its query, or None where the schema has no place for the intent."""
+    children = [t for t in tables if t.parent]
+    pool = TERSE[intent] if terse else FREE[intent]
+    wording = pool[style % len(pool)] if style is not None else rng.choice(pool)
+    n = rng.randint(2, 6)
+    if intent == "lone":
+        if not children:
+            return None
+        child = rng.choice(children)
+        parent = next(t for t in tables if t.name == child.parent)
+        lab = rng.choice([c for c, number in parent.columns if not number] or ["id"])
+        answer = f"SELECT {lab} FROM {parent.name} WHERE id NOT IN (SELECT {child.key} FROM {child.name})"
+        return wording.format(l=lab, o=parent.name, t=child.name), answer
+    joined = bool(children) and intent in JOINED and rng.random() < 0.45
+    main = rng.choice(children) if joined else rng.choice(tables)
+    source = main.name
+    own = [(c, c, number) for c, number in main.columns]
+    columns = own
+    if joined:
+        parent = next(t for t in tables if t.name == main.parent)
+        source = f"{main.name} JOIN {parent.name} ON {main.name}.{main.key} = {parent.name}.id"
+        own = [(f"{main.name}.{c}", c, number) for c, number in main.columns]
+        far = [(f"{parent.name}.{c}", rng.choice((c, f"{parent.one} {c}")), number) for c, number in parent.columns]
+        columns = own + far
+    texts, numbers = [c for c in columns if not c[2]], [c for c in own if c[2]]
+    if not texts or not numbers:
+        return None
+    f = condition(rng, far if joined and rng.random() < 0.7 else columns)
+    g = condition(rng, columns)
+    m, lab, p = rng.choice(numbers), rng.choice(texts), rng.choice(texts)
+    if joined and intent.startswith(("per", "most")) and rng.random() < 0.7:
+        p = rng.choice([c for c in far if not c[2]] or texts)
+    k = rng.choice(columns)
+    if (
+        g.column == f.column
+        or k[0] == lab[0]
+        or (f.column == lab[0] and intent not in ("count", "sum"))
+        or (intent == "per_where" and p[0] == f.column)
+    ):
+        return None
+    answer = _write(intent, source, f.sql, g.sql, m[0], lab[0], k[0], p[0], n, "{f}" in wording)
+    if joined and not any(c[0] in answer.replace(source, "") for c in far):
+        return None
+    said_f, said_g = (f.terse, g.terse) if terse else (rng.choice(f.free), rng.choice(g.free))
+    text = wording.format(t=main.name, o1=main.one, f=said_f, g=said_g, m=m[1], l=lab[1], k=k[1], p=p[1], n=n)
+    return text, answer
+
+
+def draw(
+    rng: random.Random,
+    tables: list[Table],
+    terse: bool,
+    intents: list[str] | None = None,
+    styles: dict[str, int] | None = None,
+) -> tuple[str, str, str]:
+    """A question, its query and its intent, whatever the schema has a place for."""
+    names = intents or list(TERSE)
+    while True:
+        intent = rng.choices(names, [WEIGHTS.get(i, 1) for i in names])[0]
+        found = query(rng, tables, intent, terse, styles.get(intent) if styles else None)
+        if found:
+            return found[0], found[1], intent
+        if rng.random() < 0.1:
+            tables = schema(rng) if intents is None and len(tables) < 1 else tables
+            names = list(TERSE)
+
+
+def alone(rng: random.Random) -> Document:
+    """A schema and several requests, each asked by itself; terse ones and freer ones."""
+    tables = schema(rng)
+    branches = tuple((f" {q}", a) for q, a, _ in (draw(rng, tables, rng.random() < 0.3) for _ in range(5)))
+    return Document(trunk=f"{shown(tables)}\nQuestion:", branches=branches)
+
+
+def small(rng: random.Random) -> Document:
+    """The same over one table, for the first lessons."""
+    tables = [table(rng, set())]
+    branches = tuple((f" {q}", a) for q, a, _ in (draw(rng, tables, rng.random() < 0.4) for _ in range(3)))
+    return Document(trunk=f"{shown(tables)}\nQuestion:", branches=branches)
+
+
+def by_example(rng: random.Random) -> Document:
+    """A conversation that shows its own wordings first: later turns can be worked out from earlier ones."""
+    turns: list[tuple[str, str, float]] = []
+    if rng.random() < 0.3:
+        turns.append(
+            (
+                "system",
+                rng.choice(
+                    (
+                        "Answer with one SQL query.",
+                        "You write SQL for SQLite.",
+                        "You turn questions into SQL. Reply with one query.",
+                    )
+                ),
+                0.0,
+            )
+        )
+    intents = rng.sample(list(FREE), rng.randint(2, 4))
+    styles = {i: rng.randrange(12) for i in intents}
+    coined = {i: f"{w.coin(rng)} " for i in intents} if rng.random() < 0.2 else {}
+    same = schema(rng) if rng.random() < 0.4 else None
+    seen: set[str] = set()
+    for _ in range(rng.randint(4, 6)):
+        tables = same or schema(rng)
+        text, answer, intent = draw(rng, tables, bool(coined), intents, None if coined else styles)
+        if coined and intent in coined:
+            text = coined[intent] + " ".join(
+                x
+                for x in text.split()
+                if x not in ("count", "sum", "avg", "max", "min", "distinct", "sort", "top", "add", "up")
+            )
+        turns += [
+            ("user", f"{shown(tables)}\nQuestion: {text}", 0.0),
+            ("assistant", answer, 1.0 if intent in seen else 0.3),
+        ]
+        seen.add(intent)
+    return Document(tuple(turns))
