@@ -1,0 +1,218 @@
+"""The vLLM engine on the real thing, held to the transformers engine on the embedded model in float32."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tiny_models import make_adapter, make_model
+
+from harness.data import AdapterRef, Completion, Model, Request, Sampling
+from harness.digests import EMBEDDED
+from harness.engines import Engine, applied, open_engine
+from harness.errors import AdapterError, EngineError, HarnessError
+from harness.prompt import encode
+
+OPTIONS = {"dtype": "float32", "max_num_seqs": 16, "kv_cache_gib": 1, "threads": 2}
+QUESTIONS = [
+    "What is the capital of France?",
+    "Say blue three times, separated by commas.",
+    "What is 12 + 30?",
+    "Write a Python expression for the length of names.",
+    "What is the opposite of hot?",
+    "Reverse the list: river, stone, cloud.",
+    "Copy exactly: the green boat left at nine.",
+    "Use the passages to answer the question.\n\n[1] Leave. Full-time staff get 27 days of annual leave.\n\n"
+    "Question: How many days of annual leave do full-time staff get?",
+]
+CHOICES = ((70,), (71,), (72, 90), (72, 91, 92))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    shipped = (EMBEDDED / "config.json").is_file()
+    return EMBEDDED if shipped else make_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def adapters(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[AdapterRef, AdapterRef]:
+    folder = tmp_path_factory.mktemp("adapters")
+    make_adapter(base, folder / "a", seed=1, rank=16)
+    make_adapter(base, folder / "b", seed=2, rank=4, modules=("q_proj", "down_proj"))
+    return AdapterRef("a", str(folder / "a"), "digesta"), AdapterRef("b", str(folder / "b"), "digestb")
+
+
+@pytest.fixture(scope="module")
+def vllm(base: Path, adapters: tuple[AdapterRef, AdapterRef]) -> Iterator[Engine]:
+    engine = open_engine(Model("m", str(base), engine=OPTIONS), adapters, "vllm")
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def reference(base: Path, adapters: tuple[AdapterRef, AdapterRef]) -> Iterator[Engine]:
+    options = {"device": "cpu", "dtype": "float32"}
+    engine = open_engine(Model("m", str(base), engine=options), adapters, "transformers")
+    yield engine
+    engine.close()
+
+
+def ask(engine: Engine, adapters: tuple[AdapterRef, AdapterRef], **more: object) -> list[Request]:
+    """Every question to the base and to both adapters, taking turns."""
+    sampling = Sampling(max_tokens=16)
+    asked = []
+    for number, question in enumerate(QUESTIONS):
+        ids = encode(engine.tokenizer, [{"role": "user", "content": question}])
+        asked += [
+            Request(f"{number}/{arm}", ids, sampling, adapter, **more)  # type: ignore[arg-type]
+            for arm, adapter in enumerate([None, *adapters])
+        ]
+    return asked
+
+
+def answers(engine: Engine, requests: list[Request]) -> dict[str, Completion]:
+    return {request.key: completion for request, completion in engine.generate(requests)}
+
+
+def test_base_and_two_adapters_in_one_batch_answer_as_alone(
+    vllm: Engine, adapters: tuple[AdapterRef, AdapterRef]
+) -> None:
+    asked = ask(vllm, adapters)
+    mixed = answers(vllm, asked)
+    for arm in range(3):
+        alone = answers(vllm, [request for request in asked if request.key.endswith(f"/{arm}")])
+        assert {key: one.text for key, one in alone.items()} == {key: mixed[key].text for key in alone}
+    assert len({tuple(mixed[f"{number}/{arm}"].text for number in range(len(QUESTIONS))) for arm in range(3)}) == 3
+
+
+def test_greedy_answers_are_those_of_the_transformers_engine(
+    vllm: Engine, reference: Engine, adapters: tuple[AdapterRef, AdapterRef]
+) -> None:
+    asked = ask(vllm, adapters)
+    served, expected = answers(vllm, asked), answers(reference, asked)
+    differing = [key for key in served if served[key].text != expected[key].text]
+    assert len(differing) <= 1  # the two likeliest tokens may be as likely up to rounding
+    for key in served.keys() - set(differing):
+        assert served[key].finish_reason == expected[key].finish_reason
+        assert served[key].completion_tokens == expected[key].completion_tokens
+        assert served[key].prompt_tokens == expected[key].prompt_tokens
+
+
+def test_log_probabilities_are_those_of_the_transformers_engine(
+    vllm: Engine, reference: Engine, adapters: tuple[AdapterRef, AdapterRef]
+) -> None:
+    ids = encode(vllm.tokenizer, [{"role": "user", "content": QUESTIONS[-1]}])
+    for adapter in (None, *adapters):
+        served = vllm.token_logprobs(ids[:20], ids[20:], adapter)
+        assert served == pytest.approx(reference.token_logprobs(ids[:20], ids[20:], adapter), abs=0.05)
+
+
+def test_choices_are_scored_as_by_the_transformers_engine(
+    vllm: Engine, reference: Engine, adapters: tuple[AdapterRef, AdapterRef]
+) -> None:
+    asked = ask(vllm, adapters, choices=CHOICES, choice_texts=("w", "x", "y", "z"))
+    served, expected = answers(vllm, asked), answers(reference, asked)
+    for key, completion in expected.items():
+        assert served[key].choice_logprobs == pytest.approx(completion.choice_logprobs, abs=0.05)
+        assert (served[key].text, served[key].finish_reason) == (completion.text, "choice")
+
+
+def test_more_choices_than_one_request_may_name_are_all_scored(vllm: Engine, reference: Engine) -> None:
+    choices = tuple((token,) for token in range(6, 206))
+    request = Request("0", (1, 70, 71), Sampling(), None, choices, tuple(map(str, range(200))))
+    served, expected = answers(vllm, [request])["0"], answers(reference, [request])["0"]
+    assert served.choice_logprobs == pytest.approx(expected.choice_logprobs, abs=0.05)
+
+
+def test_adapters_are_proven_to_be_applied(vllm: Engine, adapters: tuple[AdapterRef, AdapterRef]) -> None:
+    assert min(applied(vllm, adapter) for adapter in adapters) > 0.01
+
+
+def test_stop_string_and_token_limit_end_the_answer(vllm: Engine) -> None:
+    prompt = encode(vllm.tokenizer, [{"role": "user", "content": QUESTIONS[1]}])
+    free = answers(vllm, [Request("0", prompt, Sampling(max_tokens=8))])["0"]
+    stop = free.text[2:4]
+    cut = answers(vllm, [Request("0", prompt, Sampling(max_tokens=8, stop=(stop,)))])["0"]
+    assert (cut.text, cut.finish_reason) == (free.text[: free.text.index(stop)], "stop")
+    short = answers(vllm, [Request("0", prompt, Sampling(max_tokens=1))])["0"]
+    assert (short.completion_tokens, short.finish_reason) == (1, "length")
+
+
+def test_retrained_adapter_at_the_same_path_is_not_mistaken_for_the_old_one(
+    vllm: Engine, base: Path, tmp_path: Path
+) -> None:
+    path = make_adapter(base, tmp_path / "x", seed=4)
+    ids = (1, 70, 71), (72, 73)
+    first = vllm.token_logprobs(*ids, AdapterRef("x", str(path), "first"))
+    make_adapter(base, path, seed=5)
+    second = vllm.token_logprobs(*ids, AdapterRef("x", str(path), "second"))
+    assert max(abs(a - b) for a, b in zip(first, second, strict=True)) > 0.01
+    assert vllm.token_logprobs(*ids, AdapterRef("x", str(path), "first")) == pytest.approx(first, abs=1e-4)
+
+
+def test_adapter_the_engine_would_serve_wrongly_is_refused_and_the_engine_lives(
+    vllm: Engine, base: Path, tmp_path: Path
+) -> None:
+    wide = make_adapter(base, tmp_path / "wide", seed=6, rank=32)
+    dora = make_adapter(base, tmp_path / "dora", seed=6, use_dora=True)
+    for path, says in ((wide, "rank 32 is above the engine's 16"), (dora, "DoRA"), (tmp_path, "is missing")):
+        with pytest.raises(AdapterError, match=says) as error:
+            vllm.token_logprobs((1, 70), (71,), AdapterRef("bad", str(path), path.name))
+        assert "\n" not in str(error.value)
+    assert vllm.token_logprobs((1, 70), (71,), None)
+
+
+def test_request_longer_than_the_context_is_refused_and_the_engine_lives(vllm: Engine) -> None:
+    with pytest.raises(HarnessError, match="do not fit the model's context"):
+        answers(vllm, [Request("0", (1, 70) * vllm.max_model_len, Sampling())])
+    assert vllm.token_logprobs((1, 70), (71,), None)
+
+
+def descendants() -> set[int]:
+    """Processes under this one, without multiprocessing's own resource tracker, which lives as long as Python does."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue  # it ended meanwhile
+    found: set[int] = set()
+    wave = {os.getpid()}
+    while wave := {pid for pid, parent in parents.items() if parent in wave} - found:
+        found |= wave
+    return {pid for pid in found if "resource_tracker" not in command(pid)}
+
+
+def command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def test_closing_leaves_no_process_and_no_shared_memory(base: Path, adapters: tuple[AdapterRef, AdapterRef]) -> None:
+    before = descendants(), set(os.listdir("/dev/shm"))
+    engine = open_engine(Model("m", str(base), engine=OPTIONS), adapters, "vllm")
+    assert descendants() > before[0]
+    assert applied(engine, adapters[0]) > 0
+    engine.close()
+    engine.close()
+    assert (descendants(), set(os.listdir("/dev/shm"))) == before
+
+
+def test_death_of_the_engine_is_one_line_and_keeps_what_was_answered(base: Path) -> None:
+    before = descendants(), set(os.listdir("/dev/shm"))
+    engine = open_engine(Model("m", str(base), engine=OPTIONS), (), "vllm")
+    ids = encode(engine.tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
+    stream = engine.generate(Request(str(i), (*ids, 70 + i), Sampling(max_tokens=16)) for i in range(200))
+    assert next(stream)[1].prompt_tokens == len(ids) + 1
+    for pid in descendants() - before[0]:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match=r"the vLLM engine died .* Run again") as error:
+        list(stream)
+    assert "\n" not in str(error.value)
+    engine.close()
+    assert (descendants(), set(os.listdir("/dev/shm"))) == before
