@@ -18,6 +18,9 @@ from harness.engines import Engine
 from harness.errors import RunError
 from harness.store import FORMAT
 
+SANDBOX = "a separate process with limits, not a jail"
+"""How the code of a model is run; the report shows it."""
+
 
 def describe(
     config: Config,
@@ -42,6 +45,7 @@ def describe(
         "git": _git(),
         "engine": dict(engine),
         "hardware": hardware(),
+        "sandbox": SANDBOX,
         "models": {arm.model: {"path": config.models[arm.model].path, "digest": digests[arm.model]} for arm in arms},
         "adapters": {
             name: {

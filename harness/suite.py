@@ -76,11 +76,9 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
     chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
-    code = [
-        Path(folder, spec.scorer.split(":")[0]).read_text("utf-8")
-        for spec in scorers
-        if ":" in spec.scorer and Path(folder, spec.scorer.split(":")[0]).is_file()
-    ]
+    named = {value for spec in scorers for value in (spec.scorer.split(":")[0], *spec.options.values())}
+    files = [folder / value for value in sorted(value for value in named if isinstance(value, str))]
+    code = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
     parts = (own_name, version, system, template, retrieval_template, margin, chance, code)
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]

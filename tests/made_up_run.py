@@ -83,7 +83,7 @@ def _manifest(samples: int) -> dict[str, Any]:
             "alpha": 32,
             "learning_rate": 2.0e-4,
             "epochs": 3.0,
-            "arm": {},
+            "retrieve": 0,
         },
         "examples": 1100,
         "steps": 207,

@@ -108,7 +108,7 @@ def _passages(table: Table) -> Iterator[Check]:
             yield Check(
                 "mind", f"Whether adapter {adapter} saw passages in training ({one_line(name)}) is not recorded."
             )
-        elif not (recipe(train).get("arm") or {}).get("retrieve"):
+        elif not recipe(train).get("retrieve"):
             text = f"{one_line(name)} gets passages, but its adapter {adapter} was trained without any."
             yield Check("mind", text)
 
