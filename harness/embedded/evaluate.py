@@ -26,7 +26,7 @@ from harness.suite import read_suite
 
 GOLD = "handbook-gold"
 LORA = TrainSpec(suites=("sql",), rank=16, alpha=32, learning_rate=2.5e-3, epochs=5, batch_size=16)
-OVER = replace(LORA, learning_rate=5.0e-3, epochs=25)
+OVER = replace(LORA, learning_rate=5.0e-3, epochs=16)
 
 
 @dataclass(frozen=True)

@@ -95,8 +95,9 @@ def logits(p: dict[str, torch.Tensor], batch: dict[str, torch.Tensor], tables: A
     same = (group[:, :, None] == group[:, None, :]) & (
         (branch[:, None, :] == 0) | (branch[:, :, None] == branch[:, None, :])
     )
-    causal = torch.ones(length, length, dtype=torch.bool).tril()
-    mask = torch.zeros(rows, 1, 1, length, length).masked_fill_(~(same & causal)[:, None, None], -1e4)
+    causal = torch.ones(length, length, dtype=torch.bool, device=ids.device).tril()
+    mask = torch.zeros(rows, 1, 1, length, length, device=ids.device)
+    mask = mask.masked_fill_(~(same & causal)[:, None, None], -1e4)
     cosine, sine = tables[0][batch["position"]][:, None], tables[1][batch["position"]][:, None]
     pick = place[:, :, None]
     repeat = shape.heads // shape.kv_heads
@@ -142,7 +143,7 @@ def predictions(p: dict[str, torch.Tensor], one: Any, tables: Any, shape: Shape)
     import torch
 
     names = {"ids": one.ids, "position": one.position, "branch": one.branch, "place": one.place}
-    batch = {name: torch.tensor([value]) for name, value in names.items()}
+    batch = {name: torch.tensor([value], device=p["embed"].device) for name, value in names.items()}
     batch["group"] = torch.zeros_like(batch["ids"])
     with torch.no_grad():
         return [int(x) for x in logits(p, batch, tables, shape)[0].argmax(-1)]
@@ -188,7 +189,8 @@ def update(
     state["step"] += 1
     count = float(state["step"])
     with torch.no_grad():
-        made = torch.zeros(sum(parameters[name].numel() for name in MATRICES))
+        size = sum(parameters[name].numel() for name in MATRICES)
+        made = torch.zeros(size, device=parameters["embed"].device)
         at, parts = 0, {}
         for name in MATRICES:
             value, m = parameters[name], state[f"m.{name}"]

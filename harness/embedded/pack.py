@@ -172,7 +172,7 @@ def main(argv: list[str] | None = None) -> int:
     given = parser.parse_args(argv)
     made = chapter(Tokenizer.from_file(str(given.tokenizer)), given.seed, given.stage, given.tokens)
     partial = given.out.with_suffix(".part.npz")
-    np.savez(partial, **made)
+    np.savez(partial, **made)  # type: ignore[arg-type]
     partial.replace(given.out)
     return 0
 

@@ -1,6 +1,7 @@
 """Makes the embedded model: text, tokenizer, training, weights.
 
     python -m harness.embedded.recipe --out DIR --tokens 30e6 --seed 0
+    python -m harness.embedded.recipe --out DIR --tokens 150e6 --device cuda --writers 12 --batch 16384
     python -m harness.embedded.recipe --out DIR --smoke
 
 Training goes chapter by chapter; the next chapter's text is written while this one is learned, so no text is seen
@@ -140,116 +141,165 @@ def probes(parameters: dict[str, Any], shape: Shape, tokenizer: Any, tables: Any
     return found
 
 
-def text(out: Path, number: int, seed: int, at: float, tokens: int) -> subprocess.Popen[bytes]:
-    """Starts writing a chapter of text in another process."""
-    command = [
-        sys.executable,
-        "-m",
-        "harness.embedded.pack",
-        str(out / "tokenizer.raw.json"),
-        str(out / f"chapter-{number}.npz"),
-    ]
-    command += ["--seed", str(seed * 100_003 + number), "--stage", f"{stage(at):.4f}", "--tokens", str(tokens)]
+def write(out: Path, number: int, plan: dict[str, Any], at: float) -> subprocess.Popen[bytes]:
+    """Starts writing a chapter of text in another process; `at` is the progress (0..1) at which it will be read."""
+    command = [sys.executable, "-m", "harness.embedded.pack", str(out / "tokenizer.raw.json"), str(_file(out, number))]
+    command += ["--seed", str(plan["seed"] * 100_003 + number), "--stage", f"{stage(at):.4f}"]
+    command += ["--tokens", str(int(plan["chapter"]))]
     return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"})
+
+
+def _file(out: Path, number: int) -> Path:
+    return out / f"chapter-{number}.npz"
+
+
+class Writers:
+    """The chapters that are being written ahead of the one that is learned, each by a process of its own."""
+
+    def __init__(self, out: Path, plan: dict[str, Any]) -> None:
+        self.out, self.plan = out, plan
+        self.running: dict[int, subprocess.Popen[bytes]] = {}
+
+    def ahead(self, number: int, now: float) -> None:
+        """Sees to it that chapter `number` and those after it, `plan["writers"]` in all, are written or begun."""
+        step = self.plan["chapter"] / self.plan["tokens"] if not self.plan["minutes"] else 0.02
+        for offset in range(self.plan["writers"]):
+            wanted = number + offset
+            if wanted not in self.running and not _file(self.out, wanted).exists():
+                self.running[wanted] = write(self.out, wanted, self.plan, min(1.0, now + offset * step))
+
+    def collect(self) -> None:
+        """Notes finished writers. Raises SystemExit where one failed."""
+        for number, process in list(self.running.items()):
+            if process.poll() is not None:
+                if process.wait():
+                    raise SystemExit(f"writing the text of chapter {number} failed")
+                del self.running[number]
+
+    def close(self) -> None:
+        """Stops what is still being written."""
+        for process in self.running.values():
+            process.terminate()
+            process.wait()
+
+
+def read(out: Path, number: int, writers: Writers | None) -> dict[str, Any]:
+    """A chapter, as soon as it is written."""
+    import numpy as np
+
+    while not _file(out, number).exists():
+        if writers:
+            writers.collect()
+        time.sleep(0.2)
+    with np.load(_file(out, number)) as packed:
+        return dict(packed)
+
+
+def average(parameters: dict[str, Any], workers: int) -> None:
+    """Makes every worker's gradients the mean of all workers'."""
+    import torch
+
+    flat = torch.cat([p.grad.reshape(-1) for p in parameters.values()])
+    torch.distributed.all_reduce(flat)
+    for p, part in zip(parameters.values(), flat.split([p.numel() for p in parameters.values()]), strict=True):
+        p.grad = part.view_as(p) / workers
+
+
+def keep(out: Path, parameters: dict[str, Any], state: dict[str, Any], done: dict[str, Any]) -> None:
+    """Writes a checkpoint; a run that is broken off later goes on from it."""
+    import torch
+
+    whole = {"parameters": {name: p.detach() for name, p in parameters.items()}, "state": state, "done": done}
+    torch.save(whole, out / "checkpoint.part")
+    (out / "checkpoint.part").replace(out / "checkpoint.pt")
+
+
+class Log:
+    """One line about every minute, to the screen and to training_log.jsonl."""
+
+    def __init__(self, out: Path, every: float, tokens: int) -> None:
+        self.out, self.every = out, every
+        self.since, self.said, self.losses = tokens, time.monotonic(), list[float]()
+
+    def step(self, loss: float, tokens: int, seconds: float, factor: float) -> bool:
+        """Notes a step; True if a line was written."""
+        self.losses.append(loss)
+        passed = time.monotonic() - self.said
+        if passed < self.every:
+            return False
+        mean = sum(self.losses) / len(self.losses)
+        row = {"tokens": tokens, "minutes": round(seconds / 60, 2), "loss": round(mean, 4), "rate": round(factor, 3)}
+        self.line(row | {"tokens_per_second": round((tokens - self.since) / passed)})
+        self.since, self.said, self.losses = tokens, time.monotonic(), []
+        return True
+
+    def line(self, row: dict[str, Any]) -> None:
+        """Writes a line."""
+        text = json.dumps(row)
+        print(text, file=sys.stderr, flush=True)
+        with (self.out / "training_log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
 
 
 def learn(worker: int, workers: int, out: Path, plan: dict[str, Any]) -> None:
     """One worker's training run, from the last checkpoint to the end."""
-    import numpy as np
     import torch
     from tokenizers import Tokenizer
-    from torch import distributed
 
     torch.set_num_threads(1)
-    torch.manual_seed(plan["seed"])
     if workers > 1:
-        distributed.init_process_group("gloo", init_method=f"file://{out / 'meeting'}", rank=worker, world_size=workers)
+        meeting = f"file://{out / 'meeting'}"
+        torch.distributed.init_process_group("gloo", init_method=meeting, rank=worker, world_size=workers)
+    device, first = plan["device"], worker == 0
     shape, tokenizer = Shape(**plan["shape"]), Tokenizer.from_file(str(out / "tokenizer.raw.json"))
-    parameters = network.initial(shape, plan["seed"])
-    state, tables = network.optimiser(parameters), network.rotation(shape)
-    done = {"chapter": 0, "tokens": 0, "seconds": 0.0}
-    kept = out / "checkpoint.pt"
-    if kept.exists():
-        saved = torch.load(kept, weights_only=True)
+    parameters = {name: p.to(device) for name, p in network.initial(shape, plan["seed"]).items()}
+    state, done = network.optimiser(parameters), {"chapter": 0, "tokens": 0, "seconds": 0.0}
+    if (out / "checkpoint.pt").exists():
+        saved = torch.load(out / "checkpoint.pt", weights_only=True, map_location=device)
         parameters, state, done = saved["parameters"], saved["state"], saved["done"]
-    for value in parameters.values():
-        value.requires_grad_()
+    tables = tuple(table.to(device) for table in network.rotation(shape))
+    for p in parameters.values():
+        p.requires_grad_()
     forward = torch.compile(network.loss, dynamic=False) if plan["compile"] else network.loss
-    begun, since, said = time.monotonic() - done["seconds"], done["tokens"], time.monotonic()
-    saved_at, progress, mean, quiet = time.monotonic(), 0.0, 0.0, 0
-    writer = None
-    if worker == 0 and not (out / f"chapter-{done['chapter']}.npz").exists():
-        writer = text(out, done["chapter"], plan["seed"], _progress(done, begun, plan), plan["chapter"])
-    while True:
-        now = _agreed(_progress(done, begun, plan), workers)
-        if now >= 1:
-            break
-        number = done["chapter"]
-        file = out / f"chapter-{number}.npz"
-        while not file.exists():
-            time.sleep(0.3)
-            if writer and writer.poll():
-                raise SystemExit(f"writing the text of chapter {number} failed")
-        with np.load(file) as packed:
-            chapter = dict(packed)
-        if worker == 0:
-            if writer:
-                writer.wait()
-            ahead = now + plan["chapter"] / max(plan["tokens"], 1) if not plan["minutes"] else now + 0.04
-            writer = text(out, number + 1, plan["seed"], ahead, plan["chapter"])
+    begun = time.monotonic() - done["seconds"]
+    log, writers = Log(out, plan["every"], int(done["tokens"])), Writers(out, plan) if first else None
+    while (now := _agreed(_progress(done, begun, plan), workers)) < 1:
+        number = int(done["chapter"])
+        if writers:
+            writers.ahead(number, now)
+        chapter = read(out, number, writers)
+        if writers:
+            writers.ahead(number + 1, now)
         for length, picked in batches(chapter, plan["seed"] + number, worker, workers, plan["batch"]):
-            progress = _agreed(_progress(done, begun, plan), workers)
-            if progress >= 1:
+            now = _agreed(_progress(done, begun, plan), workers)
+            if now >= 1:
                 break
-            batch = gather(chapter, length, picked)
-            nats = forward(parameters, batch, tables, shape)
+            batch = {name: value.to(device) for name, value in gather(chapter, length, picked).items()}
+            with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+                nats = forward(parameters, batch, tables, shape)
             nats.backward()
             if workers > 1:
-                flat = torch.cat([p.grad.reshape(-1) for p in parameters.values()])
-                distributed.all_reduce(flat)
-                flat /= workers
-                at = 0
-                for p in parameters.values():
-                    p.grad = flat[at : at + p.numel()].view_as(p)
-                    at += p.numel()
-            network.update(parameters, state, rate(progress, int(state["step"])), MUON, ADAM, worker, workers)
+                average(parameters, workers)
+            factor = rate(now, int(state["step"]))
+            network.update(parameters, state, factor, MUON, ADAM, worker, workers)
             done["tokens"] += workers * int((batch["group"] >= 0).sum())
-            mean, quiet = mean + float(nats.detach()), quiet + 1
-            if worker == 0 and time.monotonic() - said > plan["every"]:
-                row = {
-                    "tokens": done["tokens"],
-                    "minutes": round((time.monotonic() - begun) / 60, 2),
-                    "loss": round(mean / quiet, 4),
-                }
-                row |= {
-                    "rate": round(rate(progress, 999), 3),
-                    "tokens_per_second": round((done["tokens"] - since) / (time.monotonic() - said)),
-                }
-                _log(out, row)
-                since, said, mean, quiet = done["tokens"], time.monotonic(), 0.0, 0
-                if time.monotonic() - saved_at > plan["save"]:
-                    export(parameters, shape, tokenizer, out / "model")
-                    saved_at = time.monotonic()
+            if first and log.step(float(nats.detach()), int(done["tokens"]), time.monotonic() - begun, factor):
+                export(parameters, shape, tokenizer, out / "model")
         done["chapter"], done["seconds"] = number + 1, time.monotonic() - begun
-        if worker == 0:
-            file.unlink(missing_ok=True)
-            torch.save(
-                {"parameters": {n: p.detach() for n, p in parameters.items()}, "state": state, "done": done},
-                out / "checkpoint.part",
-            )
-            (out / "checkpoint.part").replace(kept)
-            export(parameters, shape, tokenizer, out / "model")
-            if plan["probe"] and (number % plan["probe"] == 0):
-                _log(out, {"tokens": done["tokens"], "probes": probes(parameters, shape, tokenizer, tables)})
+        if first:
+            _file(out, number).unlink(missing_ok=True)
+            keep(out, parameters, state, done)
+            if plan["probe"] and number % plan["probe"] == 0:
+                log.line({"tokens": done["tokens"], "probes": probes(parameters, shape, tokenizer, tables)})
         if workers > 1:
-            distributed.barrier()
-    if worker == 0:
-        if writer:
-            writer.terminate()
-            writer.wait()
+            torch.distributed.barrier()
+    if writers:
+        writers.close()
         export(parameters, shape, tokenizer, out / "model")
         if plan["probe"]:
-            _log(out, {"tokens": done["tokens"], "probes": probes(parameters, shape, tokenizer, tables, 8)})
+            log.line({"tokens": done["tokens"], "probes": probes(parameters, shape, tokenizer, tables, 8)})
+    if workers > 1:
+        torch.distributed.destroy_process_group()
 
 
 def _progress(done: dict[str, Any], begun: float, plan: dict[str, Any]) -> float:
@@ -261,18 +311,10 @@ def _agreed(progress: float, workers: int) -> float:
     if workers == 1:
         return progress
     import torch
-    from torch import distributed
 
     value = torch.tensor([progress])
-    distributed.broadcast(value, 0)
+    torch.distributed.broadcast(value, 0)
     return float(value)
-
-
-def _log(out: Path, row: dict[str, Any]) -> None:
-    line = json.dumps(row)
-    print(line, file=sys.stderr, flush=True)
-    with (out / "training_log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
 
 
 def make(out: Path, plan: dict[str, Any], workers: int) -> None:
@@ -303,7 +345,8 @@ SMOKE: dict[str, Any] = {
     "compile": False,
     "probe": 0,
     "every": 5,
-    "save": 600,
+    "device": "cpu",
+    "writers": 1,
 }
 FULL: dict[str, Any] = {
     "shape": asdict(Shape()),
@@ -315,7 +358,8 @@ FULL: dict[str, Any] = {
     "compile": True,
     "probe": 4,
     "every": 60,
-    "save": 180,
+    "device": "cpu",
+    "writers": 1,
 }
 
 
@@ -330,10 +374,18 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cpu", help="cuda: one worker, bfloat16 arithmetic"
+    )
+    parser.add_argument("--writers", type=int, default=1, help="processes that write text ahead; many for a GPU")
+    parser.add_argument("--batch", type=int, help="tokens a worker learns from in one step")
+    parser.add_argument(
         "--smoke", action="store_true", help="a tiny model in under a minute, to see that the recipe runs"
     )
     given = parser.parse_args(argv)
     plan = dict(SMOKE if given.smoke else FULL) | {"seed": given.seed, "minutes": given.minutes}
+    plan |= {"device": given.device, "writers": given.writers}
+    if given.batch:
+        plan["batch"] = given.batch
     if given.tokens:
         plan["tokens"] = given.tokens
     make(given.out, plan, given.workers)

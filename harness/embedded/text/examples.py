@@ -118,7 +118,7 @@ def dictionary_in_prompt(rng: random.Random) -> Document:
 
 def lookup(rng: random.Random) -> Document:
     """Short keys with short values, and every key asked in the very form it was written in."""
-    makers = (
+    makers: tuple[Callable[[], str], ...] = (
         lambda: rng.choice(w.NOUNS),
         lambda: rng.choice("ABCDEFGHJKLMNPRSTUVW"),
         lambda: str(rng.randint(0, 9)),

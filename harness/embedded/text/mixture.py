@@ -14,37 +14,37 @@ from harness.embedded.text.document import Document, chats
 Family = Callable[[random.Random], Document]
 # family: generator, weights in the first lessons (copying and patterns), halfway, and in the full mixture
 FAMILIES: dict[str, tuple[Family, float, float, float]] = {
-    "reading, short": (reading.first_reading, 14, 12, 7),
-    "reading, one passage": (reading.gold_reading, 8, 8, 8),
+    "reading, short": (reading.first_reading, 14, 12, 6),
+    "reading, one passage": (reading.gold_reading, 8, 8, 10),
     "reading, two passages": (reading.small_reading, 3, 4, 4),
     "reading, many passages": (reading.wide_reading, 0, 0.7, 4),
-    "rule": (reading.rule, 5, 12, 14),
-    "rules": (reading.rules, 0, 1.5, 7),
-    "reading, other layouts": (reading.plain_reading, 5, 5, 3),
-    "recall": (reading.recall, 4, 4, 1),
-    "unknown": (reading.unknown, 1, 2, 3),
+    "rule": (reading.rule, 5, 12, 20),
+    "rules": (reading.rules, 0, 1.5, 11),
+    "reading, other layouts": (reading.plain_reading, 5, 5, 2),
+    "recall": (reading.recall, 4, 4, 0.5),
+    "unknown": (reading.unknown, 1, 2, 5),
     "sql": (sql.alone, 0, 3, 9),
-    "sql, one table": (sql.small, 6, 6, 7),
-    "sql by example": (sql.by_example, 0, 1, 5),
-    "labels": (examples.labels, 4, 3, 1),
+    "sql, one table": (sql.small, 6, 6, 5),
+    "sql by example": (sql.by_example, 0, 1, 2),
+    "labels": (examples.labels, 4, 3, 0.5),
     "labels in prompt": (examples.labels_in_prompt, 3, 4, 4),
-    "dictionary": (examples.dictionary, 6, 4, 1.5),
-    "dictionary in prompt": (examples.dictionary_in_prompt, 5, 4, 2),
-    "lookup": (examples.lookup, 12, 14, 5),
-    "functions": (examples.functions, 4, 3, 1),
-    "dialect": (examples.dialect, 3, 1, 0.5),
-    "voice": (examples.voice, 2, 1, 0.3),
-    "pairs": (examples.facts_by_name, 6, 4, 2),
-    "copying": (skills.copying, 12, 4, 5),
-    "copying, long": (skills.long_copying, 12, 1, 1),
-    "lists": (skills.lists, 5, 6, 6),
-    "arithmetic": (skills.arithmetic, 0, 4, 3),
+    "dictionary": (examples.dictionary, 6, 4, 0.5),
+    "dictionary in prompt": (examples.dictionary_in_prompt, 5, 4, 1),
+    "lookup": (examples.lookup, 12, 14, 4),
+    "functions": (examples.functions, 4, 3, 0.5),
+    "dialect": (examples.dialect, 3, 1, 0.2),
+    "voice": (examples.voice, 2, 1, 0.2),
+    "pairs": (examples.facts_by_name, 6, 4, 0.7),
+    "copying": (skills.copying, 12, 4, 4),
+    "copying, long": (skills.long_copying, 12, 1, 0.5),
+    "lists": (skills.lists, 5, 6, 5),
+    "arithmetic": (skills.arithmetic, 0, 4, 0.5),
     "code": (skills.code, 0, 4, 4),
     "following": (skills.following, 0, 5, 5),
-    "choice": (skills.choices, 0, 4, 3),
-    "facts": (facts.common, 0, 6, 7),
-    "talk": (facts.talk, 0, 0.7, 0.3),
-    "names": (facts.named, 1, 0.7, 0.3),
+    "choice": (skills.choices, 0, 4, 0.7),
+    "facts": (facts.common, 0, 6, 5),
+    "talk": (facts.talk, 0, 0.7, 0.2),
+    "names": (facts.named, 1, 0.7, 0.2),
 }
 SYSTEMS = (
     "You are a helpful assistant.",
@@ -101,7 +101,7 @@ def mixed(rng: random.Random) -> Document:
     return Document(tuple(turns))
 
 
-FAMILIES["conversation"] = (mixed, 0, 1.5, 1.5)
+FAMILIES["conversation"] = (mixed, 0, 1.5, 1)
 
 
 def dressed(document: Document, rng: random.Random) -> Document:

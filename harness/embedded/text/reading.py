@@ -185,9 +185,9 @@ def policy_reading(rng: random.Random, count: int, asks: int) -> Document:
         + "\n\nQuestion:"
     )
     branches = []
-    for one in rng.sample(stated, min(asks, len(stated))):
-        forms = rng.sample(one.questions, min(len(one.questions), 2 if len(stated) < asks else 1))
-        branches += [(f" {text}", one.answer) for text in forms]
+    for asked in rng.sample(stated, min(asks, len(stated))):
+        forms = rng.sample(asked.questions, min(len(asked.questions), 2 if len(stated) < asks else 1))
+        branches += [(f" {text}", asked.answer) for text in forms]
     if rng.random() < 0.5:
         other = (
             policy(rng, rng.choice([p for p in policies() if p not in chosen]))[1]
@@ -248,7 +248,7 @@ def composed(rng: random.Random, like: Fact | None = None) -> Fact:
     is_ = rng.choice(("is", "is", "is now", "is set to", "is still"))
     said = (f"{phrase} {is_} {answer}.", f"{answer} is {phrase}.", f"for {the}{about}, the {attribute} {is_} {answer}.")
     word = "Who is" if kind in ("who", "person") else "What is"
-    asked = (
+    asked: tuple[str, ...] = (
         f"{word} {phrase}?",
         f"{word} the {attribute} of {the}{about}?",
         f"{word} the {attribute} for {the}{about}?",
@@ -264,7 +264,7 @@ def composed(rng: random.Random, like: Fact | None = None) -> Fact:
         asked += (f"When is {phrase}?",)
     if kind == "where":
         asked += (f"Where is {phrase}?",)
-    return Fact(tuple(_capital(s) for s in said), tuple(asked), answer, about, f"c{attribute}")
+    return Fact(tuple(_capital(s) for s in said), asked, answer, about, f"c{attribute}")
 
 
 def fact(rng: random.Random, like: Fact | None = None) -> Fact:

@@ -124,6 +124,11 @@ def condition(rng: random.Random, columns: list[tuple[str, str, bool]]) -> Condi
             (f"with a {say} {tail}", f"that have a {say} {tail}", f"whose {say} is {tail.removeprefix('of ')}"),
             sql,
         )
+    return _of_text(rng, sql, say, roll)
+
+
+def _of_text(rng: random.Random, sql: str, say: str, roll: float) -> Condition:
+    """A condition on a column of words; `roll` (0..1) decides its kind."""
     value = text_value(rng)
     if roll < 0.1:
         other = text_value(rng)
@@ -375,14 +380,14 @@ def query(
             return None
         child = rng.choice(children)
         parent = next(t for t in tables if t.name == child.parent)
-        lab = rng.choice([c for c, number in parent.columns if not number] or ["id"])
-        answer = f"SELECT {lab} FROM {parent.name} WHERE id NOT IN (SELECT {child.key} FROM {child.name})"
-        return wording.format(l=lab, o=parent.name, t=child.name), answer
+        column = rng.choice([c for c, number in parent.columns if not number] or ["id"])
+        answer = f"SELECT {column} FROM {parent.name} WHERE id NOT IN (SELECT {child.key} FROM {child.name})"
+        return wording.format(l=column, o=parent.name, t=child.name), answer
     joined = bool(children) and intent in JOINED and rng.random() < 0.45
     main = rng.choice(children) if joined else rng.choice(tables)
     source = main.name
     own = [(c, c, number) for c, number in main.columns]
-    columns = own
+    columns, far = own, []
     if joined:
         parent = next(t for t in tables if t.name == main.parent)
         source = f"{main.name} JOIN {parent.name} ON {main.name}.{main.key} = {parent.name}.id"

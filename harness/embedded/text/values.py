@@ -44,6 +44,7 @@ SHORT = {
         "drink",
     )
 }
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
 JUNIOR = ("first", "second", "third", "fourth", "fifth", "top")
 
 
@@ -170,7 +171,7 @@ def phrase(rng: random.Random) -> str:
         f"{common}",
         f"{common} and {a}",
         f"your {a}",
-        f"the {rng.choice(('first', 'second', 'third', 'fourth', 'fifth', 'sixth'))} {rng.choice(('day', 'week', 'month', 'floor', 'Friday', 'Monday'))}",
+        f"the {rng.choice(ORDINALS)} {rng.choice(('day', 'week', 'month', 'floor', 'Friday', 'Monday'))}",
         f"on {rng.choice(w.DAYS)} {rng.choice(('morning', 'afternoon', 'evening', 'noon'))}",
         f"{rng.choice(w.DAYS)} {rng.choice(('mornings', 'afternoon', 'noon'))}",
         f"{w.clock(rng)} to {w.clock(rng)}",
