@@ -87,17 +87,41 @@ def test_ideal_code_passes_and_rests_on_its_idiom(name: str) -> None:
     assert any(broken and not passes(broken, name, task) for broken in (without(idiom, code) for idiom in task.idioms))
 
 
+LENIENT = {
+    "palindromes": (
+        "exact_palindromes",
+        "palindromes_ignoring_case",
+        "palindromes_ignoring_spaces",
+        "loose_palindromes",
+    ),
+    "exact_palindromes": ("palindromes_ignoring_spaces",),
+    "palindromes_ignoring_case": ("loose_palindromes",),
+    "palindromes_ignoring_spaces": ("loose_palindromes",),
+}
+"""Where a prompt leaves open what counts, the looser reading passes as well: no hidden call is about such a string."""
+
+
 def test_hidden_calls_tell_every_function_from_its_relatives() -> None:
-    """A wrong answer here is the right answer to another prompt: same operation or same property."""
+    """A wrong answer here is the right answer to another prompt: same operation or same property, same argument."""
     accepted = []
     for name, task in TASKS.items():
-        operation, _, what = name.partition("_")
+        operation, _, what = name.replace("count_words", "count-words").partition("_")
         for other, code in GOLDS.items():
-            related = other.startswith(f"{operation}_") or other.endswith(f"_{what}")
-            different = code.partition("(")[2] != GOLDS[name].partition("(")[2]
-            if related and different and passes(code, other, task):
+            related = other.startswith(operation.replace("-", "_") + "_") or other.endswith(f"_{what}")
+            comparable = argument(code) == argument(GOLDS[name]) and body(code) != body(GOLDS[name])
+            looser = other.removeprefix("count_words_").removeprefix(f"{operation}_") in LENIENT.get(what, ())
+            if related and comparable and not looser and passes(code, other, task):
                 accepted.append((name, other))
-    assert accepted == []
+    capitals = {"keep_digit_strings", "upper_digit_strings", "keep_capital_strings", "upper_capital_strings"}
+    assert [pair for pair in accepted if not capitals.issuperset(pair)] == []
+
+
+def body(code: str) -> str:
+    return code.rpartition("def ")[2].partition("(")[2]
+
+
+def argument(code: str) -> str:
+    return body(code).partition(")")[0]
 
 
 def test_samples_are_tied_to_their_hidden_calls() -> None:

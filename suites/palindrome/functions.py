@@ -9,6 +9,7 @@ The reference is written another way than the ideal code on purpose: the two are
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -361,6 +362,7 @@ def grid() -> list[Function]:
         for what in map(remembering, (*PALINDROMES, *OTHERS))
         if not (operation.name == "check" and not what.idioms)
         and not (operation.argument == "sentence" and what.base in ("space", "palindrome_nospace", "palindrome_bare"))
+        and not (operation.name in ("longest", "shortest", "lengths", "total") and what.base == "exactly")
     ]
 
 
@@ -401,41 +403,54 @@ def calls(operation: Operation, what: Property, name: str) -> list[tuple[str, An
     clear = [s for s in dict.fromkeys(EVERYTHING) if what.clear(s)]
     if operation.argument == "sentence":
         clear = [s for s in clear if s and " " not in s]
+    draw.shuffle(clear)
     hits, misses = [s for s in clear if what.holds(s)], [s for s in clear if not what.holds(s)]
+    near_hits, near_misses = telling(what, clear)
     accents = [s for s in clear if s in ACCENTS]
-    near = draw.sample(hits, min(4, len(hits))), draw.sample(misses, min(4, len(misses)))
+    long = [s for s in LONG if what.clear(s)]
     if operation.name == "check":
-        chosen = [*draw.sample(hits, min(6, len(hits))), *draw.sample(misses, min(6, len(misses))), *accents[:2]]
-        found = [(f"the string {s!r}", s) for s in dict.fromkeys(chosen)]
-        return found + [("a long string", s) for s in LONG if what.clear(s)]
-    one, other = near[0][0], near[0][-1]
+        found = [*hits[:4], *misses[:4], *near_hits, *near_misses, *accents[:2]]
+        return [(f"the string {s!r}", s) for s in dict.fromkeys(found)] + [("a long string", s) for s in long]
+    one, other, miss = hits[0], hits[min(3, len(hits) - 1)], misses[0]
+    by_length = sorted({len(s): s for s in hits}.values(), key=len)[:5]
     lists = [
-        ("a mixed list", draw.sample([*near[0], *near[1]], len(near[0]) + len(near[1]))),
-        ("order and duplicates", [other, near[1][0], one, other, near[1][0], near[1][-1], one]),
-        ("no match", near[1]),
-        ("only matches", near[0]),
+        ("a mixed list", draw.sample([*hits[:4], *misses[:4]], len(hits[:4]) + len(misses[:4]))),
+        ("order and duplicates", [other, miss, one, other, miss, misses[-1], one]),
+        ("only matches, from short to long", by_length),
+        ("only matches, from long to short", by_length[::-1]),
         ("a single string", [one]),
         ("many strings", draw.sample(clear, 16)),
-        ("many strings, many matches", [draw.choice(draw.choice((hits, misses))) for _ in range(12)]),
     ]
-    if operation.name != "all":
-        lists.append(("an empty list", []))
+    if operation.name == "all":
+        lists += [("all near matches", near_hits), ("one exception", [one, other, miss, one])]
+        lists += [(f"{s!r} as the only exception", [*near_hits, s]) for s in near_misses]
+    else:
+        lists += [("an empty list", []), ("near misses only", near_misses)]
+        lists += [(f"{s!r} among near misses", [*near_misses, s, *near_misses[:1]]) for s in near_hits]
     if accents:
         lists.append(("accented letters", [*accents, one, *accents[:1]]))
     if "" in clear:
-        lists.append(("the empty string", ["", one, near[1][0], ""]))
-    long = [s for s in LONG if what.clear(s)]
+        lists.append(("the empty string", ["", one, miss, ""]))
     if operation.name == "longest":
         long = [s for s in long if what.holds(s)][:1]
     if long:
         lists.append(("long strings", [long[0], one, *long[1:]]))
     if operation.name in ("longest", "shortest"):
         lists = [(behaviour, untied(operation, what, items)) for behaviour, items in lists]
-    if operation.name == "all":
-        lists.append(("one exception", [*near[0], near[1][0], *near[0]]))
     if operation.argument == "sentence":
         return [(behaviour.replace("list", "sentence"), " ".join(items)) for behaviour, items in lists]
     return lists
+
+
+def telling(what: Property, clear: list[str]) -> tuple[list[str], list[str]]:
+    """Few (hits, misses) among the clear strings that set a property apart from every other, on both sides if possible."""
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for rival in map(remembering, (*PALINDROMES, *OTHERS)):
+        for wanted, side in sides.items():
+            if all(rival.holds(s) == wanted for s in side):
+                apart = (s for s in clear if what.holds(s) == wanted and rival.holds(s) != wanted)
+                side.extend(itertools.islice(apart, 1))
+    return sides[True], sides[False]
 
 
 def untied(operation: Operation, what: Property, items: list[str]) -> list[str]:
