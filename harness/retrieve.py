@@ -12,6 +12,7 @@ _STOP_WORDS = """
 a an and are as at be by can do does for from get have how i if in is it many may me much must my of on one or our
 should that the there this to us was we what when where which who whom why will with would you your
 """
+_ASKING = re.compile(r"\bhow (long|far|often|soon|late|early|big|high|large)\b")
 _STOP = frozenset(_STOP_WORDS.split())
 
 
@@ -20,8 +21,10 @@ def words(text: str) -> list[str]:
 
     >>> words("Which claims are paid?")
     ['claim', 'paid']
+    >>> words("How long is long service leave?")
+    ['long', 'service', 'leave']
     """
-    return [_stem(word) for word in _WORD.findall(text.lower()) if word not in _STOP]
+    return [_stem(word) for word in _WORD.findall(_ASKING.sub(" ", text.lower())) if word not in _STOP]
 
 
 def _stem(word: str) -> str:
