@@ -11,7 +11,10 @@ import marshal
 import os
 import resource
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # importing typing would double the start-up time
+if TYPE_CHECKING:
+    from typing import Any
 
 try:
     from _json import encode_basestring_ascii as quoted

@@ -56,9 +56,8 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, set | frozenset):
         return _typed(left) == _typed(right)
     if isinstance(left, float):
-        return left.hex() == right.hex()
-    equal: bool = left == right
-    return equal
+        return bool(left.hex() == right.hex())
+    return bool(left == right)
 
 
 def _typed(items: Any) -> set[tuple[str, str]]:
