@@ -177,8 +177,8 @@ def t_lower(values: Sequence[float], confidence: float, lowest: float = -1.0, hi
     centre, spread = mean(values), deviation(values)
     if spread == 0:
         unseen = 1 - (1 - confidence) ** (1 / n)
-        return centre - unseen * (centre - lowest)
-    return max(lowest, centre - _t_value(confidence, n - 1) * spread / math.sqrt(n))
+        return float(centre - unseen * (centre - lowest))
+    return float(max(lowest, centre - _t_value(confidence, n - 1) * spread / math.sqrt(n)))
 
 
 def t_upper(values: Sequence[float], confidence: float, lowest: float = -1.0, highest: float = 1.0) -> float:
