@@ -34,8 +34,9 @@ def test_weights_are_small_enough_to_ship() -> None:
 
 
 def test_embedded_model_loads_and_answers_in_transformers() -> None:
-    transformers = pytest.importorskip("transformers")
-    torch = pytest.importorskip("torch")
+    import torch
+    import transformers
+
     tokenizer = transformers.AutoTokenizer.from_pretrained(WEIGHTS)
     model = transformers.AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
     prompt = tokenizer.apply_chat_template(
@@ -135,7 +136,6 @@ def test_packing_keeps_every_document_once() -> None:
 
 
 def test_packed_rows_give_the_same_loss_as_documents_by_themselves() -> None:
-    torch = pytest.importorskip("torch")
     from harness.embedded import network
 
     tokenizer = vocabulary.train(["one two three four"] * 20, 300)
@@ -156,8 +156,9 @@ def test_packed_rows_give_the_same_loss_as_documents_by_themselves() -> None:
 
 
 def test_exported_weights_answer_like_the_network_that_was_trained(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+    import torch
+    import transformers
+
     from harness.embedded import network
 
     tokenizer = vocabulary.train(["one two three four"] * 20, 300)
