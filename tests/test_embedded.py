@@ -136,6 +136,8 @@ def test_packing_keeps_every_document_once() -> None:
 
 
 def test_packed_rows_give_the_same_loss_as_documents_by_themselves() -> None:
+    import torch
+
     from harness.embedded import network
 
     tokenizer = vocabulary.train(["one two three four"] * 20, 300)
