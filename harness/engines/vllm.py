@@ -6,7 +6,9 @@ log-probabilities would switch the cache off, and crash or mislead beside adapte
 
 from __future__ import annotations
 
+import multiprocessing.connection
 import os
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from itertools import count
 from typing import Any
 
 from harness.data import AdapterRef, Completion, Model, Request, Sampling
-from harness.engines import stopping
+from harness.engines import processes, stopping
 from harness.engines.adapters import LINEAR, check_adapter, check_fit, read_adapter
 from harness.engines.choices import Tokens, chosen, next_tokens_wanted, summed
 from harness.engines.limits import check_length
@@ -68,12 +70,20 @@ class VllmEngine:
         ranks = [read_adapter(ref.path).rank for ref in adapters]
         self.max_rank = _allowed_rank(max([int(options.get("max_rank") or 1), *ranks])) if adapters else 0
         _environment(options)
+        others = processes.under()
         self.patterns = _vllm_release() >= (0, 32)
         for ref in adapters:
             self._check(ref)
         self.room = max(len(adapters), int(options.get("max_adapters") or 0)) + SPARE_ADAPTERS if adapters else 0
         arguments = _arguments(model, options, self.max_rank, len({ref.digest for ref in adapters}), self.room)
-        self.engine = _start(model, arguments)
+        try:
+            self.engine = _start(model, arguments)
+        except BaseException:
+            processes.end(processes.since(others))
+            raise
+        self.processes = processes.since(others)
+        self.memory = processes.shared_memory(self.processes)
+        _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
         self.in_flight = int(config.scheduler_config.max_num_seqs)
@@ -115,6 +125,8 @@ class VllmEngine:
         if end_renderer:
             end_renderer()
         engine.engine_core.shutdown()
+        processes.end(self.processes)
+        processes.free(self.memory)
 
     # --- adapters ---
 
@@ -254,7 +266,11 @@ def _environment(options: Mapping[str, Any]) -> None:
 
 
 def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters: int, room: int) -> dict[str, Any]:
-    """The engine arguments. lm_head stays unwrapped: adapters never touch it, and wrapped it crashes the CPU engine."""
+    """The engine arguments. lm_head stays unwrapped: adapters never touch it, and wrapped it crashes the CPU engine.
+
+    On a CPU there is one slot more than there can be adapters: requests without an adapter have index -1, for which
+    vLLM's CPU code takes the last slot. If that one held an adapter, the base model would answer with it.
+    """
     cpu = _device() == "cpu"
     arguments: dict[str, Any] = {
         "model": model.path,
@@ -272,7 +288,7 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
         arguments |= {
             "enable_lora": True,
             "max_lora_rank": max_rank,
-            "max_loras": min(int(options.get("max_adapters") or adapters), 16),
+            "max_loras": room + 1 if cpu else min(int(options.get("max_adapters") or adapters), 16),
             "max_cpu_loras": room,
             "lora_target_modules": list(LINEAR),
         }
@@ -295,6 +311,26 @@ def _start(model: Model, arguments: Mapping[str, Any]) -> Any:
             f"models.{model.name}: vLLM did not start ({reason}). Set VLLM_LOGGING_LEVEL=INFO to see why, "
             "or use --engine transformers."
         ) from error
+
+
+def _watch(core: Any) -> None:
+    """Sees to it that whoever waits for an answer hears of the engine's death.
+
+    vLLM's blocking client notices a killed engine process and marks itself dead, but leaves the caller waiting.
+    """
+    from vllm.v1.engine.exceptions import EngineDeadError
+
+    queue = getattr(core, "outputs_queue", None)
+    manager = getattr(getattr(core, "resources", None), "engine_manager", None)
+    if queue is None or manager is None:
+        return
+    ends = [process.sentinel for process in manager.processes]
+
+    def wait() -> None:
+        multiprocessing.connection.wait(ends)
+        queue.put(EngineDeadError())
+
+    threading.Thread(target=wait, daemon=True, name="engine death").start()
 
 
 def _device() -> str:

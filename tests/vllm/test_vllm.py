@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,7 @@ from tiny_models import make_adapter, make_model
 from harness.data import AdapterRef, Completion, Model, Request, Sampling
 from harness.digests import EMBEDDED
 from harness.engines import Engine, applied, open_engine
-from harness.errors import AdapterError, HarnessError
+from harness.errors import AdapterError, EngineError, HarnessError
 from harness.prompt import encode
 
 OPTIONS = {"dtype": "float32", "max_num_seqs": 16, "kv_cache_gib": 1, "threads": 2}
@@ -108,6 +111,17 @@ def test_log_probabilities_are_those_of_the_transformers_engine(
         assert served == pytest.approx(reference.token_logprobs(ids[:20], ids[20:], adapter), abs=0.05)
 
 
+def test_choices_are_scored_as_by_the_transformers_engine(
+    vllm: Engine, reference: Engine, adapters: tuple[AdapterRef, AdapterRef]
+) -> None:
+    asked = ask(vllm, adapters, choices=CHOICES, choice_texts=("w", "x", "y", "z"))
+    served, expected = answers(vllm, asked), answers(reference, asked)
+    for key, completion in expected.items():
+        assert completion.choice_logprobs is not None
+        assert served[key].choice_logprobs == pytest.approx(completion.choice_logprobs, abs=0.01)
+        assert (served[key].text, served[key].finish_reason) == (completion.text, "choice")
+
+
 def test_more_choices_than_one_request_may_name_are_all_scored(vllm: Engine, reference: Engine) -> None:
     choices = tuple((token,) for token in range(6, 206))
     request = Request("0", (1, 70, 71), Sampling(), None, choices, tuple(map(str, range(200))))
@@ -157,3 +171,60 @@ def test_request_longer_than_the_context_is_refused_and_the_engine_lives(vllm: E
     with pytest.raises(HarnessError, match="do not fit the model's context"):
         answers(vllm, [Request("0", (1, 70) * vllm.max_model_len, Sampling())])
     assert vllm.token_logprobs((1, 70), (71,), None)
+
+
+def descendants() -> set[int]:
+    """Processes under this one, without multiprocessing's own resource tracker, which lives as long as Python does."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+        except (OSError, ValueError):
+            continue  # it ended meanwhile
+    found: set[int] = set()
+    wave = {os.getpid()}
+    while wave := {pid for pid, parent in parents.items() if parent in wave} - found:
+        found |= wave
+    return {pid for pid in found if "resource_tracker" not in command(pid)}
+
+
+def command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def left_behind(before: tuple[set[int], set[str]]) -> tuple[set[int], set[str]]:
+    """Processes and shared memory that were not there before; ended ones get half a minute to disappear."""
+    for _ in range(60):
+        found = descendants() - before[0], set(os.listdir("/dev/shm")) - before[1]
+        if found == (set(), set()):
+            break
+        time.sleep(0.5)
+    return found
+
+
+def test_closing_leaves_no_process_and_no_shared_memory(base: Path, adapters: tuple[AdapterRef, AdapterRef]) -> None:
+    before = descendants(), set(os.listdir("/dev/shm"))
+    engine = open_engine(Model("m", str(base), engine=OPTIONS), adapters, "vllm")
+    assert descendants() > before[0]
+    assert applied(engine, adapters[0]) > 0
+    engine.close()
+    engine.close()
+    assert left_behind(before) == (set(), set())
+
+
+def test_death_of_the_engine_is_one_line_and_keeps_what_was_answered(base: Path) -> None:
+    before = descendants(), set(os.listdir("/dev/shm"))
+    engine = open_engine(Model("m", str(base), engine=OPTIONS), (), "vllm")
+    ids = encode(engine.tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
+    stream = engine.generate(Request(str(i), (*ids, 70 + i), Sampling(max_tokens=16)) for i in range(200))
+    assert next(stream)[1].prompt_tokens == len(ids) + 1
+    for pid in descendants() - before[0]:
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(EngineError, match=r"the vLLM engine died .* Run again") as error:
+        list(stream)
+    assert "\n" not in str(error.value)
+    engine.close()
+    assert left_behind(before) == (set(), set())

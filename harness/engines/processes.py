@@ -1,0 +1,71 @@
+"""The processes that an engine starts, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psutil import Process
+
+GRACE = 10.0
+
+
+def under() -> list[Process]:
+    """Processes under this one, without multiprocessing's resource tracker, which lives as long as Python does."""
+    import psutil
+
+    return [one for one in psutil.Process().children(recursive=True) if "resource_tracker" not in _command(one)]
+
+
+def since(earlier: Sequence[Process]) -> list[Process]:
+    """Processes under this one that are not among the earlier ones."""
+    return [one for one in under() if one not in earlier]
+
+
+def end(processes: Sequence[Process]) -> None:
+    """Returns when all have ended: they get GRACE seconds to do so by themselves, then they are killed."""
+    import psutil
+
+    _, alive = psutil.wait_procs(processes, timeout=GRACE)
+    for one in alive:
+        try:
+            one.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(alive, timeout=GRACE)
+
+
+def shared_memory(processes: Sequence[Process]) -> list[str]:
+    """Names of the shared memory that these processes hold and Python's multiprocessing has made."""
+    import psutil
+
+    found: set[str] = set()
+    for one in processes:
+        try:
+            found.update(entry.path for entry in one.memory_maps() if entry.path.startswith("/dev/shm/psm_"))
+        except (psutil.Error, OSError):
+            continue
+    return [path.removeprefix("/dev/shm/") for path in sorted(found)]
+
+
+def free(names: Sequence[str]) -> None:
+    """Removes what is left of this shared memory: a killed process cannot do it itself."""
+    from multiprocessing.shared_memory import SharedMemory
+
+    for name in names:
+        try:
+            left = SharedMemory(name)
+        except FileNotFoundError:
+            continue
+        left.close()
+        left.unlink()
+
+
+def _command(process: Process) -> str:
+    import psutil
+
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
