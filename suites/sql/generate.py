@@ -19,7 +19,7 @@ import yaml
 
 HERE = Path(__file__).parent
 SEED = 20261
-SIZES = {"test": 240, "dev": 60, "train": 640}
+SIZES = {"test": 240, "dev": 60, "train": 1280}
 HELD_OUT = 2
 NEAR = 13
 COMPARISONS = (
@@ -240,7 +240,7 @@ def build() -> dict[str, list[Item]]:
             take(split, item, question, wording)
     for split, rows in splits.items():
         if split != "shots":
-            rng.shuffle(rows)
+            random.Random(f"{SEED} {split}").shuffle(rows)
         splits[split] = [{"id": f"sql-{split}-{i:04d}", **row} for i, row in enumerate(rows, 1)]
     return splits
 
