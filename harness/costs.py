@@ -92,7 +92,7 @@ def _requests(
     if own is None or other is None:
         return None, "engine seconds were not measured"
     if own >= other:
-        return None, f"a request to {arm} takes no less engine time than one to {against}"
+        return None, f"{arm} takes no less engine time than {against}"
     return int(training / (other - own)) + 1, ""
 
 

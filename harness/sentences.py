@@ -145,9 +145,12 @@ def _keeps(kept: Retention | None) -> str:
 
 
 def reasons(j: Judged) -> tuple[str, ...]:
-    """What stands behind the decision and its limits, one sentence each; the smallest visible difference first."""
+    """What stands behind the decision and its limits, one sentence each; the smallest visible difference first.
+
+    It is left out where the decision's own sentence has said it.
+    """
     c = j.comparison
-    found = [mde(c)]
+    found = [] if mde(c) in sentence(j) else [mde(c)]
     if j.kind == "general":
         found += _what_was_kept(j.kept)
     else:
@@ -170,8 +173,8 @@ def mde(c: Comparison) -> str:
 def break_even(paid: BreakEven) -> str:
     if paid.requests is None:
         return f"No break-even with {paid.against}: {paid.reason}."
-    months = f", {paid.months:.1f} months at the stated volume" if paid.months is not None else ""
-    return f"Training pays back against {paid.against} after {words.count(paid.requests, 'request')}{months}."
+    wait = f", {words.wait(paid.months)} at the stated volume" if paid.months is not None else ""
+    return f"Training pays back against {paid.against} after {words.count(paid.requests, 'request')}{wait}."
 
 
 def retrieval_against_training(c: Comparison) -> str:

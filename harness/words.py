@@ -47,6 +47,14 @@ def count(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def wait(months: float) -> str:
+    """A length of time that starts as months: "less than a day", "9 days", "2.4 months"."""
+    days = months * 365.25 / 12
+    if days < 1:
+        return "less than a day"
+    return count(round(days), "day") if months < 1 else f"{months:.1f} months"
+
+
 def listing(names: Sequence[str]) -> str:
     """Names as "a", "a and b", "a, b and c"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""

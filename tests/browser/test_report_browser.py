@@ -232,6 +232,13 @@ def test_phone_does_not_scroll_sideways(browser: Browser, report: Paths, scheme:
     context.close()
 
 
+def test_tables_fit_a_desk(opened: Opened) -> None:
+    wide = opened.page.locator(".scroll").evaluate_all(
+        "(found) => found.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.getAttribute('aria-label'))"
+    )
+    assert wide == []
+
+
 def test_decision_is_on_the_first_screen(opened: Opened) -> None:
     expect(opened.page.locator("#headline")).to_be_in_viewport(ratio=1)
     expect(opened.page.locator("#decision .badge").first).to_be_in_viewport(ratio=1)
