@@ -29,7 +29,7 @@ from harness.embedded.network import Shape
 CHAPTER = 600_000
 BATCH = 2048
 MUON, ADAM = 0.02, 4e-3
-DECAY_FROM = 0.6
+DECAY_FROM = 0.76
 
 
 def rate(progress: float, step: int) -> float:
@@ -40,7 +40,7 @@ def rate(progress: float, step: int) -> float:
 
 def stage(progress: float) -> float:
     """Which mixture the text has, from first lessons (0) over half way (0.5) to the last one (1)."""
-    points = ((0.0, 0.0), (0.1, 0.0), (0.3, 0.5), (0.6, 0.5), (0.7, 1.0), (1.0, 1.0))
+    points = ((0.0, 0.0), (0.1, 0.0), (0.3, 0.5), (0.45, 0.5), (0.5, 1.0), (1.0, 1.0))
     for (left, low), (right, high) in pairwise(points):
         if progress <= right:
             return low + (high - low) * (progress - left) / (right - left)
@@ -356,7 +356,7 @@ FULL: dict[str, Any] = {
     "batch": BATCH,
     "lines": 12_000,
     "compile": True,
-    "probe": 4,
+    "probe": 6,
     "every": 60,
     "device": "cpu",
     "writers": 1,

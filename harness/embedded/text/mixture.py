@@ -14,36 +14,36 @@ from harness.embedded.text.document import Document, chats
 Family = Callable[[random.Random], Document]
 # family: generator, weights in the first lessons (copying and patterns), halfway, and in the full mixture
 FAMILIES: dict[str, tuple[Family, float, float, float]] = {
-    "reading, short": (reading.first_reading, 14, 12, 6),
-    "reading, one passage": (reading.gold_reading, 8, 8, 10),
-    "reading, two passages": (reading.small_reading, 3, 4, 4),
-    "reading, many passages": (reading.wide_reading, 0, 0.7, 4),
-    "rule": (reading.rule, 5, 12, 20),
-    "rules": (reading.rules, 0, 1.5, 11),
-    "reading, other layouts": (reading.plain_reading, 5, 5, 2),
-    "recall": (reading.recall, 4, 4, 0.5),
-    "unknown": (reading.unknown, 1, 2, 5),
-    "sql": (sql.alone, 0, 3, 9),
+    "reading, short": (reading.first_reading, 14, 12, 2),
+    "reading, one passage": (reading.gold_reading, 8, 8, 4),
+    "reading, two passages": (reading.small_reading, 3, 4, 2),
+    "reading, many passages": (reading.wide_reading, 0, 0.7, 2),
+    "rule": (reading.rule, 5, 12, 22),
+    "rules": (reading.rules, 0, 1.5, 16),
+    "reading, other layouts": (reading.plain_reading, 5, 5, 1.5),
+    "recall": (reading.recall, 4, 4, 0.3),
+    "unknown": (reading.unknown, 1, 2, 3),
+    "sql": (sql.alone, 0, 3, 16),
     "sql, one table": (sql.small, 6, 6, 5),
-    "sql by example": (sql.by_example, 0, 1, 2),
-    "labels": (examples.labels, 4, 3, 0.5),
-    "labels in prompt": (examples.labels_in_prompt, 3, 4, 4),
-    "dictionary": (examples.dictionary, 6, 4, 0.5),
-    "dictionary in prompt": (examples.dictionary_in_prompt, 5, 4, 1),
-    "lookup": (examples.lookup, 12, 14, 4),
-    "functions": (examples.functions, 4, 3, 0.5),
+    "sql by example": (sql.by_example, 0, 1, 4),
+    "labels": (examples.labels, 4, 3, 0.3),
+    "labels in prompt": (examples.labels_in_prompt, 3, 4, 2),
+    "dictionary": (examples.dictionary, 6, 4, 0.3),
+    "dictionary in prompt": (examples.dictionary_in_prompt, 5, 4, 0.6),
+    "lookup": (examples.lookup, 12, 14, 2),
+    "functions": (examples.functions, 4, 3, 0.3),
     "dialect": (examples.dialect, 3, 1, 0.2),
-    "voice": (examples.voice, 2, 1, 0.2),
-    "pairs": (examples.facts_by_name, 6, 4, 0.7),
-    "copying": (skills.copying, 12, 4, 4),
-    "copying, long": (skills.long_copying, 12, 1, 0.5),
-    "lists": (skills.lists, 5, 6, 5),
-    "arithmetic": (skills.arithmetic, 0, 4, 0.5),
-    "code": (skills.code, 0, 4, 4),
-    "following": (skills.following, 0, 5, 5),
-    "choice": (skills.choices, 0, 4, 0.7),
-    "facts": (facts.common, 0, 6, 5),
-    "talk": (facts.talk, 0, 0.7, 0.2),
+    "voice": (examples.voice, 2, 1, 0.3),
+    "pairs": (examples.facts_by_name, 6, 4, 0.5),
+    "copying": (skills.copying, 12, 4, 3),
+    "copying, long": (skills.long_copying, 12, 1, 0.4),
+    "lists": (skills.lists, 5, 6, 3),
+    "arithmetic": (skills.arithmetic, 0, 4, 0.3),
+    "code": (skills.code, 0, 4, 3),
+    "following": (skills.following, 0, 5, 3),
+    "choice": (skills.choices, 0, 4, 0.6),
+    "facts": (facts.common, 0, 6, 3),
+    "talk": (facts.talk, 0, 0.7, 0.3),
     "names": (facts.named, 1, 0.7, 0.2),
 }
 SYSTEMS = (
@@ -101,7 +101,7 @@ def mixed(rng: random.Random) -> Document:
     return Document(tuple(turns))
 
 
-FAMILIES["conversation"] = (mixed, 0, 1.5, 1)
+FAMILIES["conversation"] = (mixed, 0, 1.5, 0.6)
 
 
 def dressed(document: Document, rng: random.Random) -> Document:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from harness.embedded.text import clauses
 from harness.embedded.text import values as v
 from harness.embedded.text import words as w
 from harness.embedded.text.document import Document
@@ -123,30 +124,44 @@ class Policy:
     text: str
     questions: tuple[tuple[str, tuple[str, ...]], ...]
     kinds: tuple[tuple[str, str], ...]
+    made: bool = False
 
 
 @cache
 def policies() -> tuple[Policy, ...]:
-    """The rules of policies.txt."""
+    """The rules of policies*.txt."""
+    return _parsed("policies*.txt")
+
+
+@cache
+def sentences() -> tuple[Policy, ...]:
+    """The sentences of clauses.txt, of which rules are put together."""
+    return _parsed("clauses.txt")
+
+
+def _parsed(files: str) -> tuple[Policy, ...]:
     found = []
-    for block in _blocks():
+    for block in _blocks(files):
         head, text, *asked = block.splitlines()
-        kinds = tuple(re.findall(r"\{(\w+):(\w+)\}", text))
+        kinds = tuple(re.findall(r"\{(\w+):([^{}]+)\}", text))
         questions = tuple((q[2 : q.index(":")], tuple(q[q.index(":") + 1 :].strip().split(" | "))) for q in asked)
-        found.append(Policy(head, re.sub(r"\{(\w+):\w+\}", r"{\1}", text), questions, kinds))
+        found.append(Policy(head, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", text), questions, kinds))
     return tuple(found)
 
 
-def _blocks() -> list[str]:
-    lines = Path(__file__).with_name("policies.txt").read_text("utf-8").strip().splitlines()[1:]
-    return [block.strip() for block in "\n".join(lines).replace("\n# ", "\n\f").lstrip("# ").split("\f")]
+def _blocks(files: str) -> list[str]:
+    found: list[str] = []
+    for file in sorted(Path(__file__).parent.glob(files)):
+        lines = file.read_text("utf-8").strip().splitlines()[1:]
+        found += [block.strip() for block in "\n".join(lines).replace("\n# ", "\n\f").lstrip("# ").split("\f")]
+    return found
 
 
 def policy(rng: random.Random, chosen: Policy) -> tuple[str, list[Fact]]:
     """A rule filled with random values; now and then some of its words give way to others, everywhere alike."""
     text, title = chosen.text, chosen.title
     asked = {name: list(forms) for name, forms in chosen.questions}
-    if rng.random() < 0.6:
+    if not chosen.made and rng.random() < 0.45:
         every = " ".join([text, title, *(q for forms in asked.values() for q in forms)])
         shared = sorted(
             {x for x in re.findall(r"(?<![\w{])[a-z]{4,}(?![\w}])", text) if every.count(x) > 1 and x not in KEPT}
@@ -156,12 +171,18 @@ def policy(rng: random.Random, chosen: Policy) -> tuple[str, list[Fact]]:
             swap = re.compile(rf"\b{old}\b")
             text, title = swap.sub(new, text), swap.sub(new, title)
             asked = {name: [swap.sub(new, q) for q in forms] for name, forms in asked.items()}
-    answers = {name: v.value(kind, rng) for name, kind in chosen.kinds}
+    answers: dict[str, str] = {}
+    for name, kind in chosen.kinds:
+        answers[name] = v.value(kind, rng)
+        for _ in range(3):
+            if list(answers.values()).count(answers[name]) > 1:
+                answers[name] = v.value(kind, rng)
     body = _sentences(text.format(**answers))
     stated = [Fact((body,), tuple(asked[name]), answers[name], title, f"p{chosen.title}{name}") for name in asked]
     return f"{title}. {body}" if rng.random() < 0.85 else body, stated
 
 
+COMPOSED = 0.35
 KEPT = frozenset(items("not replaced"))
 
 
@@ -169,9 +190,51 @@ def _sentences(text: str) -> str:
     return re.sub(r"(^|[.] )([a-z])", lambda m: m[1] + m[2].upper(), text)
 
 
+def put_together(rng: random.Random) -> Policy:
+    """A rule of one to three sentences, often about the same things, so that the verbs tell them apart."""
+    chosen = rng.sample(sentences(), rng.choice((1, 1, 2, 2, 3)))
+    found, same = clauses.filling(rng), rng.random() < 0.4
+    title = rng.choice((found["n"], found["m"], w.word(rng), rng.choice(v.TASKS), w.name(rng)))
+    texts: list[str] = []
+    questions: list[tuple[str, tuple[str, ...]]] = []
+    kinds: list[tuple[str, str]] = []
+    for number, one in enumerate(chosen):
+        if number and not same:
+            found = clauses.filling(rng)
+        elif number:
+            found = clauses.filling(rng) | {name: found[name] for name in "nmop"}
+        names = {name: f"{name}{number}" for name, _ in one.kinds}
+        text = re.sub(r"\{(\w+)\}", lambda m, names=names: f"{{{names[m[1]]}}}", one.text)  # type: ignore[misc]
+        texts.append(clauses.filled(text, found))
+        kinds += [(names[name], clauses.filled(kind, found)) for name, kind in one.kinds]
+        asked = [(name, tuple(_capital(clauses.filled(q, found)) for q in forms)) for name, forms in one.questions]
+        questions += [(names[name], forms) for name, forms in asked]
+    return Policy(_capital(title), " ".join(_capital(t) for t in texts), tuple(questions), tuple(kinds), made=True)
+
+
+def near(rng: random.Random, count: int) -> list[Policy]:
+    """Different rules: some put together; others written, as often as not neighbours, about something alike."""
+    made = sum(rng.random() < COMPOSED for _ in range(count))
+    written = _neighbours(rng, count - made) if made < count else []
+    chosen = [*written, *(put_together(rng) for _ in range(made))]
+    rng.shuffle(chosen)
+    return chosen
+
+
+def _neighbours(rng: random.Random, count: int) -> list[Policy]:
+    known = policies()
+    first = rng.randrange(len(known))
+    chosen = [first]
+    while len(chosen) < count:
+        other = (first + rng.randint(-9, 9)) % len(known) if rng.random() < 0.5 else rng.randrange(len(known))
+        if other not in chosen:
+            chosen.append(other)
+    return [known[i] for i in chosen]
+
+
 def policy_reading(rng: random.Random, count: int, asks: int) -> Document:
     """Passages from a book of rules, and questions that share them."""
-    chosen = rng.sample(policies(), count)
+    chosen = near(rng, count)
     texts, stated = [], []
     for one in chosen:
         text, facts_here = policy(rng, one)
@@ -188,7 +251,7 @@ def policy_reading(rng: random.Random, count: int, asks: int) -> Document:
     for asked in rng.sample(stated, min(asks, len(stated))):
         forms = rng.sample(asked.questions, min(len(asked.questions), 2 if len(stated) < asks else 1))
         branches += [(f" {text}", asked.answer) for text in forms]
-    if rng.random() < 0.5:
+    if rng.random() < 0.3:
         other = (
             policy(rng, rng.choice([p for p in policies() if p not in chosen]))[1]
             if rng.random() < 0.6

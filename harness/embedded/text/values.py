@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 from harness.embedded.text import words as w
@@ -273,8 +274,23 @@ MAKERS: dict[str, Callable[[random.Random], str]] = {
 }
 
 
+OPENED: dict[str, Callable[[random.Random], str]] = {
+    "NAME": w.name,
+    "NOUN": w.word,
+    "ADJ": lambda r: r.choice(w.ADJECTIVES),
+    "NUM": lambda r: str(w.number(r)),
+    "TOWN": w.place,
+    "PERSON": w.person,
+    "DAY": lambda r: r.choice(w.DAYS),
+    "MONTH": lambda r: r.choice(w.MONTHS),
+}
+OPEN = re.compile(rf"\b({'|'.join(OPENED)})(?=s?\b)")
+
+
 def value(kind: str, rng: random.Random) -> str:
-    """One value of a kind that topics.txt or policies.txt names; "time2" is another "time"."""
+    """One value of a kind that topics.txt or policies.txt names ("time2" is another "time"), or one of "this; that"."""
+    if ";" in kind:
+        return OPEN.sub(lambda m: OPENED[m[0]](rng), rng.choice(kind.split(";")).strip())
     if kind in SHORT:
         other = rng.choice((w.name(rng), rng.choice(w.NOUNS)))
         text = rng.choice(SHORT[kind])
