@@ -27,6 +27,11 @@ UNKNOWN = "I do not know."
 _FACT = re.compile(r"\{([^}]+)\}")
 
 Row = dict[str, Any]
+SHORTER = (
+    re.compile(r"(.*\d[\d.,]* \w+|\w+ \w+) (?:a|an|per) \w+"),
+    re.compile(r"(?:extension|form|level|bell|channel|room|cabinet) (\S+)"),
+    re.compile(r"(?:on|at|within|every) (\S+(?: \S+)?)"),
+)
 
 
 def slug(title: str) -> str:
@@ -72,10 +77,17 @@ def unanswerable() -> dict[str, list[str]]:
     return questions
 
 
+def aliases(target: str) -> list[str]:
+    """Shorter answers that say the same: without "a month", "extension", "within"."""
+    return [match[1] for pattern in SHORTER if (match := pattern.fullmatch(target))]
+
+
 def row(question: str, target: str, fact: str, changed: str, wording: str) -> Row:
     meta: Row = {"fact": fact, "changed": changed, "wording": wording}
     if target == UNKNOWN:
         meta["open"] = True
+    elif shorter := aliases(target):
+        meta["aliases"] = shorter
     return {"input": question, "target": target, "metadata": meta}
 
 
