@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ from typing import Any
 
 from harness import prompt
 from harness.compare import tabulate
-from harness.data import Adapter, Arm, Config, Costs, Model, Passage, Run, Suite, TrainSpec
+from harness.data import Adapter, Arm, Config, Costs, Model, Passage, Run, Sample, Suite, TrainSpec
+from harness.embedded.text.reading import held_out
 from harness.retention import retention_of
 from harness.runner import run
 from harness.scorers import load
@@ -74,6 +76,19 @@ def plan(model: str, work: Path, lora: TrainSpec, over: TrainSpec) -> Config:
     return Config(str(work / "models.yaml"), {"embedded": Model("embedded", model)}, adapters, arms, Costs())
 
 
+def reading(suite: Suite, count: int = 240) -> tuple[Suite, Suite]:
+    """Rules of the kind that training taught, with new values and in wordings kept from training: with and without
+    their passage. `suite` lends its prompt and its scorer."""
+    passages, bare = [], []
+    for number, (text, question, target) in enumerate(held_out(random.Random(7), count)):
+        sample = Sample(f"{number:04d}", question, target, digest=f"held out {number}")
+        turn = prompt.render(suite, Arm("gold", "embedded", retrieve=1), sample, [Passage("0", text)])[-1]
+        passages.append(replace(sample, input=turn["content"]))
+        bare.append(sample)
+    empty = replace(suite, name="reading", corpus=(), template="{input}")
+    return replace(empty, test=tuple(passages)), replace(empty, name="reading-closed", test=tuple(bare))
+
+
 def marked(done: Run, suite: Suite) -> list[float]:
     """The answers to `gold(suite)` held to the bare questions, as the suite's own scorer holds a retrieving arm."""
     scorer = load(next(spec for spec in suite.scorers if spec.primary), suite.path)
@@ -114,9 +129,14 @@ def asked(config: Config, work: Path, limit: int | None) -> list[Bar]:
     book = run(config, [handbook], [arms[a] for a in ("base", "rag3", "rag4")], work / "handbook", limit=limit)
     given = run(config, [gold(handbook)], [arms["base"]], work / "gold", limit=limit)
     rest = run(config, [sql, forgetting], [arms[a] for a in ("base", "prompted", "shots")], work / "rest", limit=limit)
+    read, closed_read = reading(handbook)
+    shown = run(config, [read], [arms["base"]], work / "reading")
+    hidden = run(config, [closed_read], [arms["base"]], work / "closed")
     answerable = {s.id for s in gold(handbook).test}
     closed = [s.score.value for s in book.scores if s.arm == "base" and s.primary and s.sample in answerable]
     return [
+        _level("reading, held-out wordings and values", marked(shown, closed_read), ">= 0.80", 0.80),
+        _level("the same without the passage", marked(hidden, closed_read), "<= 0.35", 0, 0.35),
         _level("handbook, gold passage", marked(given, handbook), ">= 0.80", 0.80),
         _level("handbook, 3 passages by BM25", scores(book, "handbook", "rag3"), ">= 0.60", 0.60),
         _level("handbook, 4 passages by BM25", scores(book, "handbook", "rag4"), ">= 0.60", 0.60),

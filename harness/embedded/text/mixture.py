@@ -22,7 +22,7 @@ FAMILIES: dict[str, tuple[Family, float, float, float]] = {
     "rules": (reading.rules, 0, 1.5, 16),
     "reading, other layouts": (reading.plain_reading, 5, 5, 1.5),
     "recall": (reading.recall, 4, 4, 0.3),
-    "unknown": (reading.unknown, 1, 2, 3),
+    "unknown": (reading.unknown, 1, 2, 1.5),
     "sql": (sql.alone, 0, 3, 16),
     "sql, one table": (sql.small, 6, 6, 5),
     "sql by example": (sql.by_example, 0, 1, 4),

@@ -124,6 +124,7 @@ class Policy:
     text: str
     questions: tuple[tuple[str, tuple[str, ...]], ...]
     kinds: tuple[tuple[str, str], ...]
+    kept: tuple[tuple[str, str], ...] = ()
     made: bool = False
 
 
@@ -140,21 +141,47 @@ def sentences() -> tuple[Policy, ...]:
 
 
 def _parsed(files: str) -> tuple[Policy, ...]:
-    found = []
-    for block in _blocks(files):
-        head, text, *asked = block.splitlines()
-        kinds = tuple(re.findall(r"\{(\w+):([^{}]+)\}", text))
-        questions = tuple((q[2 : q.index(":")], tuple(q[q.index(":") + 1 :].strip().split(" | "))) for q in asked)
-        found.append(Policy(head, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", text), questions, kinds))
+    found: list[Policy] = []
+    for file in sorted(Path(__file__).parent.glob(files)):
+        lines = file.read_text("utf-8").strip().splitlines()[1:]
+        blocks = "\n".join(lines).removeprefix("# ").split("\n# ")
+        for number, block in enumerate(blocks):
+            kept = file.name.startswith("policies-") and file.name != "policies-safety.txt" and number % 3 == 0
+            found.append(_policy(block, number // 3 if kept else None))
     return tuple(found)
 
 
-def _blocks(files: str) -> list[str]:
-    found: list[str] = []
-    for file in sorted(Path(__file__).parent.glob(files)):
-        lines = file.read_text("utf-8").strip().splitlines()[1:]
-        found += [block.strip() for block in "\n".join(lines).replace("\n# ", "\n\f").lstrip("# ").split("\f")]
+def _policy(block: str, later: int | None) -> Policy:
+    """A rule from its lines; `later`: which wording of every question is kept from training, for `held_out`."""
+    head, text, *lines = block.strip().splitlines()
+    kinds = tuple(re.findall(r"\{(\w+):([^{}]+)\}", text))
+    asked = [(line[2 : line.index(":")], line[line.index(":") + 1 :].strip().split(" | ")) for line in lines]
+    keep = {slot: forms[later % len(forms)] for slot, forms in asked if later is not None and len(forms) > 2}
+    questions = tuple((slot, tuple(form for form in forms if form != keep.get(slot))) for slot, forms in asked)
+    return Policy(head, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", text), questions, kinds, tuple(keep.items()))
+
+
+def held_out(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
+    """(passage, question, answer): rules with fresh values, asked in the wordings that no training text holds."""
+    found: list[tuple[str, str, str]] = []
+    known = [rule for rule in policies() if rule.kept]
+    while len(found) < count:
+        chosen = rng.choice(known)
+        answers = _answers(rng, chosen)
+        slot, question = rng.choice(chosen.kept)
+        found.append((f"{chosen.title}. {_sentences(chosen.text.format(**answers))}", question, answers[slot]))
     return found
+
+
+def _answers(rng: random.Random, chosen: Policy) -> dict[str, str]:
+    """A value for every slot; two slots of a rule rarely have the same one."""
+    answers: dict[str, str] = {}
+    for name, kind in chosen.kinds:
+        answers[name] = v.value(kind, rng)
+        for _ in range(3):
+            if list(answers.values()).count(answers[name]) > 1:
+                answers[name] = v.value(kind, rng)
+    return answers
 
 
 def policy(rng: random.Random, chosen: Policy) -> tuple[str, list[Fact]]:
@@ -171,19 +198,38 @@ def policy(rng: random.Random, chosen: Policy) -> tuple[str, list[Fact]]:
             swap = re.compile(rf"\b{old}\b")
             text, title = swap.sub(new, text), swap.sub(new, title)
             asked = {name: [swap.sub(new, q) for q in forms] for name, forms in asked.items()}
-    answers: dict[str, str] = {}
-    for name, kind in chosen.kinds:
-        answers[name] = v.value(kind, rng)
-        for _ in range(3):
-            if list(answers.values()).count(answers[name]) > 1:
-                answers[name] = v.value(kind, rng)
+    elif rng.random() < REWORDED:
+        text = reworded(text, rng)
+        asked = {name: [reworded(q, rng) for q in forms] for name, forms in asked.items()}
+    answers = _answers(rng, chosen)
     body = _sentences(text.format(**answers))
     stated = [Fact((body,), tuple(asked[name]), answers[name], title, f"p{chosen.title}{name}") for name in asked]
     return f"{title}. {body}" if rng.random() < 0.85 else body, stated
 
 
 COMPOSED = 0.35
+REWORDED = 0.5
 KEPT = frozenset(items("not replaced"))
+
+
+@cache
+def _synonyms() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for group in items("synonyms"):
+        words = group.split(" = ")
+        for word in words:
+            found.setdefault(word, []).extend(other for other in words if other != word)
+    return found
+
+
+def reworded(text: str, rng: random.Random) -> str:
+    """The text with every fourth word that has a synonym replaced by one; slots in braces stay."""
+
+    def other(match: re.Match[str]) -> str:
+        known = _synonyms().get(match[0])
+        return rng.choice(known) if known and rng.random() < 0.25 else match[0]
+
+    return re.sub(r"(?<![\w{'-])[a-z]+(?![\w}'-])", other, text)
 
 
 def _sentences(text: str) -> str:
@@ -251,7 +297,7 @@ def policy_reading(rng: random.Random, count: int, asks: int) -> Document:
     for asked in rng.sample(stated, min(asks, len(stated))):
         forms = rng.sample(asked.questions, min(len(asked.questions), 2 if len(stated) < asks else 1))
         branches += [(f" {text}", asked.answer) for text in forms]
-    if rng.random() < 0.3:
+    if rng.random() < 0.15:
         other = (
             policy(rng, rng.choice([p for p in policies() if p not in chosen]))[1]
             if rng.random() < 0.6
