@@ -16,10 +16,8 @@ from harness import __version__
 from harness.data import AdapterRef, Arm, Config, Suite
 from harness.engines import Engine
 from harness.errors import RunError
+from harness.sandbox import described
 from harness.store import FORMAT
-
-SANDBOX = "a separate process with limits, not a jail"
-"""How the code of a model is run; the report shows it."""
 
 
 def describe(
@@ -45,7 +43,7 @@ def describe(
         "git": _git(),
         "engine": dict(engine),
         "hardware": hardware(),
-        "sandbox": SANDBOX,
+        "sandbox": described(),
         "models": {arm.model: {"path": config.models[arm.model].path, "digest": digests[arm.model]} for arm in arms},
         "adapters": {
             name: {

@@ -8,7 +8,7 @@ so a program that prints PASS, exits early or patches the interpreter gains noth
 
 from __future__ import annotations
 
-from harness.sandbox.process import Call, CallResult, Limits, run_calls
+from harness.sandbox.process import Call, CallResult, Limits, described, run_calls, tier
 from harness.sandbox.values import Opaque, same
 
-__all__ = ["Call", "CallResult", "Limits", "Opaque", "run_calls", "same"]
+__all__ = ["Call", "CallResult", "Limits", "Opaque", "described", "run_calls", "same", "tier"]

@@ -1,17 +1,17 @@
-"""Version 1 of the sandbox: one limited process per program.
+"""One limited, jailed process per program.
 
 What it does: a fresh interpreter without site-packages in a fresh empty folder that is removed afterwards; no
 environment but a fixed hash seed; no open files but the job, the result pipe and /dev/null; limits on CPU time, address
 space, open files, and none at all of new processes, threads, file contents and core dumps; a wall-clock deadline; a
-bounded result pipe; its own process group, killed as a whole. Started by root, it runs as a user of nobody's.
+bounded result pipe; its own process group, killed as a whole. Started by root, it runs as a user of nobody's. Before
+the program starts the process puts on a jail (jail.py): it reads the standard library and nothing else, writes nowhere,
+has no network, sends no signal and starts nothing.
 
-What is not covered: it can read every file its user may read (the suites too), reach the network, create empty files,
-and exec another program in its place. Started by an ordinary user it can read that user's processes' memory and
-environment through /proc and signal them, this one included. Where root's Python lies in a folder closed to others,
-the program keeps root's right to read. A container that forbids changing the user leaves it root, able to start
-processes that outlive it. A program can report its arguments as untouched when it touched them, if it takes the
-trouble to forge result lines; it cannot forge values it does not know. Linux only.
-The next version replaces `run_calls` by a jail with the same signature.
+What is not covered: bugs of the kernel, side channels. Where the kernel has no Landlock or takes no seccomp filter
+(`tier` says so, and every run records it), the limits stand alone: then a program can read every file its user may
+read, reach the network, create empty files, signal that user's processes and exec another program in its place. A
+program can report its arguments as untouched when it touched them, if it takes the trouble to forge result lines; it
+cannot forge values it does not know. Linux only.
 """
 
 from __future__ import annotations
@@ -30,10 +30,12 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from harness.errors import SandboxError
+from harness.sandbox.jail import Jail, jail, landlock_abi
 from harness.sandbox.values import decode
 
 Status = Literal["ok", "exception", "timeout", "out of memory", "crash", "protocol error", "no code"]
@@ -86,13 +88,28 @@ def run_calls(code: str, calls: Sequence[Call], limits: Limits = Limits()) -> li
     if not code.strip():
         return [CallResult("no code", detail="there is no code")] * len(calls)
     with SLOTS:
-        results = _attempt(code, calls, limits) or _attempt(code, calls, limits)
+        closed = jail() if tier() == "jail" else None
+        results = _attempt(code, calls, limits, closed) or _attempt(code, calls, limits, closed)
     if results is None:
         raise SandboxError(f"sandbox: {sys.executable} did not start twice. Free memory or processes and run again.")
     return results
 
 
-def _attempt(code: str, calls: Sequence[Call], limits: Limits) -> list[CallResult] | None:
+@cache
+def tier() -> Literal["jail", "limits only"]:
+    """What holds a program here: tried out, not guessed."""
+    closed = jail()
+    return "jail" if closed and _attempt("pass", [], Limits(), closed) is not None else "limits only"
+
+
+def described() -> str:
+    """The tier in words, for a run's manifest and its report."""
+    if tier() == "jail":
+        return f"a process of its own in a jail: Landlock (ABI {landlock_abi()}), seccomp, limits"
+    return "a separate process with limits, not a jail: this kernel has no Landlock or takes no seccomp filter"
+
+
+def _attempt(code: str, calls: Sequence[Call], limits: Limits, closed: Jail | None) -> list[CallResult] | None:
     """The results, or None where the interpreter itself did not come up."""
     nonce = secrets.token_hex(8)
     folder = tempfile.mkdtemp(prefix="harness-sandbox-")
@@ -101,7 +118,8 @@ def _attempt(code: str, calls: Sequence[Call], limits: Limits) -> list[CallResul
         with tempfile.TemporaryFile() as job:
             wanted = [(call.function, call.args) for call in calls]
             memory = limits.memory_mb << 20
-            job.write(marshal.dumps((nonce, writer, limits.cpu_seconds, memory, code, wanted)))
+            worn = closed.wire() if closed else None
+            job.write(marshal.dumps((nonce, writer, limits.cpu_seconds, memory, worn, code, wanted)))
             job.seek(0)
             process = _start(job, folder, writer)
         os.close(writer)
