@@ -1,4 +1,5 @@
-"""Questions over random schemas, answered in SQLite's SQL: terse requests alone, freer wordings only after examples."""
+"""Questions over random schemas. Terse requests are answered in SQL; freer ones as the terse request that they mean,
+unless a system prompt or examples ask for SQL. A model of this text has to be told, shown or trained to write SQL."""
 
 from __future__ import annotations
 
@@ -54,7 +55,7 @@ def table(rng: random.Random, taken: set[str], parent: Table | None = None) -> T
             break
     taken.add(base)
     columns: list[tuple[str, bool]] = []
-    used = {*taken, *(t.removesuffix("s") for t in taken)}
+    used = {*taken, *map(singular, taken)}
     for number in (False, True, *(rng.random() < 0.45 for _ in range(rng.choice((0, 1, 1, 2))))):
         pool = NUMERIC if number else TEXTUAL
         for _ in range(20):
@@ -507,13 +508,11 @@ def _plural(column: str, rng: random.Random) -> str:
     return f"{column}es" if column.endswith(("x", "ch", "sh")) else f"{column}s"
 
 
-def query(
-    rng: random.Random, tables: list[Table], intent: str, terse: bool, style: int | None = None
-) -> tuple[str, str] | None:
-    """A question and its query, or None where the schema has no place for the intent."""
+def query(rng: random.Random, tables: list[Table], intent: str, terse: bool) -> tuple[str, str, str] | None:
+    """A question, its query and its terse form, or None where the schema has no place for the intent."""
     children = [t for t in tables if t.parent]
     pool = TERSE[intent] if terse else FREE[intent]
-    wording = pool[style % len(pool)] if style is not None else rng.choice(pool)
+    wording = rng.choice(pool)
     n = rng.randint(2, 6)
     if intent == "lone":
         if not children:
@@ -522,7 +521,8 @@ def query(
         parent = next(t for t in tables if t.name == child.parent)
         column = rng.choice([c for c, number in parent.columns if not number] or ["id"])
         answer = f"SELECT {column} FROM {parent.name} WHERE id NOT IN (SELECT {child.key} FROM {child.name})"
-        return wording.format(l=column, o=parent.name, t=child.name), answer
+        brief = rng.choice(TERSE[intent]).format(l=column, o=parent.name, t=child.name)
+        return wording.format(l=column, o=parent.name, t=child.name), answer, brief
     joined = bool(children) and intent in JOINED and rng.random() < 0.45
     main = rng.choice(children) if joined else rng.choice(tables)
     source = main.name
@@ -558,76 +558,65 @@ def query(
     text = wording.format(t=main.name, o1=main.one, f=said_f, g=said_g, m=m[1], l=said_l, k=said_k, p=p[1], n=n)
     if not terse and "_" in text and rng.random() < 0.6:
         text = text.replace("_", " ")
-    return text, answer
+    brief = TERSE[intent]["{f}" in wording if intent == "distinct" else 0]
+    plan = brief.format(t=main.name, f=f.terse, g=g.terse, m=m[1], l=lab[1], k=k[1], p=p[1], n=n)
+    return text, answer, plan
 
 
-def draw(
-    rng: random.Random,
-    tables: list[Table],
-    terse: bool,
-    intents: list[str] | None = None,
-    styles: dict[str, int] | None = None,
-) -> tuple[str, str, str]:
-    """A question, its query and its intent, whatever the schema has a place for."""
-    names = intents or list(TERSE)
+def draw(rng: random.Random, tables: list[Table], terse: bool) -> tuple[str, str, str, str]:
+    """A question, its query, its terse form and its intent, whatever the schema has a place for."""
+    names = list(TERSE)
     while True:
         intent = rng.choices(names, [WEIGHTS.get(i, 1) for i in names])[0]
-        found = query(rng, tables, intent, terse, styles.get(intent) if styles else None)
+        found = query(rng, tables, intent, terse)
         if found:
-            return found[0], found[1], intent
-        if rng.random() < 0.1:
-            tables = schema(rng) if intents is None and len(tables) < 1 else tables
-            names = list(TERSE)
+            return *found, intent
+
+
+SYSTEMS = (
+    "Answer with one SQL query.",
+    "You write SQL for SQLite.",
+    "You turn questions into SQL. Reply with one query.",
+    "Write the SQLite query that answers the question, and nothing else.",
+    "You know SQL. Give the query only.",
+    "Reply in SQL.",
+    "Turn the question into a single SELECT statement for these tables.",
+    "You help people to ask their database. Output: one line of SQL.",
+)
+
+
+def asked(rng: random.Random, tables: list[Table], count: int) -> Document:
+    """Requests to one schema, each by itself; more than half of the time a system prompt asks for SQL."""
+    told = rng.random() < 0.55
+    branches = []
+    for _ in range(count):
+        terse = rng.random() < (0.15 if told else 0.4)
+        text, answer, brief, _ = draw(rng, tables, terse)
+        branches.append((f" {text}", answer if told or terse else brief))
+    turns = (("system", rng.choice(SYSTEMS), 0.0),) if told else ()
+    return Document(turns, f"{shown(tables)}\nQuestion:", tuple(branches))
 
 
 def alone(rng: random.Random) -> Document:
-    """A schema and several requests, each asked by itself; terse ones and freer ones."""
-    tables = schema(rng)
-    branches = tuple((f" {q}", a) for q, a, _ in (draw(rng, tables, rng.random() < 0.3) for _ in range(5)))
-    return Document(trunk=f"{shown(tables)}\nQuestion:", branches=branches)
+    """One to three tables and several requests."""
+    return asked(rng, schema(rng), 5)
 
 
 def small(rng: random.Random) -> Document:
     """The same over one table, for the first lessons."""
-    tables = [table(rng, set())]
-    branches = tuple((f" {q}", a) for q, a, _ in (draw(rng, tables, rng.random() < 0.4) for _ in range(3)))
-    return Document(trunk=f"{shown(tables)}\nQuestion:", branches=branches)
+    return asked(rng, [table(rng, set())], 3)
 
 
 def by_example(rng: random.Random) -> Document:
-    """A conversation that shows its own wordings first: later turns can be worked out from earlier ones."""
-    turns: list[tuple[str, str, float]] = []
-    if rng.random() < 0.3:
-        turns.append(
-            (
-                "system",
-                rng.choice(
-                    (
-                        "Answer with one SQL query.",
-                        "You write SQL for SQLite.",
-                        "You turn questions into SQL. Reply with one query.",
-                    )
-                ),
-                0.0,
-            )
-        )
-    intents = rng.sample(list(FREE), rng.randint(2, 4))
-    styles = {i: rng.randrange(12) for i in intents}
-    coined = {i: f"{w.coin(rng)} " for i in intents} if rng.random() < 0.2 else {}
-    same = schema(rng) if rng.random() < 0.4 else None
-    seen: set[str] = set()
-    for _ in range(rng.randint(4, 6)):
+    """A conversation in SQL: from the second question on, the examples before it say what is wanted."""
+    told = rng.random() < 0.25
+    turns: list[tuple[str, str, float]] = [("system", rng.choice(SYSTEMS), 0.0)] if told else []
+    same = schema(rng) if rng.random() < 0.3 else None
+    for number in range(rng.randint(3, 6)):
         tables = same or schema(rng)
-        text, answer, intent = draw(rng, tables, bool(coined), intents, None if coined else styles)
-        if coined and intent in coined:
-            text = coined[intent] + " ".join(
-                x
-                for x in text.split()
-                if x not in ("count", "sum", "avg", "max", "min", "distinct", "sort", "top", "add", "up")
-            )
+        text, answer, _, _ = draw(rng, tables, rng.random() < 0.1)
         turns += [
             ("user", f"{shown(tables)}\nQuestion: {text}", 0.0),
-            ("assistant", answer, 1.0 if intent in seen else 0.3),
+            ("assistant", answer, 1.0 if number or told else 0.0),
         ]
-        seen.add(intent)
     return Document(tuple(turns))
