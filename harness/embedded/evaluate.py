@@ -77,8 +77,7 @@ def plan(model: str, work: Path, lora: TrainSpec, over: TrainSpec) -> Config:
 
 
 def reading(suite: Suite, count: int = 240) -> tuple[Suite, Suite]:
-    """Rules of the kind that training taught, with new values and in wordings kept from training: with and without
-    their passage. `suite` lends its prompt and its scorer."""
+    """Questions about rules that no training text held, with and without the rule; `suite` lends prompt and scorer."""
     passages, bare = [], []
     for number, (text, question, target) in enumerate(held_out(random.Random(7), count)):
         sample = Sample(f"{number:04d}", question, target, digest=f"held out {number}")
@@ -135,7 +134,7 @@ def asked(config: Config, work: Path, limit: int | None) -> list[Bar]:
     answerable = {s.id for s in gold(handbook).test}
     closed = [s.score.value for s in book.scores if s.arm == "base" and s.primary and s.sample in answerable]
     return [
-        _level("reading, held-out wordings and values", marked(shown, closed_read), ">= 0.80", 0.80),
+        _level("reading, rules kept from training", marked(shown, closed_read), ">= 0.80", 0.80),
         _level("the same without the passage", marked(hidden, closed_read), "<= 0.35", 0, 0.35),
         _level("handbook, gold passage", marked(given, handbook), ">= 0.80", 0.80),
         _level("handbook, 3 passages by BM25", scores(book, "handbook", "rag3"), ">= 0.60", 0.60),

@@ -289,7 +289,7 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
             "enable_lora": True,
             "max_lora_rank": max_rank,
             "max_loras": room + 1 if cpu else min(int(options.get("max_adapters") or adapters), 16),
-            "max_cpu_loras": room,
+            "max_cpu_loras": room + 1,
             "lora_target_modules": list(LINEAR),
         }
     return arguments

@@ -124,7 +124,6 @@ class Policy:
     text: str
     questions: tuple[tuple[str, tuple[str, ...]], ...]
     kinds: tuple[tuple[str, str], ...]
-    kept: tuple[tuple[str, str], ...] = ()
     made: bool = False
 
 
@@ -144,32 +143,28 @@ def _parsed(files: str) -> tuple[Policy, ...]:
     found: list[Policy] = []
     for file in sorted(Path(__file__).parent.glob(files)):
         lines = file.read_text("utf-8").strip().splitlines()[1:]
-        blocks = "\n".join(lines).removeprefix("# ").split("\n# ")
-        for number, block in enumerate(blocks):
-            kept = file.name.startswith("policies-") and file.name != "policies-safety.txt" and number % 3 == 0
-            found.append(_policy(block, number // 3 if kept else None))
+        found += [_policy(block) for block in "\n".join(lines).removeprefix("# ").split("\n# ")]
     return tuple(found)
 
 
-def _policy(block: str, later: int | None) -> Policy:
-    """A rule from its lines; `later`: which wording of every question is kept from training, for `held_out`."""
+def _policy(block: str) -> Policy:
     head, text, *lines = block.strip().splitlines()
     kinds = tuple(re.findall(r"\{(\w+):([^{}]+)\}", text))
-    asked = [(line[2 : line.index(":")], line[line.index(":") + 1 :].strip().split(" | ")) for line in lines]
-    keep = {slot: forms[later % len(forms)] for slot, forms in asked if later is not None and len(forms) > 2}
-    questions = tuple((slot, tuple(form for form in forms if form != keep.get(slot))) for slot, forms in asked)
-    return Policy(head, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", text), questions, kinds, tuple(keep.items()))
+    asked = ((line[2 : line.index(":")], line[line.index(":") + 1 :].strip()) for line in lines)
+    questions = tuple((slot, tuple(forms.split(" | "))) for slot, forms in asked)
+    return Policy(head, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", text), questions, kinds)
 
 
 def held_out(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
-    """(passage, question, answer): rules with fresh values, asked in the wordings that no training text holds."""
+    """(passage, question, answer) from the rules of held_out.txt, which are in no training text."""
     found: list[tuple[str, str, str]] = []
-    known = [rule for rule in policies() if rule.kept]
+    known = _parsed("held_out.txt")
     while len(found) < count:
         chosen = rng.choice(known)
         answers = _answers(rng, chosen)
-        slot, question = rng.choice(chosen.kept)
-        found.append((f"{chosen.title}. {_sentences(chosen.text.format(**answers))}", question, answers[slot]))
+        slot, forms = rng.choice(chosen.questions)
+        body = _sentences(chosen.text.format(**answers))
+        found.append((f"{chosen.title}. {body}", rng.choice(forms), answers[slot]))
     return found
 
 
