@@ -29,7 +29,7 @@ from harness.embedded.network import Shape
 CHAPTER = 600_000
 BATCH = 2048
 MUON, ADAM = 0.02, 4e-3
-DECAY_FROM = 0.76
+DECAY_FROM = 0.48
 
 
 def rate(progress: float, step: int) -> float:

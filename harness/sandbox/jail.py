@@ -71,6 +71,9 @@ DENIED = {
     "fremovexattr": (199, 16), "truncate": (76, 45), "rename": (82, 0), "renameat": (264, 38), "renameat2": (316, 276),
     "unlink": (87, 0), "unlinkat": (263, 35), "mkdir": (83, 0), "mkdirat": (258, 34), "rmdir": (84, 0),
 }  # fmt: skip
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+"""Of these the shared libraries may be read, not the folders beside them: a Python's packages lie there too."""
+ZONES = "/usr/share/zoneinfo"
 CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
 
 
@@ -113,12 +116,14 @@ def readable() -> tuple[tuple[str, int], ...]:
     for entry in sorted(library.iterdir()):
         if entry.name not in ("site-packages", "dist-packages"):
             found.append((str(entry), READ_FILE | (READ_DIR if entry.is_dir() else 0)))
-    for folder in ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/share/zoneinfo"):
-        path = Path(folder)
-        if path.is_dir() and not library.is_relative_to(path.resolve()):
-            found.append((folder, READ_FILE | READ_DIR))
-        elif path.is_dir():
-            found += [(str(one), READ_FILE) for one in sorted(path.glob("*.so*")) if one.is_file()]
+    for folder in dict.fromkeys(Path(name).resolve() for name in LIBRARIES):
+        for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if "linux-gnu" in entry.name and entry.is_dir():
+                found.append((str(entry), READ_FILE | READ_DIR))
+            elif ".so" in entry.name and entry.is_file():
+                found.append((str(entry), READ_FILE))
+    if Path(ZONES).is_dir():
+        found.append((ZONES, READ_FILE | READ_DIR))
     for name in ("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom", "/dev/zero"):
         if Path(name).exists():
             found.append((name, READ_FILE))
