@@ -55,9 +55,16 @@ def make_model(folder: Path, *, seed: int = 0, hidden: int = 128, layers: int = 
 
 
 def make_adapter(
-    base: Path, folder: Path, *, seed: int, rank: int = 8, modules: Sequence[str] = LINEAR, **config: Any
+    base: Path,
+    folder: Path,
+    *,
+    seed: int,
+    rank: int = 8,
+    modules: Sequence[str] = LINEAR,
+    strength: float = 0.02,
+    **config: Any,
 ) -> Path:
-    """A LoRA that changes the answers: B is not zero."""
+    """A LoRA that changes the answers: B is not zero but drawn with the standard deviation `strength`."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -69,6 +76,6 @@ def make_adapter(
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 if "lora_B" in name:
-                    parameter.normal_(0, 0.02)
+                    parameter.normal_(0, strength)
     model.save_pretrained(folder)
     return folder

@@ -41,8 +41,8 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def adapters(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[AdapterRef, AdapterRef]:
     folder = tmp_path_factory.mktemp("adapters")
-    make_adapter(base, folder / "a", seed=1, rank=16)
-    make_adapter(base, folder / "b", seed=2, rank=4, modules=("q_proj", "down_proj"))
+    make_adapter(base, folder / "a", seed=1, rank=16, strength=0.25)
+    make_adapter(base, folder / "b", seed=2, rank=4, modules=("q_proj", "down_proj"), strength=0.3)
     return AdapterRef("a", str(folder / "a"), "digesta"), AdapterRef("b", str(folder / "b"), "digestb")
 
 
