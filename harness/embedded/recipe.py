@@ -29,7 +29,7 @@ from harness.embedded.network import Shape
 CHAPTER = 600_000
 BATCH = 2048
 MUON, ADAM = 0.02, 4e-3
-DECAY_FROM = 0.48
+DECAY_FROM = 0.37
 
 
 def rate(progress: float, step: int) -> float:

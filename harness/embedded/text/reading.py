@@ -202,7 +202,7 @@ def policy(rng: random.Random, chosen: Policy) -> tuple[str, list[Fact]]:
     return f"{title}. {body}" if rng.random() < 0.85 else body, stated
 
 
-COMPOSED = 0.35
+COMPOSED = 0.45
 REWORDED = 0.5
 KEPT = frozenset(items("not replaced"))
 
