@@ -37,6 +37,22 @@ _engine = click.option(
 )
 
 
+def _accept(_: click.Context, __: click.Parameter, given: bool) -> None:
+    if given:
+        from harness.sandbox import accept_unsandboxed
+
+        accept_unsandboxed()
+
+
+_unsandboxed = click.option(
+    "--i-accept-unsandboxed-code",
+    is_flag=True,
+    expose_value=False,
+    callback=_accept,
+    help="Run code of a model even where this machine has no sandbox for it; the report will say so.",
+)
+
+
 @click.group(context_settings=_CONTEXT)
 @click.version_option(__version__, prog_name="harness")
 def cli() -> None:
@@ -55,6 +71,7 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--fresh", is_flag=True, help="Forget an earlier demo: train and answer everything again.")
+@_unsandboxed
 @_engine
 def demo(fresh: bool, engine: str | None) -> None:
     """Train, run and judge five arms of the embedded model; leaves reports/demo.html.
@@ -86,6 +103,7 @@ def init(directory: str, source: str, model: str, scorer: str | None, seed: int)
 
 @cli.command()
 @click.argument("suites", nargs=-1, metavar="[SUITE|DIR]...")
+@_unsandboxed
 @_config
 @_json
 def check(suites: tuple[str, ...], config: str, as_json: bool) -> None:
@@ -104,12 +122,20 @@ def check(suites: tuple[str, ...], config: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option(
+    "--sandbox", is_flag=True, help="Try the sandbox: replay the list of attacks on this machine, about 20 s."
+)
 @_json
-def doctor(as_json: bool) -> None:
-    """What this machine can do: GPU, engines, sandbox, disk; each with the fix."""
-    from harness.doctor import examine
+def doctor(sandbox: bool, as_json: bool) -> None:
+    """What this machine can do: GPU, engines, sandbox, disk; each with the fix.
 
-    report = examine()
+    \b
+    Examples: harness doctor
+              harness doctor --sandbox
+    """
+    from harness.doctor import attack, examine
+
+    report = attack() if sandbox else examine()
     click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     raise SystemExit(EXIT_OK if report.ok else EXIT_MACHINE)
 
@@ -140,6 +166,7 @@ def train(names: tuple[str, ...], config: str) -> None:
 @click.option("--out", metavar="DIR", help="Run folder. Default: runs/SUITE+SUITE.")
 @click.option("--reuse", multiple=True, metavar="RUN", help="Take identical answers from another run; repeat.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N test samples of each suite.")
+@_unsandboxed
 @_engine
 @_config
 @_json

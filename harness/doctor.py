@@ -9,11 +9,16 @@ import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.digests import EMBEDDED, PACKAGE
 from harness.manifest import hardware
+from harness.progress import Progress
+from harness.report.text import one_line
 from harness.suite import shipped
+
+if TYPE_CHECKING:
+    from harness.sandbox.siege import Finding
 
 NEEDED = ("torch", "transformers", "peft", "numpy", "scipy", "click", "jinja2", "sacrebleu", "sqlglot", "bm25s")
 
@@ -65,6 +70,50 @@ def examine() -> Diagnosis:
     return Diagnosis(tuple(items))
 
 
+@dataclass(frozen=True)
+class Siege:
+    """What the list of attacks did on this machine, one item per attack and tier."""
+
+    sandbox: str
+    items: tuple[tuple[str, Finding], ...]
+
+    @property
+    def ok(self) -> bool:
+        """Nothing leaked, nothing was believed that was not so, and honest programs ran."""
+        return bool(self.items) and all(found.held for _, found in self.items)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        items = [{"tier": tier, **found.as_dict()} for tier, found in self.items]
+        return {"ok": self.ok, "sandbox": self.sandbox, "items": items}
+
+    def as_text(self) -> str:
+        """Lines for a terminal."""
+        if not self.items:
+            return f"{self.sandbox}\nnot ready: there is no jail to try here"
+        lines = [
+            f"{found.outcome:<9}  {tier}  {found.attack.id:<4}  {found.attack.title}"
+            + (f"  ({one_line(found.detail)[:120]})" if found.detail and not found.held else "")
+            for tier, found in self.items
+        ]
+        bad = sum(not found.held for _, found in self.items)
+        end = f"{bad} of {len(lines)} did not hold: do not run code you do not trust here" if bad else "all held"
+        return "\n".join([self.sandbox, *lines, end])
+
+
+def attack() -> Siege:
+    """Replays the list of attacks (harness/sandbox/attacks.py) on every tier that works here; about 20 s."""
+    from harness.sandbox import described, tiers
+    from harness.sandbox.attacks import ATTACKS
+    from harness.sandbox.siege import replay
+
+    items: list[tuple[str, Finding]] = []
+    with Progress("attacking the sandbox", len(ATTACKS) * len(tiers()), "attacks") as progress:
+        for tier in tiers():
+            items += [(tier, found) for found in replay(tier, progress=lambda _: progress.update())]
+    return Siege(described(), tuple(items))
+
+
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)
@@ -104,14 +153,12 @@ def _vllm() -> Item:
 
 
 def _sandbox() -> Item:
-    from harness.sandbox import Call, Limits, described, run_calls, tier
+    from harness.sandbox import described, tier
+    from harness.sandbox.pool import why_not
 
-    result = run_calls("def double(x):\n    return 2 * x\n", [Call("double", (21,))], Limits())[0]
-    if result.status == "ok" and result.value == 42:
-        if tier() == "jail":
-            return Item("sandbox", "ok", described())
-        return Item("sandbox", "note", described(), "run models you do not trust in a container, or on Linux 5.13+")
-    return Item("sandbox", "fail", f"a harmless program ended with {result.status}", "allow starting processes here")
+    if tier() != "T0":
+        return Item("sandbox", "ok", f"{described()}; try it: harness doctor --sandbox")
+    return Item("sandbox", "fail", f"{described()} ({why_not('T1')})", "use Linux 5.13+ with Landlock")
 
 
 def _disk() -> Item:

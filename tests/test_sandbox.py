@@ -6,21 +6,29 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import harness
-from harness.sandbox import Call, CallResult, Limits, Opaque, run_calls, same, tier
+from harness.errors import SandboxError, SuiteError
+from harness.sandbox import Call, CallResult, Limits, Opaque, Tier, described, pool, run_calls, run_queries, same, tiers
 from harness.sandbox.values import decode
 
 QUICK = Limits(cpu_seconds=1, wall_seconds=5)
 TWICE = [Call("f", (3,)), Call("f", (4,))]
 
 
-def one(code: str, *args: object, limits: Limits = QUICK) -> CallResult:
-    return run_calls(code, [Call("f", args)], limits)[0]
+def one(code: str, *args: object, limits: Limits = QUICK, tier: Tier | None = None) -> CallResult:
+    return run_calls(code, [Call("f", args)], limits, tier=tier)[0]
 
 
 def body(*lines: str) -> str:
@@ -109,9 +117,20 @@ def test_fork_bomb_starts_nothing() -> None:
     assert one(code).value == 0
 
 
-def test_no_child_and_no_thread_can_be_left_behind() -> None:
+def test_no_process_can_be_started() -> None:
     assert "Error" in one(body("import subprocess", "subprocess.Popen(['sleep', '100'])")).detail
-    assert "thread" in one(body("import threading", "threading.Thread(target=time.sleep).start()")).detail
+
+
+def test_threads_end_with_their_program() -> None:
+    code = body("import threading", "threading.Thread(target=time.sleep, args=(100,)).start()", "return 'started'")
+    assert one(code).value == "started"
+
+
+def test_threads_are_few() -> None:
+    code = body("import threading", "threading.stack_size(32768)", "n = 0", "try:", "    for _ in range(1000):",
+                "        threading.Thread(target=time.sleep, args=(100,), daemon=True).start()", "        n += 1",
+                "except RuntimeError: pass", "return n")  # fmt: skip
+    assert one(code).value < 1000
 
 
 def test_environment_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,58 +181,205 @@ CALLS = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def jailed() -> None:
-    assert tier() == "jail", "these tests need a kernel with Landlock and seccomp (Linux 5.13 or later)"
+@pytest.fixture(params=["T2", "T1"])
+def tier(request: pytest.FixtureRequest) -> Tier:
+    found: Tier = request.param
+    if found == "T2" and found not in tiers():
+        pytest.skip(f"no namespaces here: {pool.why_not('T2')}")
+    assert found in tiers(), "these tests need a kernel with Landlock and seccomp (Linux 5.13 or later)"
+    return found
 
 
-@pytest.mark.usefixtures("jailed")
 @pytest.mark.parametrize("attack", FORBIDDEN)
-def test_jail_forbids(attack: str) -> None:
-    found = one(body(FORBIDDEN[attack]))
+def test_jail_forbids(attack: str, tier: Tier) -> None:
+    found = one(body(FORBIDDEN[attack]), tier=tier)
     assert found.status == "exception"
-    assert found.detail.startswith(("PermissionError", "BlockingIOError"))
+    assert found.detail.startswith(("PermissionError", "BlockingIOError", "FileNotFoundError", "OSError"))
 
 
-@pytest.mark.usefixtures("jailed")
 @pytest.mark.parametrize("name", CALLS)
-def test_jail_denies_the_system_call(name: str) -> None:
+def test_jail_denies_the_system_call(name: str, tier: Tier) -> None:
     number = CALLS[name][platform.machine() == "aarch64"]
     code = body("import ctypes", "libc = ctypes.CDLL(None, use_errno=True)",
                 f"return [libc.syscall({number}, 0, 0, 0, 0, 0), ctypes.get_errno()]")  # fmt: skip
-    assert one(code).value == [-1, errno.EPERM]
+    assert one(code, tier=tier).value == [-1, errno.EPERM]
 
 
-@pytest.mark.usefixtures("jailed")
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the x32 ABI belongs to x86-64")
-def test_other_numbers_for_the_same_calls_kill() -> None:
+def test_other_numbers_for_the_same_calls_kill(tier: Tier) -> None:
     code = body("import ctypes", "return ctypes.CDLL(None).syscall(0x40000000 + 39)")
-    assert one(code).status == "crash"
+    assert one(code, tier=tier).status == "crash"
 
 
-@pytest.mark.usefixtures("jailed")
-def test_jail_cannot_be_taken_off() -> None:
-    code = body("status = []", "import ctypes", "libc = ctypes.CDLL(None)",
-                "status.append(libc.prctl(39, 0, 0, 0, 0))", "status.append(libc.prctl(21, 0, 0, 0, 0))",
-                "return status")  # fmt: skip
-    assert one(code).value == [1, 2]  # no new privileges; seccomp by a filter
+def test_jail_cannot_be_taken_off_and_no_right_is_left(tier: Tier) -> None:
+    code = body("import ctypes", "libc = ctypes.CDLL(None)", "rights = (ctypes.c_uint32 * 6)(*range(6))",
+                "libc.capget((ctypes.c_uint32 * 2)(0x20080522, 0), rights)",
+                "return [list(rights), libc.prctl(39, 0, 0, 0, 0), libc.prctl(21, 0, 0, 0, 0)]")  # fmt: skip
+    assert one(code, tier=tier).value == [[0] * 6, 1, 2]  # no new privileges; seccomp by a filter
 
 
-@pytest.mark.usefixtures("jailed")
-def test_honest_code_works_in_the_jail() -> None:
+def test_honest_code_works_in_the_jail(tier: Tier) -> None:
     lines = ["import asyncio, collections, csv, dataclasses, datetime, decimal, fractions, functools, heapq, hashlib",
              "import itertools, json, math, random, re, sqlite3, statistics, string, textwrap, unicodedata, zoneinfo",
-             "async def g(): return 3",
+             "import email, html, http, logging, queue, secrets, ssl, threading, uuid, urllib.parse, xml.etree.ElementTree",
+             "from concurrent.futures import ThreadPoolExecutor",
+             "async def g(): return await asyncio.to_thread(abs, -3)",
              "there = zoneinfo.ZoneInfo('Europe/Oslo').key",
-             "return [asyncio.run(g()), there, sqlite3.connect(':memory:').execute('select 7').fetchone()[0]]"]  # fmt: skip
-    assert one(body(*lines)).value == [3, "Europe/Oslo", 7]
+             "with open(os.devnull, 'w') as file: print('hello', file=file)",
+             "with ThreadPoolExecutor(4) as pool: squares = list(pool.map(lambda n: n * n, range(4)))",
+             "seven = sqlite3.connect(':memory:').execute('select 7').fetchone()[0]",
+             "return [asyncio.run(g()), there, seven, squares]"]  # fmt: skip
+    assert one(body(*lines), tier=tier).value == [3, "Europe/Oslo", 7, [0, 1, 4, 9]]
 
 
-def test_limits_alone_still_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.sandbox.process.tier", lambda: "limits only")
+def test_dataclasses_and_type_hints_find_their_module() -> None:
+    code = """from __future__ import annotations
+import dataclasses, typing
+@dataclasses.dataclass
+class Point:
+    x: int
+def f(n): return [Point(n).x, typing.get_type_hints(Point)['x'] is int]"""
+    assert one(code, 3).value == [3, True]
+
+
+FILES = {"in.txt": b"seven\n", "out.txt": b""}
+USES_FILES = body("with open('in.txt') as file: text = file.read()",
+                  "with open('out.txt', 'w') as file: file.write(text * 2)",
+                  "with open('out.txt') as file: return [file.read(), sorted(os.listdir('.'))]")  # fmt: skip
+
+
+def test_declared_files_are_there_and_gone_afterwards(tier: Tier) -> None:
+    for _ in range(2):
+        found = run_calls(USES_FILES, [Call("f")], files=FILES, tier=tier)[0]
+        assert found.value == ["seven\nseven\n", ["in.txt", "out.txt"]]
+    assert one(body("return os.listdir('.')"), tier=tier).value == []
+
+
+def test_declared_files_are_all_there_is_to_write(tier: Tier) -> None:
+    tries = ["open('other', 'w')", "os.rename('out.txt', 'x')", "os.remove('in.txt')", "os.mkdir('x')",
+             "os.open('.', os.O_TMPFILE | os.O_RDWR)"]  # fmt: skip
+    for line in tries:
+        assert run_calls(body(line), [Call("f")], files=FILES, tier=tier)[0].status == "exception", line
+    big = body("with open('out.txt', 'wb') as file: file.write(bytes(2 << 20))")
+    assert "Error" in run_calls(big, [Call("f")], files=FILES, tier=tier)[0].detail
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", ".", "a/b", "a\0b", ""])
+def test_file_outside_the_folder_is_one_line(name: str) -> None:
+    with pytest.raises(SuiteError, match="outside the program's folder") as error:
+        run_calls("def f(): pass", [Call("f")], files={name: b""})
+    assert "\n" not in str(error.value)
+
+
+def test_job_above_the_limits_is_one_line() -> None:
+    with pytest.raises(SuiteError, match="above the 16,777,216 allowed"):
+        one("def f(x): pass", "x" * (17 << 20))
+    with pytest.raises(SuiteError, match="more than 10000"):
+        run_calls("def f(): pass", [Call("f")] * 10_001)
+    with pytest.raises(SuiteError, match="no plain value"):
+        one("def f(x): pass", object())
+
+
+def test_without_a_jail_programs_are_refused_unless_the_user_accepts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sandbox.pool.tiers", lambda: ())
+    with pytest.raises(SandboxError, match="--i-accept-unsandboxed-code") as error:
+        one("def f(x): return 2 * x", 4)
+    assert "\n" not in str(error.value)
+    monkeypatch.setattr("harness.sandbox.process._accepted", True)
+    assert described() == "T0: NO JAIL, limits alone; accepted by the user"
     assert one("def f(x): return 2 * x", 4).value == 8
     assert one(body("while True: pass")).status == "timeout"
-    assert one(body("open('x', 'w').write('y')")).status == "exception"
+    assert one(body("with open('x', 'w') as file: file.write('y')")).status == "exception"
+
+
+def test_kernel_without_landlock_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sandbox.jail.jail", lambda: None)
+    monkeypatch.setattr("harness.sandbox.pool.tiers", lambda: ())
+    monkeypatch.setattr("harness.sandbox.pool.why_not", pool.why_not.__wrapped__)
+    with pytest.raises(SandboxError, match=r"no Landlock .* are not run here"):
+        one("def f(): return 1")
+
+
+def test_folders_of_killed_harnesses_are_swept() -> None:
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    folder = Path(tempfile.gettempdir(), f"{pool.FOLDER}{dead.pid}-left")
+    folder.mkdir()
+    pool._sweep.__wrapped__()
+    assert not folder.exists()
+
+
+def test_lost_zygote_is_replaced_and_its_job_done_again(tier: Tier) -> None:
+    assert one("def f(): return 1", tier=tier).value == 1
+    for zygote in pool._idle[tier]:
+        assert zygote.process
+        os.kill(zygote.process.pid, signal.SIGKILL)
+    assert one("def f(): return 2", tier=tier).value == 2
+
+
+def test_program_that_ends_with_a_zygote_is_no_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = pool.Zygote.run
+
+    def dies(self: pool.Zygote, job: bytes, seconds: float, most: int) -> pool.Ending:
+        if b"poison" in job:
+            raise pool.Lost("killed")
+        return run(self, job, seconds, most)
+
+    monkeypatch.setattr(pool.Zygote, "run", dies)
+    assert one("poison = 1\ndef f(): return 1").status == "sandbox error"
+    monkeypatch.setattr(pool.Zygote, "run", lambda *_: (_ for _ in ()).throw(pool.Lost("killed")))
+    with pytest.raises(SandboxError, match="Free memory or processes"):
+        one("def f(): return 1")
+
+
+def test_program_left_alone_by_its_harness_ends(tier: Tier) -> None:
+    script = (
+        "import os, threading, time\nfrom harness.sandbox import *\n"
+        "code = 'import time\\ndef f(): time.sleep(60)'\n"
+        f"threading.Thread(target=run_calls, args=(code, [Call('f')]), kwargs=dict(tier={tier!r})).start()\n"
+        "time.sleep(2)\nos.kill(os.getpid(), 9)"
+    )
+    before = zygotes()
+    subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    for _ in range(100):
+        if zygotes() <= before:
+            break
+        time.sleep(0.1)
+    assert zygotes() <= before
+
+
+def zygotes() -> set[int]:
+    """Processes of any sandbox."""
+    found = set()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if "zygote.py" in entry.read_text():
+                found.add(int(entry.parent.name))
+        except OSError:
+            continue  # it ended meanwhile
+    return found
+
+
+def test_queries_run_in_the_jail_on_databases_without_a_file() -> None:
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute("create table t (x)")
+        database.executemany("insert into t values (?)", [(1,), (None,), ("a",), (2.5,)])
+        image = database.serialize()
+    found = run_queries([image, image], "select x, 1 from t order by rowid")
+    assert [(r.rows, r.columns) for r in found] == [([(1, 1), (None, 1), ("a", 1), (2.5, 1)], 2)] * 2
+    for query, why in (
+        ("select load_extension('x')", "fails"),
+        ("attach 'x' as y", "fails"),
+        ("vacuum into '/tmp/harness-sandbox-leak'", "fails"),
+        ("pragma page_count", "fails"),
+        ("select * from sqlite_master", "fails"),
+        ("with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n", "too long"),
+        ("select printf('%.*c', 900000000, 'x')", "fails"),
+        ("select a.x from t a, t b, t c, t d, t e, t f, t g", "more than 2000 rows"),
+    ):
+        (result,) = run_queries([image], query)
+        assert why in result.error, query
+    assert run_queries([b"no database"], "select 1 from t")[0].error
 
 
 def test_nothing_is_written_and_nothing_is_left() -> None:
@@ -221,7 +387,7 @@ def test_nothing_is_written_and_nothing_is_left() -> None:
                 "except OSError as error: return [here, type(error).__name__]", "return [here, 'written']")  # fmt: skip
     folder, outcome = one(code).value
     assert outcome in ("PermissionError", "OSError")
-    assert not Path(folder).exists()
+    assert os.listdir(folder) == []
 
 
 def test_limits_cannot_be_raised_again() -> None:
@@ -313,3 +479,64 @@ def test_no_descriptor_leaks_in_the_harness() -> None:
     for code in ("def f(): return 1", "import os\nos._exit(3)", "syntax error"):
         one(code)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+HOSTILE = [
+    (body("return 2 * args[0]"), "ok"),
+    (body("os._exit(0)"), "crash"),
+    (body("import ctypes", "ctypes.string_at(0)"), "crash"),
+    (body("raise ValueError('x' * 100_000)"), "exception"),
+    (body("return [0] * (1 << 40)"), "out of memory"),
+    (body("os.write(3, b'[]\\n' * 1000)", "return 6"), "protocol error"),
+    (body("os.write(3, b'[' * 60_000 + b'\\n')", "return 6"), "protocol error"),
+    (body("x = []", "x.append(x)", "return x"), "ok"),
+    (body("os.close(3)", "return 6"), "crash"),
+    (body("return 'x' * 50_000"), "protocol error"),
+    ("import sys\nsys.exit(0)", "exception"),
+    ("def f(", "exception"),
+    (" ", "no code"),
+    (body("open('/etc/passwd')"), "exception"),
+    (body("os.fork()"), "exception"),
+    (
+        body("for n in range(64):", "    try: os.write(n, b'x' * 1000)", "    except OSError: pass", "return 6"),
+        "protocol error",
+    ),
+]
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def test_ten_thousand_hostile_programs_leave_nothing() -> None:
+    limits = Limits(cpu_seconds=5, wall_seconds=60, result_bytes=40_000)
+
+    def run_one(number: int) -> tuple[str, str]:
+        code, status = HOSTILE[number % len(HOSTILE)]
+        return one(code, 3, limits=limits).status, status
+
+    def left() -> list[Path]:
+        folders = Path(tempfile.gettempdir()).glob(f"{pool.FOLDER}{os.getpid()}-*")
+        return sorted(file for folder in folders for file in folder.rglob("*"))
+
+    with ThreadPoolExecutor(2) as threads:
+        assert all(found == status for found, status in threads.map(run_one, range(200)))
+        memory, before, open_files = resident(), left(), len(os.listdir("/proc/self/fd"))
+        servers = zygotes()
+        wrong = [pair for pair in threads.map(run_one, range(10_000)) if pair[0] != pair[1]]
+    assert not wrong
+    assert resident() - memory < 20 << 20
+    assert left() == before
+    assert servers <= zygotes()
+    assert len(os.listdir("/proc/self/fd")) == open_files
+    states = [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in Path("/proc").glob("[0-9]*/stat") if mine(stat)]
+    assert "Z" not in states
+
+
+def mine(stat: Path) -> bool:
+    """Is this a child of this process, or of one of its zygotes?"""
+    try:
+        return int(stat.read_text().rsplit(")", 1)[1].split()[1]) in {os.getpid(), *zygotes()}
+    except OSError:
+        return False  # it ended meanwhile

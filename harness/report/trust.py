@@ -155,8 +155,13 @@ def _machine(table: Table) -> Iterator[Check]:
     else:
         device = one_line(str(engine.get("device") or "")) or "an unknown device"
         yield Check("fact", f"Engine: {name} {one_line(str(engine.get('version') or ''))} on {device}.")
-    if manifest.get("sandbox"):
-        yield Check("fact", f"Code written by a model ran in the sandbox: {one_line(str(manifest['sandbox']))}.")
+    sandbox = one_line(str(manifest.get("sandbox") or ""))
+    if sandbox.startswith("T0"):
+        yield Check(
+            "bad", f"Code written by a model ran WITHOUT a sandbox ({sandbox}): it could have changed anything."
+        )
+    elif sandbox:
+        yield Check("fact", f"Code written by a model ran in the sandbox. {sandbox}.")
     if "finished" in manifest and not manifest["finished"]:
         yield Check("mind", "The run has not finished.")
 

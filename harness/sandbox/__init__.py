@@ -1,4 +1,4 @@
-"""Run a model's Python in a process of its own and get its results back as plain values.
+"""Run a model's Python and SQL where it can neither harm nor lie, and get its results back as plain values.
 
     run_calls(code, [Call("double", (3,))], Limits()) -> [CallResult(status="ok", value=6, args=(3,))]
 
@@ -8,7 +8,22 @@ so a program that prints PASS, exits early or patches the interpreter gains noth
 
 from __future__ import annotations
 
-from harness.sandbox.process import Call, CallResult, Limits, described, run_calls, tier
+from harness.sandbox.pool import Tier, tiers
+from harness.sandbox.process import (
+    Call,
+    CallResult,
+    Limits,
+    accept_unsandboxed,
+    described,
+    ready,
+    run_calls,
+    run_queries,
+    tier,
+)
+from harness.sandbox.query import Result
 from harness.sandbox.values import Opaque, same
 
-__all__ = ["Call", "CallResult", "Limits", "Opaque", "described", "run_calls", "same", "tier"]
+__all__ = [
+    "Call", "CallResult", "Limits", "Opaque", "Result", "Tier", "accept_unsandboxed", "described", "ready",
+    "run_calls", "run_queries", "same", "tier", "tiers",
+]  # fmt: skip

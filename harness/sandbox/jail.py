@@ -1,10 +1,11 @@
-"""What a sandboxed process may do, made here and put on by child.py: Landlock for files, seccomp for system calls.
+"""What a sandboxed process may do, made here and put on by zygote.py: Landlock for files, seccomp for system calls.
 
-Landlock (Linux 5.13 and later): the process reads the standard library and the system's shared libraries, and nothing
-else; it writes nowhere. seccomp: no new processes or programs, sockets, signals, tracing, namespaces, mounts, shared
-memory, kernel interfaces; what is denied says EPERM. Neither is enough alone: Landlock stops no signal and no UDP,
-seccomp no reading. Sources: Linux, Documentation/userspace-api/landlock.rst and seccomp_filter.rst.
-What is not covered: bugs of the kernel, side channels, time spent on the CPU (limits do that).
+Landlock (Linux 5.13 and later): the process reads the standard library and the system's shared libraries, writes to
+the files its job declares, and nothing else. seccomp: no new processes or programs, sockets, signals, tracing,
+namespaces, mounts, shared memory, kernel interfaces, nothing done to another process; what is denied says EPERM.
+Neither is enough alone: Landlock stops no signal and no UDP, seccomp no reading. Sources: Linux,
+Documentation/userspace-api/landlock.rst and seccomp_filter.rst.
+What is not covered: bugs of the kernel, side channels; whether a file exists and how large it is can still be asked.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-READ_FILE, READ_DIR = 1 << 2, 1 << 3
+WRITE_FILE, READ_FILE, READ_DIR, TRUNCATE_FILE = 1 << 1, 1 << 2, 1 << 3, 1 << 14
 RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many file rights a Landlock ABI knows; ABI 5 and later know 16."""
 CREATE_RULESET = 444
@@ -34,9 +35,12 @@ DENIED = {
     "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240), "pidfd_open": (434, 434),
     "pidfd_send_signal": (424, 424), "pidfd_getfd": (438, 438), "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271), "process_madvise": (440, 440), "kcmp": (312, 272),
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119), "sched_setattr": (314, 274), "sched_setaffinity": (203, 122),
+    "process_mrelease": (448, 448),
     # the network
     "socket": (41, 198), "connect": (42, 203), "accept": (43, 202), "accept4": (288, 242), "bind": (49, 200),
-    "listen": (50, 201),
+    "listen": (50, 201), "sendmmsg": (307, 269),
     # users and limits
     "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143),
     "setresuid": (117, 147), "setresgid": (119, 149), "setgroups": (116, 159), "setfsuid": (122, 151),
@@ -45,6 +49,7 @@ DENIED = {
     "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
     "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
     # memory that no limit counts, and channels between processes
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmctl": (31, 195),
     "shmat": (30, 196), "shmdt": (67, 197), "msgget": (68, 186), "msgctl": (71, 187), "msgrcv": (70, 188),
@@ -70,34 +75,63 @@ DENIED = {
     "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
     "fremovexattr": (199, 16), "truncate": (76, 45), "rename": (82, 0), "renameat": (264, 38), "renameat2": (316, 276),
     "unlink": (87, 0), "unlinkat": (263, 35), "mkdir": (83, 0), "mkdirat": (258, 34), "rmdir": (84, 0),
+    "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
+    "inotify_init": (253, 0), "inotify_init1": (294, 26), "sync": (162, 81), "syncfs": (306, 267),
 }  # fmt: skip
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 """Of these the shared libraries may be read, not the folders beside them: a Python's packages lie there too."""
 ZONES = "/usr/share/zoneinfo"
+DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
+# calls whose arguments decide, on x86-64 and aarch64
 CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
+SOCKETPAIR, FCNTL, IOCTL, PRCTL = (53, 199), (72, 25), (16, 29), (157, 167)
+OPEN, OPENAT, OPENAT2 = (2, 0), (257, 56), (437, 437)
+OWNERS = (8, 10, 15)
+"""fcntl's F_SETOWN, F_SETSIG, F_SETOWN_EX: with them a pipe sends any signal to any process of the same user."""
+CONTROLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
+"""What ioctl may ask: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Others set owners, list interfaces."""
+SETTINGS = (1, 4, 0x59616D61, 35)
+"""prctl's PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_PTRACER, PR_SET_MM."""
+TRUNCATE, TEMPORARY = 0o1000, 0o20000000
+PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+FILES = READ_FILE | WRITE_FILE | TRUNCATE_FILE
+"""What a declared file allows: reading, writing, truncating."""
 
 
 @dataclass(frozen=True)
 class Jail:
-    """What child.py needs: Landlock's file rights as a mask, (path, rights) of what may be read, the BPF program."""
+    """What zygote.py needs: Landlock's rights as masks, (path, rights) of what may be read, the seccomp program."""
 
-    handled: int
+    abi: int
     readable: tuple[tuple[str, int], ...]
-    program: bytes
+    filter: bytes
 
-    def wire(self) -> tuple[int, tuple[tuple[str, int], ...], bytes]:
-        """As plain values, to travel with a job."""
-        return self.handled, self.readable, self.program
+    @property
+    def handled(self) -> int:
+        """The file rights that this kernel can withhold."""
+        return (1 << RIGHTS.get(self.abi, 16)) - 1
+
+    def orders(self, work: str) -> dict[str, object]:
+        """As plain values, for a zygote whose jobs declare files in the folder `work`."""
+        folder = [(work, (FILES | READ_DIR) & self.handled)]
+        return {
+            "handled": self.handled,
+            "handled_network": 3 if self.abi >= 4 else 0,  # TCP bind and connect
+            "scoped": 3 if self.abi >= 6 else 0,  # abstract sockets and signals of others
+            "ruleset_size": 24 if self.abi >= 6 else 16 if self.abi >= 4 else 8,
+            "readable": [*self.readable, *folder],
+            "filter": self.filter,
+        }
 
 
 @cache
 def jail() -> Jail | None:
-    """The jail of this machine; None where it has no Landlock, no seccomp filters or another kind of processor."""
+    """The jail of this machine; None where it has no Landlock or another kind of processor."""
     abi = landlock_abi()
     machine = platform.machine()
     if abi < 1 or machine not in ARCHITECTURES or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None
-    return Jail((1 << RIGHTS.get(abi, 16)) - 1, readable(), program(machine))
+    return Jail(abi, readable(), program(machine, abi))
 
 
 def landlock_abi() -> int:
@@ -110,9 +144,12 @@ def landlock_abi() -> int:
 
 
 def readable() -> tuple[tuple[str, int], ...]:
-    """The standard library without site-packages, shared libraries, time zones: (path, Landlock rights)."""
+    """The standard library without site-packages, shared libraries, time zones: (path, Landlock rights).
+
+    The library's own folder cannot be listed, or site-packages could be too; the zygote has listed it before.
+    """
     library = Path(os.__file__).parent
-    found = [(str(library), READ_DIR)]
+    found: list[tuple[str, int]] = []
     for entry in sorted(library.iterdir()):
         if entry.name not in ("site-packages", "dist-packages"):
             found.append((str(entry), READ_FILE | (READ_DIR if entry.is_dir() else 0)))
@@ -124,13 +161,32 @@ def readable() -> tuple[tuple[str, int], ...]:
                 found.append((str(entry), READ_FILE))
     if Path(ZONES).is_dir():
         found.append((ZONES, READ_FILE | READ_DIR))
-    for name in ("/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom", "/dev/zero"):
+    for name in ("/etc/ld.so.cache", "/etc/localtime", *DEVICES):
         if Path(name).exists():
-            found.append((name, READ_FILE))
+            found.append((name, READ_FILE | (WRITE_FILE if name == "/dev/null" else 0)))
     return tuple(found)
 
 
-def program(machine: str) -> bytes:
+def mounted() -> list[str]:
+    """What a file system of its own is made of: folders, files, devices, and symbolic links between them."""
+    wanted = [*LIBRARIES, str(Path(os.__file__).parent), ZONES, "/etc/ld.so.cache", "/etc/localtime", *DEVICES]
+    links = [name for name in wanted if Path(name).is_symlink() and name in LIBRARIES]
+    real = dict.fromkeys(os.path.realpath(name) if name in LIBRARIES else name for name in wanted)
+    places = [name for name in real if Path(name).exists()]
+    inner = [one for one in places if any(one.startswith(f"{other}/") for other in places)]
+    return [*links, *(name for name in places if name not in inner)]
+
+
+def strangers_read(folder: str) -> bool:
+    """May any user import the standard library from here? Not where Python lies in root's home."""
+    while os.stat(folder).st_mode & 0o001:
+        if folder == os.path.dirname(folder):
+            return True
+        folder = os.path.dirname(folder)
+    return False
+
+
+def program(machine: str, abi: int) -> bytes:
     """The seccomp filter for this kind of processor, as the kernel's array of sock_filter."""
     x86 = machine == "x86_64"
     place = 0 if x86 else 1
@@ -141,19 +197,56 @@ def program(machine: str) -> bytes:
         if numbers[place]:
             lines += [_jump(0x15, numbers[place], 0, 1), _end(DENY)]
     lines += [_jump(0x15, CLONE3[place], 0, 1), _end(MISSING)]  # its flags lie in memory; libc then takes clone
-    lines += [_jump(0x15, CLONE[place], 0, 4), _load(16), _jump(0x45, THREAD, 1, 0), _end(DENY), _end(ALLOW)]
-    lines += [_jump(0x15, PRLIMIT[place], 0, 6), _load(32), _jump(0x15, 0, 1, 0), _end(DENY)]
-    lines += [_load(36), _jump(0x15, 0, 1, 0), _end(DENY)]
+    thread = [_load(16), _jump(0x45, THREAD, 1, 0), _end(DENY), _end(ALLOW)]
+    own = [_load(32), _jump(0x15, 0, 1, 0), _end(DENY), _load(36), _jump(0x15, 0, 1, 0), _end(DENY)]
+    # a pair of datagram sockets could still send to any socket that has a name
+    local = [_load(16), _jump(0x15, 1, 1, 0), _end(DENY)]
+    stream = [*local, _load(24), _line(0x54, 0xF), _jump(0x15, 1, 1, 0), _end(DENY)]
+    lines += _when(CLONE[place], thread)
+    lines += _when(PRLIMIT[place], own)
+    lines += _when(SOCKETPAIR[place], stream)
+    lines += _when(FCNTL[place], _none_of(24, OWNERS))
+    lines += _when(IOCTL[place], _one_of(24, CONTROLS))
+    lines += _when(PRCTL[place], _none_of(16, SETTINGS))
+    lines += [_jump(0x15, OPENAT2[place], 0, 1), _end(MISSING)]  # its flags lie in memory too
+    # files without a name, which no rule counts; and, before Landlock withheld it, opening for reading that truncates
+    flags = TEMPORARY | (TRUNCATE if abi < 3 else 0)
+    for numbers, offset in ((OPEN, 24), (OPENAT, 32)):
+        if numbers[place]:
+            lines += _when(numbers[place], [_load(offset), _jump(0x45, flags, 0, 1), _end(DENY)])
     return b"".join([*lines, _end(ALLOW)])
 
 
+def _when(number: int, lines: list[bytes]) -> list[bytes]:
+    """These lines for this call; a call that passes them is allowed."""
+    return [_jump(0x15, number, 0, len(lines) + 1), *lines, _end(ALLOW)]
+
+
+def _none_of(offset: int, values: tuple[int, ...]) -> list[bytes]:
+    lines = [_load(offset)]
+    for value in values:
+        lines += [_jump(0x15, value, 0, 1), _end(DENY)]
+    return lines
+
+
+def _one_of(offset: int, values: tuple[int, ...]) -> list[bytes]:
+    lines = [_load(offset)]
+    for value in values:
+        lines += [_jump(0x15, value, 0, 1), _end(ALLOW)]
+    return [*lines, _end(DENY)]
+
+
 def _load(offset: int) -> bytes:
-    return struct.pack("HBBI", 0x20, 0, 0, offset)
+    return _line(0x20, offset)
+
+
+def _end(verdict: int) -> bytes:
+    return _line(0x06, verdict)
+
+
+def _line(code: int, value: int) -> bytes:
+    return struct.pack("HBBI", code, 0, 0, value)
 
 
 def _jump(code: int, value: int, yes: int, no: int) -> bytes:
     return struct.pack("HBBI", code, yes, no, value)
-
-
-def _end(verdict: int) -> bytes:
-    return struct.pack("HBBI", 0x06, 0, 0, verdict)

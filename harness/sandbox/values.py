@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+MOST_EQUAL_HASHES = 100
+
 
 @dataclass(frozen=True)
 class Opaque:
@@ -34,11 +36,23 @@ def decode(wire: Any) -> Any:
     if type(payload) is not list:
         raise ValueError("not a typed value")
     if tag == "dict":
-        return {decode(key): decode(value) for key, value in payload}
-    if tag in ("list", "tuple", "set", "frozenset"):
-        kinds: dict[str, Any] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
-        return kinds[tag](decode(item) for item in payload)
+        pairs = [(decode(key), decode(value)) for key, value in payload]
+        _spread([key for key, _ in pairs])
+        return dict(pairs)
+    if tag in ("list", "tuple"):
+        items = [decode(item) for item in payload]
+        return items if tag == "list" else tuple(items)
+    if tag in ("set", "frozenset"):
+        members = [decode(item) for item in payload]
+        _spread(members)
+        return set(members) if tag == "set" else frozenset(members)
     raise ValueError("not a typed value")
+
+
+def _spread(keys: list[Any]) -> None:
+    """Raises ValueError where hashes were made to be equal: such keys would keep a table busy for minutes."""
+    if len(keys) - len({hash(key) for key in keys}) > MOST_EQUAL_HASHES:
+        raise ValueError("hashes made to be equal")
 
 
 def same(left: Any, right: Any) -> bool:

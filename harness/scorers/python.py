@@ -23,7 +23,7 @@ from typing import Any
 
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
-from harness.sandbox import Call, CallResult, Limits, run_calls, same
+from harness.sandbox import Call, CallResult, Limits, ready, run_calls, same
 from harness.scorers.idioms import findings, without
 from harness.scorers.markdown import PYTHON_TAGS, after_thinking, fences
 
@@ -259,6 +259,7 @@ def python_tests(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
     at top level that no other calls. What is not covered: see harness/sandbox/process.py; and an answer right on all
     hidden calls but wrong elsewhere scores 1.
     """
+    ready()
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
 
     def score(sample: Sample, completion: Completion) -> Score:
@@ -281,6 +282,7 @@ def python_idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
     For palindromes that is `s == s[::-1]`: with the comparison flipped the results must differ, so a decoy beside a
     two-pointer loop counts for nothing.
     """
+    ready()
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
 
     def score(sample: Sample, completion: Completion) -> Score:
@@ -299,6 +301,7 @@ def python_idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
 
 def python_style(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
     """Of an answer that passes: 1 without an un-Pythonic habit (see idioms.py), 0.5 with one, 0 with more."""
+    ready()
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
 
     def score(sample: Sample, completion: Completion) -> Score:

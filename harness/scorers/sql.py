@@ -1,7 +1,8 @@
 """SQL answers, judged by what they return: run beside the gold query on several small databases made for the question.
 
 The databases hold values at and next to the gold's literals, NULLs, duplicates, ties and orphans, so a query that
-merely looks alike gives other rows on at least one of them. The answer can read those tables and do nothing else.
+merely looks alike gives other rows on at least one of them. The answer runs in the sandbox; it can read those tables
+and do nothing else.
 """
 
 from __future__ import annotations
@@ -20,36 +21,19 @@ from typing import Any
 
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError, did_you_mean
+from harness.sandbox import Result, ready, run_queries
+from harness.sandbox.query import MAX_QUERY, Rows, run
 from harness.scorers.text import visible
 
 INSTANCES = 8
 ATTEMPTS = 60
-MAX_QUERY = 4_000
 MAX_TEXT = 100_000
-MAX_ROWS = 2_000
-MAX_OPERATIONS = 200_000
-STEP = 1_000
-MAX_VALUE = 1_500
-_FUNCTIONS = """abs avg coalesce count date datetime dense_rank first_value glob group_concat ifnull iif instr julianday
-    lag last_value lead length like lower ltrim max min nullif rank replace round row_number rtrim sign strftime substr
-    substring sum time total trim typeof upper"""
-FUNCTIONS = frozenset(_FUNCTIONS.split())
 ROWS = (9, 14, 20, 27, 34, 12, 23, 40)
 _START = re.compile(r"^\s*(?:sql\s*[:=]\s*)?(?=(?:select|with)\b)", re.IGNORECASE | re.MULTILINE)
 _FENCES = re.compile(r"```[\w+-]*[ \t]*\n?(.*?)(?:```|\Z)", re.DOTALL)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
-Rows = list[tuple[Any, ...]]
 Schema = dict[str, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a query gave: its rows and how many columns they have, or why it gave nothing."""
-
-    rows: Rows
-    columns: int
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,6 +56,7 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Score
     order). Column names do not matter, their number and order do; numbers agree to one in a million.
     What is not covered: a wrong query that differs on none of the databases; the README of the suite says how rare.
     """
+    ready()
     file = Path(suite_path, databases)
     try:
         schemas: dict[str, Schema] = json.loads(file.read_text("utf-8"))
@@ -89,8 +74,9 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Score
         if not query:
             return Score(0.0, "", why)
         count = 1 if query == sample.target.strip() else instances  # the same text gives the same rows anywhere
-        for one in expected(str(sample.metadata.get("schema", "")), sample.target, sample.id, count):
-            difference = compare(one, run(one.database, query))
+        wanted = expected(str(sample.metadata.get("schema", "")), sample.target, sample.id, count)
+        for one, result in zip(wanted, run_queries([one.database for one in wanted], query), strict=True):
+            difference = compare(one, result)
             if difference:
                 return Score(0.0, query, difference)
         return Score(1.0, query, "")
@@ -123,49 +109,6 @@ def extract(text: str) -> tuple[str, str]:
     if len(query) > MAX_QUERY:
         return "", f"the query has {len(query)} characters, more than {MAX_QUERY}"
     return query, ""
-
-
-def run(database: bytes, query: str) -> Result:
-    """What a query gives on a database that is handed over as bytes.
-
-    The connection reads tables and calls the FUNCTIONS, and nothing else: no file, no write, no pragma, no extension.
-    Work, row count and the size of every value are bounded, so the same query stops at the same place everywhere.
-    What is not covered: a defect of SQLite itself; run untrusted models in a jail where that matters.
-    """
-    connection = sqlite3.connect(":memory:")
-    try:
-        connection.deserialize(database)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_VALUE)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH, MAX_QUERY + 1)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 20)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        connection.set_authorizer(_authorize)
-        left = [MAX_OPERATIONS // STEP]
-
-        def tick() -> int:
-            left[0] -= 1
-            return int(left[0] < 0)
-
-        connection.set_progress_handler(tick, STEP)
-        cursor = connection.execute(query)
-        rows: Rows = cursor.fetchmany(MAX_ROWS + 1)
-        columns = len(cursor.description or ())
-    except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
-        why = "the query runs too long" if str(error) == "interrupted" else f"the query fails: {str(error)[:200]}"
-        return Result([], 0, why)
-    finally:
-        connection.close()
-    return Result([], 0, f"more than {MAX_ROWS} rows") if len(rows) > MAX_ROWS else Result(rows, columns)
-
-
-def _authorize(action: int, first: str | None, second: str | None, database: str | None, trigger: str | None) -> int:
-    if action == sqlite3.SQLITE_READ:
-        return sqlite3.SQLITE_DENY if str(first).lower().startswith("sqlite_") else sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_FUNCTION:
-        return sqlite3.SQLITE_OK if str(second).lower() in FUNCTIONS else sqlite3.SQLITE_DENY
-    return sqlite3.SQLITE_OK if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE) else sqlite3.SQLITE_DENY
 
 
 # --- the comparison --------------------------------------------------------------------------------------------------
