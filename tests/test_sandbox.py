@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import re
 import signal
 import sqlite3
 import subprocess
@@ -20,7 +21,7 @@ import pytest
 
 import harness
 from harness.errors import SandboxError, SuiteError
-from harness.sandbox import Call, CallResult, Limits, Opaque, Tier, described, pool, run_calls, run_queries, same, tiers
+from harness.sandbox import Call, CallResult, Limits, Opaque, Tier, described, jail, pool, run_calls, run_queries, same, tiers
 from harness.sandbox.values import decode
 
 QUICK = Limits(cpu_seconds=1, wall_seconds=5)
@@ -209,6 +210,18 @@ def test_jail_denies_the_system_call(name: str, tier: Tier) -> None:
 def test_other_numbers_for_the_same_calls_kill(tier: Tier) -> None:
     code = body("import ctypes", "return ctypes.CDLL(None).syscall(0x40000000 + 39)")
     assert one(code, tier=tier).status == "crash"
+
+
+HEADERS = (Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"), Path("/usr/include/asm-generic/unistd.h"))
+
+
+@pytest.mark.skipif(not all(file.exists() for file in HEADERS), reason="needs the kernel's headers (linux-libc-dev)")
+def test_numbers_of_system_calls_are_the_kernels() -> None:
+    for place, file in enumerate(HEADERS):
+        defined = dict(re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", file.read_text()))
+        known = {name: numbers[place] for name, numbers in jail.DENIED.items() if name in defined}
+        assert len(known) > 100
+        assert {name: str(number) for name, number in known.items()} == {name: defined[name] for name in known}
 
 
 def test_jail_cannot_be_taken_off_and_no_right_is_left(tier: Tier) -> None:

@@ -27,10 +27,11 @@ UNKNOWN = "I do not know."
 _FACT = re.compile(r"\{([^}]+)\}")
 
 Row = dict[str, Any]
+NUMBER = r"\d[\d.,]*|half an|half|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty"
 SHORTER = (
-    re.compile(r"(.*\d[\d.,]* \w+|\w+ \w+) (?:a|an|per) \w+"),
+    re.compile(rf"(?:in |within |after |up to )?((?:{NUMBER}) \w+)(?: (?:a|an|per|for|of|before|after) .+)?"),
     re.compile(r"(?:extension|form|level|bell|channel|room|cabinet) (\S+)"),
-    re.compile(r"(?:on|at|within|every) (\S+(?: \S+)?)"),
+    re.compile(r"(?:on|at|every) (\S+(?: \S+)?)"),
 )
 
 
@@ -78,8 +79,9 @@ def unanswerable() -> dict[str, list[str]]:
 
 
 def aliases(target: str) -> list[str]:
-    """Shorter answers that say the same: without "a month", "extension", "within"."""
-    return [match[1] for pattern in SHORTER if (match := pattern.fullmatch(target))]
+    """Shorter answers that say the same: without "a month", "for the funeral", "extension", "within"."""
+    found = [match[1] for pattern in SHORTER if (match := pattern.fullmatch(target))]
+    return [shorter for shorter in found if shorter != target]
 
 
 def row(question: str, target: str, fact: str, changed: str, wording: str) -> Row:
