@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from harness import prompt, retrieve, scorers
+from harness.certify import NON_ANSWERS, certify, keep, score_of, text_of
 from harness.config import read_config
-from harness.data import Arm, Completion, Config, Sample, Scorer, Suite
+from harness.data import Arm, Config, Sample, Scorer, Suite
 from harness.digests import resolve_model
 from harness.suite import all_suites, read_suite
 
-REFUSAL = "I'm sorry, but I cannot help with that."
-NON_ANSWERS = {"an empty answer": "", "a refusal": REFUSAL, "an empty code fence": "```\n```"}
 GRAM = 13
 FULL, NONE = 0.9, 0.1
 PROBED = 60
-_PLAIN = Arm("check", "none")
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,11 @@ class CheckReport:
         return "\n".join([*self.checked, *found, "in order" if self.ok else "not in order: fix the lines marked FAIL"])
 
 
-def check_all(names: Sequence[str], config_path: Path) -> CheckReport:
-    """Checks models.yaml (when it is there) and the named suites, or all of them."""
+def check_all(names: Sequence[str], config_path: Path, certificates: bool = False) -> CheckReport:
+    """Checks models.yaml (when it is there) and the named suites, or all of them.
+
+    certificates: also works out each suite's validity certificate and writes it into its folder.
+    """
     config = read_config(config_path) if config_path.is_file() or not names else None
     root = config_path.parent
     checked, findings = [], []
@@ -81,6 +82,12 @@ def check_all(names: Sequence[str], config_path: Path) -> CheckReport:
         checked.append(f"{suite.name} v{suite.version} ({suite.digest}): {size}")
         findings += check_suite(suite)
         findings += token_budget(suite, config, root) if config else []
+        if certificates:
+            certificate = certify(suite)
+            checked += certificate.as_lines()
+            if not certificate.valid:
+                findings.append(Finding(suite.name, "fail", "the score is validated", "see the lines above"))
+            keep(certificate, Path(suite.path))
     return CheckReport(tuple(checked), tuple(findings))
 
 
@@ -104,28 +111,17 @@ def scoring(suite: Suite) -> Iterator[tuple[str, str, str]]:
         primary = next(loaded[spec.name] for spec in suite.scorers if spec.primary)
         probed = suite.test[:: max(1, len(suite.test) // PROBED)]
         for sample in probed:
-            answers = {**NON_ANSWERS, "an echo of the prompt": _text(suite, sample)}
+            answers = {**NON_ANSWERS, "an echo of the prompt": text_of(suite, sample)}
             for name, text in answers.items():
                 if sample.target.strip() == text.strip():
                     continue
-                value = _value(primary, sample, text)
+                value = score_of(primary, sample, text)
                 if value > NONE:
                     yield "fail", "a non-answer scores 0", f"{sample.id}: {name} scores {value:g}"
 
 
 def _of_target(scorer: Scorer, sample: Sample) -> float:
-    return _value(scorer, sample, sample.target)
-
-
-def _value(scorer: Scorer, sample: Sample, text: str) -> float:
-    logprobs = tuple(0.0 if choice == text else -1.0 for choice in sample.choices) or None
-    return scorer(
-        sample, Completion(text, finish_reason="choice" if logprobs else "stop", choice_logprobs=logprobs)
-    ).value
-
-
-def _text(suite: Suite, sample: Sample) -> str:
-    return "\n".join(message["content"] for message in prompt.render(suite, _PLAIN, sample))
+    return score_of(scorer, sample, sample.target)
 
 
 def no_answer_in_prompt(suite: Suite) -> Iterator[tuple[str, str, str]]:

@@ -103,20 +103,22 @@ def init(directory: str, source: str, model: str, scorer: str | None, seed: int)
 
 @cli.command()
 @click.argument("suites", nargs=-1, metavar="[SUITE|DIR]...")
+@click.option("--certify", is_flag=True, help="Also: does the score mean something? Writes certificate.json.")
 @_unsandboxed
 @_config
 @_json
-def check(suites: tuple[str, ...], config: str, as_json: bool) -> None:
+def check(suites: tuple[str, ...], certify: bool, config: str, as_json: bool) -> None:
     """Are models.yaml and the suites in order? Laws, leakage, token budgets, power.
 
     \b
     Examples: harness check
               harness check sql handbook
+              harness check sql --certify
               harness check path/to/suite --json
     """
     from harness.check import check_all
 
-    report = check_all(suites, Path(config))
+    report = check_all(suites, Path(config), certificates=certify)
     click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     raise SystemExit(EXIT_OK if report.ok else EXIT_USER)
 

@@ -21,7 +21,20 @@ import pytest
 
 import harness
 from harness.errors import SandboxError, SuiteError
-from harness.sandbox import Call, CallResult, Limits, Opaque, Tier, described, jail, pool, run_calls, run_queries, same, tiers
+from harness.sandbox import (
+    Call,
+    CallResult,
+    Limits,
+    Opaque,
+    Tier,
+    described,
+    jail,
+    pool,
+    run_calls,
+    run_queries,
+    same,
+    tiers,
+)
 from harness.sandbox.values import decode
 
 QUICK = Limits(cpu_seconds=1, wall_seconds=5)
@@ -316,7 +329,7 @@ def test_kernel_without_landlock_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
 def test_folders_of_killed_harnesses_are_swept() -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    folder = Path(tempfile.gettempdir(), f"{pool.FOLDER}{dead.pid}-left")
+    folder = Path(tempfile.gettempdir(), f"{pool.FOLDER}{pool._namespace()}-{dead.pid}-left")
     folder.mkdir()
     pool._sweep.__wrapped__()
     assert not folder.exists()
@@ -328,6 +341,67 @@ def test_lost_zygote_is_replaced_and_its_job_done_again(tier: Tier) -> None:
         assert zygote.process
         os.kill(zygote.process.pid, signal.SIGKILL)
     assert one("def f(): return 2", tier=tier).value == 2
+
+
+def test_many_open_descriptors_do_not_reach_a_program(tier: Tier) -> None:
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(120)]
+    try:
+        code = body("return [n for n in range(4, 1000) if not isinstance(tried(n), OSError)]",
+                    ) + "\ndef tried(n):\n    try: return os.fstat(n)\n    except OSError as error: return error"  # fmt: skip
+        pool.close()
+        assert one(code, tier=tier).value == []
+    finally:
+        for number in held:
+            os.close(number)
+
+
+def test_a_tier_without_a_jail_is_not_had_by_asking_for_it() -> None:
+    with pytest.raises(SandboxError, match="--i-accept"):
+        one("def f(): return 1", tier="T0")
+
+
+def test_program_is_compiled_as_it_stands() -> None:
+    assert one("def f(x: int): return f.__annotations__['x'] is int", 1).value is True
+
+
+def test_imports_work_after_the_finders_were_told_to_look_again() -> None:
+    code = "import importlib\nimportlib.invalidate_caches()\nimport colorsys, wave\ndef f(): return 1"
+    assert one(code).value == 1
+
+
+def test_arguments_of_two_calls_are_two_things() -> None:
+    shared = [1]
+    results = run_calls("def f(x):\n    x.append(2)\n    return len(x)", [Call("f", (shared,)), Call("f", (shared,))])
+    assert [result.value for result in results] == [2, 2]
+
+
+def test_limits_that_the_user_has_already_stay(tier: Tier) -> None:
+    script = (
+        "import resource as r\nfor what, most in ((r.RLIMIT_STACK, 4 << 20), (r.RLIMIT_NOFILE, 50)):\n"
+        "    r.setrlimit(what, (most, most))\nimport signal\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        f"from harness.sandbox import *\nprint(run_calls('def f(): return 7', [Call('f')], tier={tier!r})[0].value)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False).stdout == "7\n"
+
+
+def test_a_fork_of_the_harness_has_a_sandbox_of_its_own() -> None:
+    script = (
+        "import os, threading, time\nfrom harness.sandbox import *\nfrom harness.sandbox import pool\n"
+        "busy = 'import time\\ndef f(): time.sleep(3)'\n"
+        "for _ in range(pool.MOST_AT_ONCE): threading.Thread(target=run_calls, args=(busy, [Call('f')])).start()\n"
+        "time.sleep(1)\npid = os.fork()\n"
+        "if pid == 0:\n    print(run_calls('def f(): return 7', [Call('f')])[0].value, flush=True)\n    os._exit(0)\n"
+        "os.waitpid(pid, 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stdout == "7\n", done.stderr
+
+
+def test_sets_of_sets_are_compared_by_what_they_hold() -> None:
+    assert same({frozenset([0, 8])}, {frozenset([8, 0])})
+    assert same({float("nan"): 1}, {float("nan"): 1})
+    assert same(3**10_000, one("def f(): return 3 ** 10_000").value)
+    assert not same({(1,): 2}, {(True,): 2})
 
 
 def test_program_that_ends_with_a_zygote_is_no_wrong_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -530,7 +604,7 @@ def test_ten_thousand_hostile_programs_leave_nothing() -> None:
         return one(code, 3, limits=limits).status, status
 
     def left() -> list[Path]:
-        folders = Path(tempfile.gettempdir()).glob(f"{pool.FOLDER}{os.getpid()}-*")
+        folders = Path(tempfile.gettempdir()).glob(f"{pool.FOLDER}{pool._namespace()}-{os.getpid()}-*")
         return sorted(file for folder in folders for file in folder.rglob("*"))
 
     with ThreadPoolExecutor(2) as threads:

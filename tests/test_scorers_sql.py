@@ -6,14 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
-from sql_mutants import mutants
 
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
+from harness.scorers import from_file
 from harness.scorers.sql import Result, compare, expectations, extract, run, sql
 from harness.suite import shipped
 
 SUITE = shipped() / "sql"
+mutants = from_file("certificate.py:mutants", str(SUITE), "certificate.py")
 SCHEMAS = json.loads((SUITE / "schemas.json").read_text("utf-8"))
 GOLD = "SELECT item FROM orders WHERE total > 100"
 

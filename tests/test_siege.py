@@ -100,3 +100,15 @@ def open_field() -> dict[str, Finding]:
 @pytest.mark.parametrize("attack", SEEN_WITHOUT_A_JAIL)
 def test_attack_is_seen_where_there_is_no_jail(attack: str, open_field: dict[str, Finding]) -> None:
     assert open_field[attack].outcome == "leaked", open_field[attack].detail
+
+
+def test_attacks_hold_with_many_open_descriptors() -> None:
+    """A control socket with a high number must not stay open in the programs."""
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(120)]
+    try:
+        pool.close()
+        found = replay(tiers()[0], [BY_ID[name] for name in ("H41", "V20", "X02", "C18", "P01")])
+        assert [one.outcome for one in found] == ["blocked"] * 4 + ["passed"]
+    finally:
+        for number in held:
+            os.close(number)

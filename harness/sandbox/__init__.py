@@ -21,9 +21,9 @@ from harness.sandbox.process import (
     tier,
 )
 from harness.sandbox.query import Result
-from harness.sandbox.values import Opaque, same
+from harness.sandbox.values import Opaque, same, shown
 
 __all__ = [
     "Call", "CallResult", "Limits", "Opaque", "Result", "Tier", "accept_unsandboxed", "described", "ready",
-    "run_calls", "run_queries", "same", "tier", "tiers",
+    "run_calls", "run_queries", "same", "shown", "tier", "tiers",
 ]  # fmt: skip

@@ -41,6 +41,7 @@ DENIED = {
     # the network
     "socket": (41, 198), "connect": (42, 203), "accept": (43, 202), "accept4": (288, 242), "bind": (49, 200),
     "listen": (50, 201), "sendmmsg": (307, 269),
+    "setsockopt": (54, 208),
     # users and limits
     "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143),
     "setresuid": (117, 147), "setresgid": (119, 149), "setgroups": (116, 159), "setfsuid": (122, 151),
@@ -49,7 +50,7 @@ DENIED = {
     "unshare": (272, 97), "setns": (308, 268), "mount": (165, 40), "umount2": (166, 39), "pivot_root": (155, 41),
     "chroot": (161, 51), "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
     "fsconfig": (431, 431), "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
-    "open_tree_attr": (467, 467),
+    "open_tree_attr": (467, 467), "statmount": (457, 457), "listmount": (458, 458),
     # memory that no limit counts, and channels between processes
     "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "shmctl": (31, 195),
     "shmat": (30, 196), "shmdt": (67, 197), "msgget": (68, 186), "msgctl": (71, 187), "msgrcv": (70, 188),
@@ -59,7 +60,8 @@ DENIED = {
     "set_mempolicy": (238, 237), "migrate_pages": (256, 238), "move_pages": (279, 239),
     # the kernel
     "bpf": (321, 280), "perf_event_open": (298, 241), "io_uring_setup": (425, 425), "io_uring_enter": (426, 426),
-    "io_uring_register": (427, 427), "io_setup": (206, 0), "keyctl": (250, 219), "add_key": (248, 217), "request_key": (249, 218),
+    "io_uring_register": (427, 427), "io_setup": (206, 0), "keyctl": (250, 219),
+    "add_key": (248, 217), "request_key": (249, 218),
     "init_module": (175, 105), "delete_module": (176, 106), "finit_module": (313, 273), "kexec_load": (246, 104),
     "kexec_file_load": (320, 294), "reboot": (169, 142), "swapon": (167, 224), "swapoff": (168, 225),
     "acct": (163, 89), "quotactl": (179, 60), "quotactl_fd": (443, 443), "syslog": (103, 116),
@@ -76,7 +78,7 @@ DENIED = {
     "fremovexattr": (199, 16), "truncate": (76, 45), "rename": (82, 0), "renameat": (264, 38), "renameat2": (316, 276),
     "unlink": (87, 0), "unlinkat": (263, 35), "mkdir": (83, 0), "mkdirat": (258, 34), "rmdir": (84, 0),
     "setxattrat": (463, 463), "removexattrat": (466, 466), "file_setattr": (469, 469),
-    "inotify_init": (253, 0), "inotify_init1": (294, 26), "sync": (162, 81), "syncfs": (306, 267),
+    "flock": (73, 32), "inotify_init": (253, 0), "inotify_init1": (294, 26), "sync": (162, 81), "syncfs": (306, 267),
 }  # fmt: skip
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 """Of these the shared libraries may be read, not the folders beside them: a Python's packages lie there too."""
@@ -86,8 +88,9 @@ DEVICES = ("/dev/null", "/dev/urandom", "/dev/zero")
 CLONE, CLONE3, PRLIMIT = (56, 220), (435, 435), (302, 261)
 SOCKETPAIR, FCNTL, IOCTL, PRCTL = (53, 199), (72, 25), (16, 29), (157, 167)
 OPEN, OPENAT, OPENAT2 = (2, 0), (257, 56), (437, 437)
-OWNERS = (8, 10, 15)
-"""fcntl's F_SETOWN, F_SETSIG, F_SETOWN_EX: with them a pipe sends any signal to any process of the same user."""
+COMMANDS = (0, 1, 2, 3, 4, 5, 1030, 1032)
+"""What fcntl may ask: F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_DUPFD_CLOEXEC, F_GETPIPE_SZ. With an
+owner and a signal a pipe kills any process of the same user; with a lease a file stops everybody who opens it."""
 CONTROLS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """What ioctl may ask: TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX. Others set owners, list interfaces."""
 SETTINGS = (1, 4, 0x59616D61, 35)
@@ -118,6 +121,7 @@ class Jail:
             "handled": self.handled,
             "handled_network": 3 if self.abi >= 4 else 0,  # TCP bind and connect
             "scoped": 3 if self.abi >= 6 else 0,  # abstract sockets and signals of others
+            "quiet": 1 if self.abi >= 7 else 0,  # what is denied does not fill the machine's audit log
             "ruleset_size": 24 if self.abi >= 6 else 16 if self.abi >= 4 else 8,
             "readable": [*self.readable, *folder],
             "filter": self.filter,
@@ -153,7 +157,7 @@ def readable() -> tuple[tuple[str, int], ...]:
     for entry in sorted(library.iterdir()):
         if entry.name not in ("site-packages", "dist-packages"):
             found.append((str(entry), READ_FILE | (READ_DIR if entry.is_dir() else 0)))
-    for folder in dict.fromkeys(Path(name).resolve() for name in LIBRARIES):
+    for folder in dict.fromkeys(Path(name).resolve() for name in (*LIBRARIES, str(library.parent))):
         for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
             if "linux-gnu" in entry.name and entry.is_dir():
                 found.append((str(entry), READ_FILE | READ_DIR))
@@ -169,7 +173,7 @@ def readable() -> tuple[tuple[str, int], ...]:
 
 def mounted() -> list[str]:
     """What a file system of its own is made of: folders, files, devices, and symbolic links between them."""
-    wanted = [*LIBRARIES, str(Path(os.__file__).parent), ZONES, "/etc/ld.so.cache", "/etc/localtime", *DEVICES]
+    wanted = [*LIBRARIES, str(Path(os.__file__).parents[1]), ZONES, "/etc/ld.so.cache", "/etc/localtime", *DEVICES]
     links = [name for name in wanted if Path(name).is_symlink() and name in LIBRARIES]
     real = dict.fromkeys(os.path.realpath(name) if name in LIBRARIES else name for name in wanted)
     places = [name for name in real if Path(name).exists()]
@@ -205,7 +209,7 @@ def program(machine: str, abi: int) -> bytes:
     lines += _when(CLONE[place], thread)
     lines += _when(PRLIMIT[place], own)
     lines += _when(SOCKETPAIR[place], stream)
-    lines += _when(FCNTL[place], _none_of(24, OWNERS))
+    lines += _when(FCNTL[place], _one_of(24, COMMANDS))
     lines += _when(IOCTL[place], _one_of(24, CONTROLS))
     lines += _when(PRCTL[place], _none_of(16, SETTINGS))
     lines += [_jump(0x15, OPENAT2[place], 0, 1), _end(MISSING)]  # its flags lie in memory too

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import marshal
 import os
 import platform
@@ -29,7 +30,6 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-from harness.errors import SandboxError
 from harness.sandbox import jail
 
 Tier = Literal["T2", "T1", "T0"]
@@ -38,13 +38,16 @@ START_SECONDS = 60.0
 """How long a zygote may take to start before the machine is to blame."""
 HEADER, ANSWER = struct.Struct("=d"), struct.Struct("=iid")
 """A job's seconds; how it ended: wait status, whether it was late, CPU seconds."""
+ATTEMPTS = 3
 LATE_SECONDS = 5.0
 """How long after a job's time a zygote may still be silent before it counts as lost."""
 FOLDER = "harness-sandbox-"
-SLOTS = threading.BoundedSemaphore(max(2, os.cpu_count() or 2))
+MOST_AT_ONCE = max(2, os.cpu_count() or 2)
+SLOTS = threading.BoundedSemaphore(MOST_AT_ONCE)
 """At most this many programs of one harness process run at once, whatever the number of threads that ask."""
 
 _idle: dict[Tier, list[Zygote]] = {"T2": [], "T1": [], "T0": []}
+_alive: set[Zygote] = set()
 _lock = threading.Lock()
 
 
@@ -63,65 +66,102 @@ class Lost(Exception):
     """The zygote died, fell silent or did not start; the job says nothing about its program."""
 
 
+class Descriptor:
+    """A file descriptor that is closed once, however often it is told to."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def close(self) -> None:
+        """Closes it."""
+        number, self.number = self.number, -1
+        if number >= 0:
+            os.close(number)
+
+
+@contextlib.contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """A descriptor to read these bytes from."""
+    with os.fdopen(os.memfd_create("job", os.MFD_CLOEXEC), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        yield file.fileno()
+
+
 class Zygote:
     """One server process. Raises Lost where it does not start."""
 
     def __init__(self, tier: Tier) -> None:
         self.tier = tier
-        _sweep()
-        self.base = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-"))
-        self.work = self.base / "work"
         self.process: subprocess.Popen[bytes] | None = None
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as started:
+            try:
+                self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                started.callback(self.control.close)
+                # above the standard three, which a harness may have closed
+                end = Descriptor(fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, 3))
+                theirs.close()
+                started.callback(end.close)
+                _sweep()
+                self.base = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{_namespace()}-{os.getpid()}-"))
+                started.callback(shutil.rmtree, self.base, ignore_errors=True)
+                self._start(end)
+            except (OSError, Lost) as error:
+                raise Lost(str(error)) from None
+            started.pop_all()
+        with _lock:
+            _alive.add(self)
+
+    def _start(self, theirs: Descriptor) -> None:
+        self.work = self.base / "work"
+        self.base.chmod(0o755)
+        for folder in (self.work, self.base / "root"):
+            folder.mkdir(mode=0o755)
+        # -P -s -S is -I without -E: we own the whole environment, and the hash seed makes set order repeatable
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-s", "-S", "-B", str(HERE / "zygote.py"), str(theirs.number)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(theirs.number,),
+            cwd="/",
+            env={"PYTHONHASHSEED": "0"},
+            start_new_session=True,
+        )
         try:
-            self.base.chmod(0o755)
-            for folder in (self.work, self.base / "root"):
-                folder.mkdir(mode=0o755)
-            # -P -s -S is -I without -E: we own the whole environment, and the hash seed makes set order repeatable
-            self.process = subprocess.Popen(
-                [sys.executable, "-P", "-s", "-S", "-B", str(HERE / "zygote.py"), str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                cwd="/",
-                env={"PYTHONHASHSEED": "0"},
-                start_new_session=True,
-            )
             theirs.close()
-            self.control.send(marshal.dumps(orders(tier, str(self.work), str(self.base / "root"))))
+            with _in_memory(marshal.dumps(orders(self.tier, str(self.work), str(self.base / "root")))) as told:
+                socket.send_fds(self.control, [b"orders"], [told])
             self.control.settimeout(START_SECONDS)
             said = self.control.recv(256)
             if said != b"ready":
                 raise Lost(said.decode(errors="replace") or "it ended at once")
-        except (OSError, Lost) as error:
-            theirs.close()
-            self.close()
-            raise Lost(str(error)) from None
+        except BaseException:
+            self._kill()
+            raise
 
     def run(self, job: bytes, seconds: float, most: int) -> Ending:
         """One child. seconds: wall-clock time; most: bytes of output. Raises Lost."""
-        memory = os.memfd_create("job", os.MFD_CLOEXEC)
-        reader, writer = os.pipe2(os.O_CLOEXEC)
-        # a pipe of its own says that the jail is on: what was said in the other a program could read back, by /proc
-        started, starter = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        ours = [memory, reader, started, writer, starter]
-        try:
-            with os.fdopen(memory, "wb", closefd=False) as file:
-                file.write(job)
-            os.lseek(memory, 0, os.SEEK_SET)
-            socket.send_fds(self.control, [HEADER.pack(seconds)], [memory, writer, starter])
-            os.close(ours.pop())
-            os.close(ours.pop())
-            ended = self._listen(reader, seconds, most)
-            if os.read(started, 1) != b"1":
-                raise Lost("the jail could not be put on")
-            return ended
-        except OSError as error:
-            raise Lost(str(error)) from None
-        finally:
-            for end in ours:
-                os.close(end)
+        with contextlib.ExitStack() as open_until_then:
+            try:
+                memory = open_until_then.enter_context(_in_memory(job))
+                reader, writer = map(Descriptor, os.pipe2(os.O_CLOEXEC))
+                open_until_then.callback(reader.close)
+                open_until_then.callback(writer.close)
+                # a pipe of its own says that the jail is on: what was said in the other a program could read back
+                started, starter = map(Descriptor, os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
+                open_until_then.callback(started.close)
+                open_until_then.callback(starter.close)
+                socket.send_fds(self.control, [HEADER.pack(seconds)], [memory, writer.number, starter.number])
+                writer.close()
+                starter.close()
+                ended = self._listen(reader.number, seconds, most)
+                if os.read(started.number, 1) != b"1":
+                    raise Lost("the jail could not be put on")
+            except OSError as error:
+                raise Lost(str(error)) from None
+        return ended
 
     def _listen(self, reader: int, seconds: float, most: int) -> Ending:
         output = bytearray()
@@ -156,21 +196,36 @@ class Zygote:
         status, late, cpu = ANSWER.unpack(answer)
         return Ending(status, cpu, bool(late), flooded, bytes(output[:most]))
 
+    def alive(self) -> bool:
+        """Has it not ended?"""
+        return self.process is not None and self.process.poll() is None
+
     def close(self) -> None:
         """Ends it, and with it whatever it started; removes its folder."""
         self.control.close()
+        self._kill()
+        shutil.rmtree(self.base, ignore_errors=True)
+        with _lock:
+            _alive.discard(self)
+
+    def _kill(self) -> None:
         if self.process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        shutil.rmtree(self.base, ignore_errors=True)
+
+
+def _namespace() -> int:
+    """Process numbers mean something in here only."""
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 @cache
 def _sweep() -> None:
     """Removes what harnesses that were killed left behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
-        owner = folder.name.removeprefix(FOLDER).split("-")[0]
+    mine = f"{FOLDER}{_namespace()}-"
+    for folder in Path(tempfile.gettempdir()).glob(f"{mine}*"):
+        owner = folder.name.removeprefix(mine).split("-")[0]
         if owner.isdigit() and not Path("/proc", owner).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -196,11 +251,10 @@ def orders(tier: Tier, work: str, root: str) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def zygote(tier: Tier) -> Iterator[Zygote]:
-    """A zygote for one job; it goes back to the idle ones unless it was lost. Raises Lost."""
+def zygote(tier: Tier, fresh: bool = False) -> Iterator[Zygote]:
+    """A zygote for one job; it goes back to the idle ones unless it was lost. fresh: not one of these. Raises Lost."""
     with SLOTS:
-        with _lock:
-            found = _idle[tier].pop() if _idle[tier] else None
+        found = None if fresh else _taken(tier)
         found = found or Zygote(tier)
         try:
             yield found
@@ -209,6 +263,18 @@ def zygote(tier: Tier) -> Iterator[Zygote]:
             raise
         with _lock:
             _idle[tier].append(found)
+
+
+def _taken(tier: Tier) -> Zygote | None:
+    """An idle zygote that still lives."""
+    while True:
+        with _lock:
+            if not _idle[tier]:
+                return None
+            found = _idle[tier].pop()
+        if found.alive():
+            return found
+        found.close()
 
 
 @atexit.register
@@ -229,12 +295,14 @@ def servers() -> dict[int, Tier]:
 
 
 def _forget() -> None:
-    """After a fork the zygotes are the parent's."""
-    global _lock
-    _lock = threading.Lock()
+    """After a fork the zygotes are the parent's, and its locks may be held by threads that are not here."""
+    global _lock, SLOTS
+    _lock, SLOTS = threading.Lock(), threading.BoundedSemaphore(MOST_AT_ONCE)
+    for one in _alive:
+        one.control.close()
+        one.process = None
+    _alive.clear()
     for tier in _idle.values():
-        for one in tier:
-            one.control.close()
         tier.clear()
 
 
@@ -253,10 +321,15 @@ def why_not(tier: Tier) -> str:
     known = jail.jail()
     if known is None:
         return "this kernel has no Landlock (Linux 5.13 and later have it, if it is switched on)"
-    try:
-        with zygote(tier) as one:
-            job = {"nonce": "probe", "kind": "calls", "limits": (2, 256 << 20, 0), "code": "", "calls": []}
-            ended = one.run(marshal.dumps(job), 20.0, 1000)
-    except (Lost, SandboxError) as error:
-        return str(error)
-    return "" if ended.status == 0 else f"a program that does nothing ended with {ended.status}"
+    job = marshal.dumps({"nonce": "", "kind": "calls", "limits": (2, 256 << 20, 0), "code": "", "calls": []}, 2)
+    reason = ""
+    for _ in range(ATTEMPTS):  # a machine short of memory for a moment is no machine without a jail
+        try:
+            with zygote(tier) as one:
+                ended = one.run(job, 20.0, 1000)
+            reason = "" if ended.status == 0 else f"a program that does nothing ended with {ended.status}"
+        except (Lost, OSError) as error:
+            reason = str(error)
+        if not reason:
+            break
+    return reason

@@ -26,12 +26,11 @@ from typing import Any, Literal
 
 from harness.errors import SandboxError, SuiteError
 from harness.sandbox import jail, pool
-from harness.sandbox.pool import Ending, Lost, Tier
+from harness.sandbox.pool import ATTEMPTS, Ending, Lost, Tier
 from harness.sandbox.query import Result
 from harness.sandbox.values import decode
 
 Status = Literal["ok", "exception", "timeout", "out of memory", "crash", "protocol error", "no code", "sandbox error"]
-ATTEMPTS = 3
 MOST_JOB_BYTES = 16 << 20
 MOST_CALLS = 10_000
 
@@ -93,7 +92,12 @@ def described() -> str:
 
 def ready() -> None:
     """Raises SandboxError where programs would be refused."""
-    if tier() == "T0" and not _accepted:
+    if tier() == "T0":
+        _accepted_or_refused()
+
+
+def _accepted_or_refused() -> None:
+    if not _accepted:
         raise SandboxError(
             f"sandbox: {pool.why_not('T1')}: programs written by a model are not run here. Use such a kernel, or add "
             "--i-accept-unsandboxed-code, which the report will say."
@@ -153,7 +157,7 @@ def _run(
     memory = limits.memory_mb << 20
     bounds = (limits.cpu_seconds, memory, limits.file_bytes if files else 0)
     try:
-        packed = marshal.dumps({**job, "nonce": nonce, "limits": bounds})
+        packed = marshal.dumps({**job, "nonce": nonce, "limits": bounds}, 2)  # no references between arguments
     except ValueError:
         raise SuiteError(
             "sandbox: an argument is no plain value. Use numbers, texts, and containers of them."
@@ -166,27 +170,27 @@ def _run(
         if name != Path(name).name or name in ("", ".", "..") or "\0" in name or len(name.encode()) > 200:
             raise SuiteError(f"sandbox: file {name!r} is outside the program's folder. Declare plain file names.")
     chosen = wanted or tier()
-    for _ in range(ATTEMPTS):
-        results = _attempt(packed, nonce, count, limits, files, chosen)
+    if chosen == "T0":
+        _accepted_or_refused()
+    for attempt in range(ATTEMPTS):
+        results = _attempt(packed, nonce, count, limits, files, chosen, attempt > 0)
         if results is not None:
             return results
     probe = {"kind": "calls", "code": "", "calls": [], "nonce": nonce, "limits": bounds}
-    if _attempt(marshal.dumps(probe), nonce, 0, limits, {}, chosen) is None:
+    if _attempt(marshal.dumps(probe, 2), nonce, 0, limits, {}, chosen, True) is None:
         raise SandboxError("sandbox: no process starts in it any more. Free memory or processes and run again.")
     return [CallResult("sandbox error", detail="the program could not be run, three times")] * count
 
 
 def _attempt(
-    packed: bytes, nonce: str, count: int, limits: Limits, files: Mapping[str, bytes], chosen: Tier
+    packed: bytes, nonce: str, count: int, limits: Limits, files: Mapping[str, bytes], chosen: Tier, fresh: bool
 ) -> list[CallResult] | None:
     """The results, or None where the sandbox itself failed."""
     try:
-        with pool.zygote(chosen) as zygote, _declared(zygote.work, files):
+        with pool.zygote(chosen, fresh) as zygote, _declared(zygote.work, files):
             ended = zygote.run(packed, limits.wall_seconds, limits.result_bytes)
-    except Lost:
+    except (Lost, OSError):
         return None
-    except OSError as error:
-        raise SandboxError(f"sandbox: {error}. Free memory, processes or disk and run again.") from error
     results = _parse(ended.output, nonce, count)
     return results + [_ending(ended, limits)] * (count - len(results))
 

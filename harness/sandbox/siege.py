@@ -27,7 +27,7 @@ from typing import Any, Literal
 from harness.sandbox.attacks import ATTACKS, Attack
 from harness.sandbox.pool import Tier, servers, tiers
 from harness.sandbox.process import Call, CallResult, Limits, run_calls
-from harness.sandbox.values import same
+from harness.sandbox.values import same, shown
 
 Outcome = Literal["blocked", "passed", "leaked", "spoofed", "misjudged", "failed", "survived"]
 EXPECTED = (41, 43)
@@ -59,7 +59,8 @@ class World:
 
     def __init__(self) -> None:
         self.secret = f"harness-canary-{secrets.token_hex(8)}"
-        self.folder = Path(tempfile.mkdtemp(prefix="harness-world-"))
+        place = "/tmp" if os.access("/tmp", os.W_OK) else None  # the name of a socket must be short
+        self.folder = Path(tempfile.mkdtemp(prefix="harness-world-", dir=place))
         self.folder.chmod(0o755)
         self.outside = self.folder / "outside"
         self.outside.mkdir()
@@ -69,7 +70,7 @@ class World:
         self.canary.chmod(0o644)
         (self.folder / "link").symlink_to(self.canary)
         self.victim = subprocess.Popen(
-            [sys.executable, "-c", "import time; time.sleep(900)"], env={"HARNESS_SECRET": self.secret}
+            [sys.executable, "-c", "import time; time.sleep(3600)"], env={"HARNESS_SECRET": self.secret}
         )
         self.sockets = {
             "tcp": socket.socket(socket.AF_INET),
@@ -77,13 +78,13 @@ class World:
             "abstract": socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),
             "path": socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM),
         }
-        for name, place in (
+        for name, address in (
             ("tcp", ("127.0.0.1", 0)),
             ("udp", ("127.0.0.1", 0)),
             ("abstract", f"\0{self.secret}-socket"),
             ("path", str(self.folder / "socket")),
         ):
-            self.sockets[name].bind(place)
+            self.sockets[name].bind(address)
             self.sockets[name].setblocking(False)
         (self.folder / "socket").chmod(0o777)
         self.sockets["tcp"].listen()
@@ -152,7 +153,7 @@ def _planted() -> list[str]:
 
 def judge(attack: Attack, results: Sequence[CallResult], world: World) -> Finding:
     """What came of it, from its results alone."""
-    said = " ".join(f"{r.status} {r.value!r} {r.detail}"[:2000] for r in results)
+    said = " ".join(f"{r.status} {shown(r.value)} {r.detail}"[:2000] for r in results)
     if attack.kind == "host":
         if world.secret in said.replace(f"{world.secret}-socket", "") or "LEAK" in said:
             return Finding(attack, "leaked", said)

@@ -1,8 +1,9 @@
 """Values as they cross from the sandbox: typed JSON, decoded strictly, compared by exact type.
 
 null, true, false, integers and strings are themselves; everything else is a pair [tag, payload]:
-["float", hex text], ["bytes", hex text], ["list" | "tuple" | "set" | "frozenset", [item, ...]],
-["dict", [[key, value], ...]], and ["opaque", type name] for what is none of these. child.py writes it.
+["float", hex text], ["bytes", hex text], ["int", hex text] where it is very long, ["dict", [[key, value], ...]],
+["list" | "tuple" | "set" | "frozenset", [item, ...]], and ["opaque", type name] for what is none of these. zygote.py
+writes it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-MOST_EQUAL_HASHES = 100
+MOST_EQUAL_HASHES, MOST_KEYS = 100, 100_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ def decode(wire: Any) -> Any:
     tag, payload = wire
     if tag == "float":
         return float.fromhex(payload)
+    if tag == "int":
+        if type(payload) is not str:
+            raise ValueError("not a typed value")
+        return int(payload, 16)
     if tag == "bytes":
         return bytes.fromhex(payload)
     if tag == "opaque":
@@ -51,8 +56,18 @@ def decode(wire: Any) -> Any:
 
 def _spread(keys: list[Any]) -> None:
     """Raises ValueError where hashes were made to be equal: such keys would keep a table busy for minutes."""
+    if len(keys) > MOST_KEYS:
+        raise ValueError("a table too large")
     if len(keys) - len({hash(key) for key in keys}) > MOST_EQUAL_HASHES:
         raise ValueError("hashes made to be equal")
+
+
+def shown(value: Any) -> str:
+    """repr(value), also where a number in it is too long for Python to print."""
+    try:
+        return repr(value)
+    except ValueError:
+        return f"a {type(value).__name__} with a number of more than 4300 digits"
 
 
 def same(left: Any, right: Any) -> bool:
@@ -61,19 +76,18 @@ def same(left: Any, right: Any) -> bool:
     >>> same([1, "a"], [1, "a"]), same([1], [True]), same((1,), [1])
     (True, False, False)
     """
-    if type(left) is not type(right) or isinstance(left, Opaque):
-        return False
-    if isinstance(left, list | tuple):
-        return len(left) == len(right) and all(map(same, left, right))
-    if isinstance(left, dict):
-        return _typed(left) == _typed(right) and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, set | frozenset):
-        return _typed(left) == _typed(right)
-    if isinstance(left, float):
-        return bool(left.hex() == right.hex())
-    return bool(left == right)
+    return bool(_form(left) == _form(right))
 
 
-def _typed(items: Any) -> set[tuple[str, str]]:
-    """Hashable items with their types spelled out, because {1} == {True}."""
-    return {(type(item).__name__, repr(item)) for item in items}
+def _form(value: Any) -> Any:
+    """A hashable stand-in that is equal exactly where type and value are, all the way down. Opaque equals nothing."""
+    name = type(value).__name__
+    if isinstance(value, list | tuple):
+        return name, tuple(map(_form, value))
+    if isinstance(value, set | frozenset):
+        return name, frozenset(map(_form, value))
+    if isinstance(value, dict):
+        return name, frozenset((_form(key), _form(item)) for key, item in value.items())
+    if isinstance(value, float):
+        return name, value.hex()
+    return (name, value) if not isinstance(value, Opaque) else object()

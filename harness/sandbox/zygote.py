@@ -11,6 +11,7 @@ should return. What a program does to its process it does to itself.
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import gc
 import importlib.util
@@ -39,6 +40,8 @@ RESULTS = 3
 """The descriptor that results are written to; 0, 1 and 2 are /dev/null, and there are no others."""
 UNKNOWN_USER = 1_000_000  # plus the pid: a user id of its own, so that two answers cannot signal each other
 THREADS = 64
+DRIFT = 4096
+"""By how many threads a user's other processes may grow while a zygote lives; only where the user is not our own."""
 JAIL_FAILED = 97
 NEWNS, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET = 0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOSUID, NODEV, REMOUNT, BIND, RECURSIVE, PRIVATE, RELATIME = 1, 2, 4, 32, 4096, 16384, 1 << 18, 1 << 21
@@ -62,7 +65,7 @@ def serve(control: socket.socket, orders: dict[str, Any], query: types.ModuleTyp
     """Job after job until the other end of the socket is closed."""
     ruleset = landlock(orders) if orders["readable"] else -1
     filters = (ctypes.c_char * len(orders["filter"])).from_buffer_copy(orders["filter"])
-    most = own_threads() + THREADS
+    most = own_threads() + THREADS + DRIFT
     gc.collect()
     gc.freeze()
     control.send(b"ready")
@@ -230,7 +233,8 @@ def enter(
     nowhere = os.open("/dev/null", os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(nowhere, standard)
-    kept = range(DESCRIPTORS - 3, DESCRIPTORS)  # out of the way of the low numbers
+    top, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    kept = range(top - 3, top)  # out of the way of the low numbers
     os.dup2(results, kept[0])
     os.dup2(starter, kept[1])
     if ruleset >= 0:
@@ -253,13 +257,13 @@ def enter(
         (resource.RLIMIT_NICE, 0, 0),
         (resource.RLIMIT_NPROC, THREADS if alone else most, THREADS if alone else most),
     ):
-        resource.setrlimit(what, (soft, hard))
+        lower(what, soft, hard)
     libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
     libc.prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
     if os.getppid() != parent:
         raise OSError("the zygote is gone")
     if ruleset >= 0:
-        wear(kept[2], filters)
+        wear(kept[2], filters, orders["quiet"])
     os.write(kept[1], b"1")
     os.close(kept[1])
 
@@ -271,7 +275,7 @@ def leave_root(orders: dict[str, Any]) -> bool:
             break
     alone = bool(orders["alone"])
     if os.geteuid() == 0 and orders["strangers_read"]:
-        for user in (UNKNOWN_USER + os.getpid(), 65534):
+        for user in (orders["user"], 65534):
             try:
                 os.setgroups([])
                 os.setresgid(user, user, user)
@@ -285,10 +289,10 @@ def leave_root(orders: dict[str, Any]) -> bool:
     return alone
 
 
-def wear(ruleset: int, filters: Any) -> None:
+def wear(ruleset: int, filters: Any, quiet: int) -> None:
     """From here on nothing can be opened but what the ruleset names, and no call made that the filter denies."""
     checked("no_new_privs", libc.prctl(38, 1, 0, 0, 0))
-    call(446, ctypes.c_int(ruleset), ctypes.c_uint32(0))
+    call(446, ctypes.c_int(ruleset), ctypes.c_uint32(quiet))
     os.close(ruleset)
     header = (ctypes.c_size_t * 2)(len(filters) // 8, ctypes.addressof(filters))
     checked("seccomp", libc.prctl(22, 2, header, 0, 0))  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
@@ -312,7 +316,7 @@ def answer(query: Any) -> None:
     sys.modules["answer"] = program
     calls = JOB["calls"]
     try:
-        exec(compile(JOB["code"], "<answer>", "exec"), program.__dict__)
+        exec(compile(JOB["code"], "<answer>", "exec", dont_inherit=True), program.__dict__)
     except BaseException as error:
         for index in range(len(calls)):
             tell_error(index, error)
@@ -356,7 +360,7 @@ def encoded(value: Any, depth: int = 0) -> str:
     if kind is bool:
         return "true" if value else "false"
     if kind is int:
-        return str(value)
+        return str(value) if value.bit_length() < 10_000 else f'["int","{value:#x}"]'
     if kind is str:
         return quoted(value)
     if kind is float:
@@ -375,10 +379,25 @@ def encoded(value: Any, depth: int = 0) -> str:
 def main() -> None:
     """Take orders, put on namespaces if told so, serve."""
     sys.setrecursionlimit(1000)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
-    control = socket.socket(fileno=int(sys.argv[1]))
-    orders: dict[str, Any] = marshal.loads(control.recv(1 << 20))
+    for one in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}:
+        signal.signal(one, signal.SIG_DFL)  # a harness that ignores SIGCHLD would leave us without wait statuses
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    lower(resource.RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS)
+    control = socket.socket(fileno=os.dup(int(sys.argv[1])))  # a low number, which every child closes
+    os.close(int(sys.argv[1]))
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000")
+    except OSError:
+        pass  # then the kernel chooses as it likes
+    _, descriptors, _, _ = socket.recv_fds(control, 64, 1)
+    with os.fdopen(descriptors[0], "rb") as source:
+        orders: dict[str, Any] = marshal.loads(source.read())
+    orders["user"] = UNKNOWN_USER + os.getpid()
     query = module("query", orders["query"])
+    know_library()
+    _thread.stack_size(1 << 20)
+    libc.mallopt(-8, 1)  # M_ARENA_MAX: every further arena would take its share of the address space
     try:
         if orders["namespaces"]:
             isolate(orders, control)
@@ -386,6 +405,22 @@ def main() -> None:
     except OSError as error:
         control.send(str(error).encode()[:200])
     os._exit(0)
+
+
+def know_library() -> None:
+    """Children may not list the library's folder: the finder keeps what it has read of it, whatever it is asked."""
+    finder = sys.path_importer_cache.get(os.path.dirname(os.__file__))
+    if finder is not None and hasattr(finder, "_fill_cache"):
+        finder._fill_cache()
+        finder._fill_cache = lambda: None
+
+
+def lower(what: int, soft: int, hard: int) -> None:
+    """Sets a limit, or what is left of it where the user has a lower one already."""
+    _, most = resource.getrlimit(what)
+    if most != resource.RLIM_INFINITY:
+        soft, hard = min(soft, most), min(hard, most)
+    resource.setrlimit(what, (soft, hard))
 
 
 if __name__ == "__main__":

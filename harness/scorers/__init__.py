@@ -32,7 +32,7 @@ BUILTIN = {
 def load(spec: ScorerSpec, suite_path: str) -> Scorer:
     """The scorer a suite names. Unknown names, files and options are SuiteErrors."""
     where = f"{suite_path}/suite.yaml: scorers.{spec.name}"
-    factory = _from_file(spec.scorer, suite_path, where) if ":" in spec.scorer else _built_in(spec.scorer, where)
+    factory = from_file(spec.scorer, suite_path, where) if ":" in spec.scorer else _built_in(spec.scorer, where)
     try:
         inspect.signature(factory).bind(suite_path=suite_path, **spec.options)
     except TypeError as error:
@@ -49,7 +49,8 @@ def _built_in(name: str, where: str) -> Callable[..., Any]:
     return factory
 
 
-def _from_file(name: str, suite_path: str, where: str) -> Callable[..., Any]:
+def from_file(name: str, suite_path: str, where: str) -> Callable[..., Any]:
+    """A function of a suite's own file, named 'file.py:function'."""
     file, function = name.split(":", 1)
     path = Path(suite_path, file)
     if not path.is_file():

@@ -23,7 +23,7 @@ from typing import Any
 
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
-from harness.sandbox import Call, CallResult, Limits, ready, run_calls, same
+from harness.sandbox import Call, CallResult, Limits, ready, run_calls, same, shown
 from harness.scorers.idioms import findings, without
 from harness.scorers.markdown import PYTHON_TAGS, after_thinking, fences
 
@@ -248,7 +248,7 @@ def _verdict(case: Case, result: CallResult) -> str:
 
 def short(value: Any, longest: int = 80) -> str:
     """A value on at most `longest` characters, whatever its size."""
-    text = repr(value[:longest]) if isinstance(value, str) else repr(value)
+    text = repr(value[:longest]) if isinstance(value, str) else shown(value)
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 

@@ -1,12 +1,19 @@
-"""Plausible wrong queries: one small change to a gold query at a time."""
+"""Answers whose worth is known: the gold query written otherwise, and with one small change that makes it wrong."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import sqlglot
 from sqlglot import exp
+
+from harness.data import Sample
+from harness.sandbox.query import run
+from harness.scorers.sql import compare, expectations
 
 SWAPS: dict[type, tuple[type, ...]] = {
     exp.GT: (exp.GTE, exp.LT),
@@ -21,6 +28,54 @@ SWAPS: dict[type, tuple[type, ...]] = {
     exp.And: (exp.Or,),
     exp.Or: (exp.And,),
 }
+
+
+KILLERS = 40
+"""Databases on which a change must show at least once to count as one: some change nothing that a question asks for."""
+
+
+def answers(sample: Sample) -> dict[str, list[str]]:
+    """Other spellings of the gold, and those mutants of it that differ from it on some database."""
+    schema = schemas()[str(sample.metadata["schema"])]
+    tree = sqlglot.parse_one(sample.target, dialect="sqlite")
+    plain = tree.sql(dialect="sqlite")
+    return {
+        "paraphrase": [
+            f"```sql\n{plain};\n```",
+            tree.sql(dialect="sqlite", pretty=True),
+            f"SQL: {plain}",
+            qualified(tree),
+        ],
+        "corrupted": [text for name, text in mutants(sample.target, schema).items() if differs(sample, schema, text)],
+    }
+
+
+@cache
+def schemas() -> dict[str, Any]:
+    """schemas.json."""
+    found: dict[str, Any] = json.loads(Path(__file__).with_name("schemas.json").read_text("utf-8"))
+    return found
+
+
+def qualified(tree: exp.Expression) -> str:
+    """The query with every column named by its table, where it reads one table only."""
+    copy = tree.copy()
+    tables = list(copy.find_all(exp.Table))
+    if len(tables) == 1 and not tables[0].alias:
+        for column in copy.find_all(exp.Column):
+            column.set("table", exp.to_identifier(tables[0].name))
+    return copy.sql(dialect="sqlite").replace("SELECT", "select")
+
+
+def differs(sample: Sample, schema: dict[str, Any], query: str) -> bool:
+    """Does the query give other rows than the gold on any of many databases?"""
+    return any(compare(one, run(one.database, query)) for one in many(sample.target, str(sample.metadata["schema"])))
+
+
+@cache
+def many(gold: str, name: str) -> Any:
+    """Many databases for a gold query, with what it gives on them."""
+    return expectations(schemas()[name], gold, KILLERS, gold)
 
 
 def mutants(gold: str, schema: dict[str, Any]) -> dict[str, str]:
