@@ -5,7 +5,7 @@ A suite may have a `certificate.py` with a function
     answers(sample) -> {"paraphrase": [right answers in other words], "corrupted": [answers with one defect each]}
 
 The primary scorer must give every target 1, at least 95 % of paraphrases 1, at least 97 % of corrupted answers less,
-and every answer that is none (empty, a refusal, an empty fence, the prompt itself, another sample's target) less.
+and every answer that is none (empty, a refusal, an empty fence, the prompt itself) less.
 What a scorer accepts wrongly moves every comparison; a report that shows no such figures says "score not validated".
 The result is kept as certificate.json in the suite's folder and holds for that digest of the suite alone.
 """
@@ -130,10 +130,7 @@ def _answers(suite: Suite, index: int, given: Answers | None) -> Iterator[tuple[
         for text in own.get(kind, ()):
             if text != sample.target:
                 yield kind, text
-    other = next(
-        (one.target for one in (*suite.test[index + 1 :], *suite.test[:index]) if one.target != sample.target), ""
-    )
-    for text in (*NON_ANSWERS.values(), text_of(suite, sample), other):
+    for text in (*NON_ANSWERS.values(), text_of(suite, sample)):
         if text.strip() != sample.target.strip():
             yield "non-answer", text
 
