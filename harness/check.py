@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -204,7 +204,10 @@ def size(suite: Suite) -> Iterator[tuple[str, str, str]]:
 
 
 def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
-    """Does the longest prompt of every arm fit its model's context? Only for models whose files are on this machine."""
+    """Does the longest prompt of every arm fit its model's context? Only for models whose files are on this machine.
+
+    An arm whose prompts do not fit cannot answer this suite, which is worth knowing; a law is broken if no arm can.
+    """
     findings = []
     retriever = retrieve.Retriever(suite.corpus) if suite.corpus else None
     for model in {arm.model: config.models[arm.model] for arm in config.arms.values()}.values():
@@ -226,7 +229,9 @@ def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
             tokens = len(prompt.encode(tokenizer, _messages(suite, arm, longest, retriever)))
             if tokens + suite.sampling.max_tokens > limit:
                 message = f"arm {arm.name}: {longest.id} needs {tokens} + {suite.sampling.max_tokens} tokens of {limit}"
-                findings.append(Finding(suite.name, "fail", "prompts fit the context", message))
+                findings.append(Finding(suite.name, "note", "prompts fit the context", message))
+    if len(findings) == len(config.arms) > 0:
+        return [replace(finding, level="fail") for finding in findings]
     return findings
 
 

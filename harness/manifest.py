@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import __version__
+from harness.certify import kept
 from harness.data import AdapterRef, Arm, Config, Suite
 from harness.engines import Engine
 from harness.errors import RunError
@@ -77,6 +78,7 @@ def suite_card(suite: Suite, limit: int | None = None) -> dict[str, Any]:
         "n_asked": len(suite.test[:limit]),
         "corpus": bool(suite.corpus),
         "sampling": asdict(suite.sampling),
+        "certificate": kept(suite),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -113,6 +114,20 @@ def say(verdict: Verdict) -> Said:
     )
 
 
+def validity(about: Mapping[str, Any]) -> str:
+    """What the suite's certificate says of its score; nothing for runs of older versions, which did not ask."""
+    if "certificate" not in about:
+        return ""
+    found = about["certificate"]
+    if not isinstance(found, Mapping) or not found.get("valid"):
+        return "; score not validated"
+    said = [
+        f"{found[kind]['held']:,} of {found[kind]['n']:,} {words}"
+        for kind, words in (("paraphrase", "paraphrased targets accepted"), ("corrupted", "corrupted ones refused"))
+    ]
+    return f"; score validated: {', '.join(said)}"
+
+
 def suite_view(
     table: Table,
     suite: str,
@@ -144,7 +159,7 @@ def suite_view(
         title=title,
         question=one_line(about.get("question") or "", 400),
         kind=KINDS.get(about.get("kind", ""), one_line(str(about.get("kind", "")))),
-        facts=f"{n:,} samples, scored by {scorer}, version {version}",
+        facts=f"{n:,} samples, scored by {scorer}, version {version}{validity(about)}",
         n=n,
         said=tuple(say(verdict) for verdict in verdicts),
         reference=one_line(held_to),

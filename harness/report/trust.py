@@ -32,6 +32,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _passages(table)
     yield from _no_corpus(table)
     yield from _chosen_on_test(table)
+    yield from _validated(table)
     yield from _decoding(table)
     yield from _machine(table)
 
@@ -132,6 +133,18 @@ def _chosen_on_test(table: Table) -> Iterator[Check]:
             "reference, not the candidate."
         )
         yield Check("mind", text)
+
+
+def _validated(table: Table) -> Iterator[Check]:
+    cards = {suite: table.suites[suite] for suite in suite_names(table) if "certificate" in table.suites[suite]}
+    bad = [one_line(suite) for suite, card in cards.items() if not (card["certificate"] or {}).get("valid")]
+    if bad:
+        text = (
+            f"{listing(bad)}: score not validated. `harness check SUITE --certify` tries the scorer on known answers."
+        )
+        yield Check("mind", text)
+    elif cards:
+        yield Check("ok", "Every score is validated: the scorers were tried on answers whose worth is known.")
 
 
 def _decoding(table: Table) -> Iterator[Check]:
