@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def from_file(name: str, suite_path: str, where: str) -> Callable[..., Any]:
     spec = importlib.util.spec_from_file_location(f"suite_scorer_{abs(hash(str(path)))}", path)
     assert spec is not None
     assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)  # dataclasses look for it there
     spec.loader.exec_module(module)
     if not hasattr(module, function):
         raise SuiteError(f"{where}: {path} has no function '{function}'.{did_you_mean(function, vars(module))}")

@@ -1,0 +1,588 @@
+"""Scores a clause summary: the house format, the facts of the clause, and nothing beyond the clause.
+
+The gold is metadata `facts`; the closed world is the passage of corpus.jsonl that metadata `passage` names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from harness.data import Completion, Sample, Score, Scorer
+from harness.scorers.text import visible
+
+LABELS = ("PARTIES", "MATTER", "TERMS", "MONEY", "DATES", "NOTICE")
+NONE = "none stated"
+MAX_WORDS = 40
+MAX_CHARACTERS = 8_000
+MODALS = ("must not", "must", "may")
+EITHER = "either party"
+
+_AMOUNT = r"(?:[A-Z]{3} \d{1,3}(?:,\d{3})*\.\d{2}|\d+(?:\.\d+)? percent)"
+_ITEM = re.compile(rf"(?:([a-z]+) pays|(cap|cover)) ({_AMOUNT})(?: per [a-z-]+(?: (?:per|and) [a-z-]+)?)?")
+_PARTIES = re.compile(r"([^(),;]+) \(([a-z]+)\), ([^(),;]+) \(([a-z]+)\)")
+_MATTER = re.compile(r"([^,;]{3,20}), ([^A-Z;]{2,60})")
+_PERIOD = re.compile(r"[1-9]\d* [a-z]+(?: [a-z]+)?")
+_PART = re.compile(r"(either party|[a-z]+) (must not|must|may) (\S.*)", re.IGNORECASE | re.DOTALL)
+_AGAIN = re.compile(r"(?:, and|,| and|, but| but) (?=(?:must not|must|may) )", re.IGNORECASE)
+_BOUND = re.compile(r"\b(?:not|no) (?:more|later|less|longer|sooner|earlier|above|below|over|under)\b")
+_DENIAL = re.compile(r"\b(?:not|never|no|nor|without|unless|except|excluding|neither|\w+n't)\b")
+
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+_MONTH = "|".join(_MONTHS)
+_DATES = (
+    re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})\b"),
+    re.compile(rf"\b(?P<d>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<m>{_MONTH}),? (?P<y>\d{{4}})\b"),
+    re.compile(rf"\b(?P<m>{_MONTH}) (?P<d>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<y>\d{{4}})\b"),
+    re.compile(r"\b(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./](?P<y>\d{4})\b"),
+)
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_CURRENCIES = {
+    "€": "EUR",
+    "eur": "EUR",
+    "euro": "EUR",
+    "euros": "EUR",
+    "£": "GBP",
+    "gbp": "GBP",
+    "pound": "GBP",
+    "pounds": "GBP",
+    "$": "USD",
+    "us$": "USD",
+    "usd": "USD",
+    "dollar": "USD",
+    "dollars": "USD",
+    "chf": "CHF",
+    "swiss francs": "CHF",
+    "francs": "CHF",
+}
+_SIGN = r"us\$|[€£$]|\b(?:eur|gbp|usd|chf)\b"
+_WORD = r"euros?|pounds?|dollars?|swiss francs|francs|eur|gbp|usd|chf"
+_MONEY = (
+    re.compile(rf"(?P<c>{_SIGN}) ?(?P<n>{_NUMBER})(?P<k> million)?"),
+    re.compile(rf"\b(?P<n>{_NUMBER})(?P<k> million)? ?(?P<c>{_WORD}|[€£$])(?!\w)"),
+)
+_PERCENT = re.compile(rf"\b({_NUMBER}) ?(?:percent\b|per cent\b|%)")
+_COUNT = re.compile(rf"(?<![\w.])({_NUMBER})(?: (working days?|[a-z]+))?")
+_TIME_UNITS = frozenset(("minute", "hour", "day", "week", "month", "quarter", "year", "working day"))
+_SMALL = [
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+]
+_TENS = {
+    word: 10 * i
+    for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
+}
+_SPELLED = re.compile(rf"\b(?:({'|'.join(_TENS)})(?:[- ]({'|'.join(_SMALL[1:10])}))?|({'|'.join(_SMALL)}))\b")
+_WEAK = frozenset(
+    [
+        "with",
+        "that",
+        "than",
+        "this",
+        "from",
+        "into",
+        "over",
+        "have",
+        "been",
+        "will",
+        "would",
+        "any",
+        "such",
+        "they",
+        "them",
+        "their",
+        "its",
+    ]
+)
+_NAME = re.compile(r"[^\W\d_][\w'-]*")
+
+
+class Figures(NamedTuple):
+    """What a text states in figures. money: (currency, amount); counts: (number, unit or "")."""
+
+    money: frozenset[tuple[str, float]]
+    percents: frozenset[float]
+    dates: frozenset[str]
+    counts: frozenset[tuple[float, str]]
+
+    def numbers(self) -> set[float]:
+        """Every number there is, whatever it counts."""
+        return {value for _, value in self.money} | set(self.percents) | {value for value, _ in self.counts}
+
+
+class Summary(NamedTuple):
+    """An answer that keeps the house format. Roles, modals and units are in small letters."""
+
+    parties: frozenset[tuple[str, str]]
+    number: str
+    heading: str
+    terms: tuple[tuple[str, str, str], ...]
+    money: tuple[str, ...]
+    dates: tuple[str, ...]
+    notice: tuple[str, ...]
+    terms_text: str
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def plain(text: str) -> str:
+    """Small letters, number words as digits, one space between words.
+
+    >>> plain("Thirty-five  days")
+    '35 days'
+    """
+    text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("per cent", "percent")
+    return " ".join(_SPELLED.sub(_digits, text).split())
+
+
+def _digits(match: re.Match[str]) -> str:
+    tens, unit, small = match.groups()
+    if small:
+        return str(_SMALL.index(small))
+    return str(_TENS[tens] + (_SMALL.index(unit) if unit else 0))
+
+
+def figures(text: str) -> Figures:
+    """The money, percentages, dates and counts of a text, however they are written.
+
+    >>> sorted(figures("EUR 1,200 within thirty (30) days, from 1 April 2027").dates)
+    ['2027-04-01']
+    """
+    text = plain(text)
+    dates: set[str] = set()
+    money: set[tuple[str, float]] = set()
+    percents: set[float] = set()
+    for pattern in _DATES:
+        text = pattern.sub(lambda match: _keep(dates, _iso(match)), text)
+    for pattern in _MONEY:
+        text = pattern.sub(lambda match: _keep(money, (_CURRENCIES[match["c"]], _value(match))), text)
+    text = _PERCENT.sub(lambda match: _keep(percents, float(match[1].replace(",", ""))), text)
+    text = re.sub(r"(\d+) \((\d+)\)", r"\1", text)
+    counts = {(float(n.replace(",", "")), singular(unit)) for n, unit in _COUNT.findall(text) if len(n) < 20}
+    return Figures(frozenset(money), frozenset(percents), frozenset(dates), frozenset(counts))
+
+
+def _keep(found: set[Any], value: Any) -> str:
+    found.add(value)
+    return " | "
+
+
+def _iso(match: re.Match[str]) -> str:
+    month = match["m"]
+    number = _MONTHS.index(month) + 1 if month in _MONTHS else int(month)
+    return f"{match['y']}-{number:02d}-{int(match['d']):02d}"
+
+
+def _value(match: re.Match[str]) -> float:
+    return float(match["n"].replace(",", "")) * (1e6 if match["k"] else 1)
+
+
+def singular(word: str) -> str:
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+
+
+def words(text: str) -> list[str]:
+    """Words and numbers of a text, for looking up phrases."""
+    return re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", plain(text.replace("%", " percent")).replace(",", ""))
+
+
+@lru_cache(maxsize=16_384)
+def _stem(word: str) -> str:
+    for ending in ("ing", "ed", "es", "s", "e", "y"):
+        if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def same_word(one: str, other: str) -> bool:
+    """Equal but for the ending: insure and insurance, day and days.
+
+    >>> same_word("deliver", "delivery"), same_word("30", "300")
+    (True, False)
+    """
+    if one == other:
+        return True
+    if not (one.isalpha() and other.isalpha()):
+        return False
+    short, long = sorted((_stem(one), _stem(other)), key=len)
+    longest = len(short) + (3 if len(short) == 4 else 5)
+    return short == long or (len(short) >= 4 and len(long) <= longest and long.startswith(short))
+
+
+def holds(text: Sequence[str], phrase: str) -> bool:
+    """Whether the words of a phrase stand in a text side by side."""
+    wanted = words(phrase)
+    size = len(wanted)
+    return any(all(map(same_word, wanted, text[i : i + size])) for i in range(len(text) - size + 1))
+
+
+# --- the house format ------------------------------------------------------------------------------------------------
+
+
+def parse(text: str) -> Summary | str:
+    """The summary that a text holds in the house format, or what is wrong with its form."""
+    if len(text) > MAX_CHARACTERS:
+        return f"{len(text)} characters are no summary"
+    lines = [" ".join(line.split()) for line in visible(text).splitlines() if line.strip()]
+    if not lines:
+        return "empty answer"
+    if len(lines) != len(LABELS):
+        return f"{len(lines)} lines, not {len(LABELS)}"
+    values = []
+    for label, line in zip(LABELS, lines, strict=True):
+        if not line.startswith(f"{label}: "):
+            return f"expected the line {label}, got '{line[:40]}'"
+        values.append(line.removeprefix(f"{label}: ").removesuffix("."))
+    return _summary(values)
+
+
+def _summary(values: Sequence[str]) -> Summary | str:
+    parties, matter = _PARTIES.fullmatch(values[0]), _MATTER.fullmatch(values[1])
+    if not parties:
+        return "PARTIES is not 'name (role), name (role)'"
+    if not matter:
+        return "MATTER is not 'number, heading in small letters'"
+    roles = (parties[2], parties[4])
+    terms = read_terms(values[2], roles)
+    if isinstance(terms, str):
+        return terms
+    money = _items(values[3])
+    for item in money:
+        found = _ITEM.fullmatch(item)
+        if not found or (found[1] and found[1] not in roles):
+            return f"MONEY: '{item[:40]}' is not in the house form"
+    dates = _items(values[4])
+    if not all(map(_is_date, dates)) or list(dates) != sorted(set(dates)):
+        return "DATES are not 2027-03-31, earliest first"
+    notice = _items(values[5])
+    if not all(map(_PERIOD.fullmatch, notice)):
+        return "NOTICE is not a number and a unit"
+    named = frozenset({(_name(parties[1]), parties[2]), (_name(parties[3]), parties[4])})
+    return Summary(named, _code(matter[1]), plain(matter[2]), terms, money, dates, notice, values[2])
+
+
+def read_terms(text: str, roles: Sequence[str]) -> tuple[tuple[str, str, str], ...] | str:
+    """(role, modal, what) per part of the TERMS line, or what is wrong with it."""
+    if len(text.split()) > MAX_WORDS:
+        return f"TERMS has {len(text.split())} words, more than {MAX_WORDS}"
+    found = []
+    for part in _items(text) or ("",):
+        match = _PART.fullmatch(part)
+        if not match or match[1].lower() not in (*roles, EITHER):
+            return f"TERMS: '{part[:40]}' does not begin with a role and must, must not or may"
+        first, *more = _AGAIN.split(match[3])
+        found.append((match[1].lower(), match[2].lower(), first))
+        for piece in more:
+            modal = next(modal for modal in MODALS if piece.lower().startswith(f"{modal} "))
+            found.append((match[1].lower(), modal, piece[len(modal) :].strip()))
+    return tuple(found)
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return () if value == NONE else tuple(item.strip() for item in value.split(";"))
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _name(text: str) -> str:
+    return plain(text.replace(".", "")).removeprefix("the ")
+
+
+def _code(text: str) -> str:
+    return "".join(re.findall(r"\w", text.casefold()))
+
+
+# --- the facts -------------------------------------------------------------------------------------------------------
+
+
+def wrong(summary: Summary, sample: Sample, passage: str) -> str:
+    """The first thing in a well-formed summary that is not so, or ""."""
+    facts = sample.metadata["facts"]
+    parties = frozenset((_name(name), role) for name, role in facts["parties"])
+    if summary.parties != parties:
+        return f"PARTIES are not {', '.join(f'{name} ({role})' for name, role in facts['parties'])}"
+    if summary.number != _code(facts["number"]):
+        return f"the contract is {facts['number']}"
+    if summary.heading != plain(facts["heading"]):
+        return f"the matter is {facts['heading']}"
+    if not any(_same_money(summary.money, money, passage) for money in facts["money"]):
+        return f"MONEY is not {'; '.join(facts['money'][0]) or NONE}"
+    if list(summary.dates) != facts["dates"]:
+        return f"DATES are not {'; '.join(facts['dates']) or NONE}"
+    if sorted(map(_loose, summary.notice)) != sorted(map(_loose, facts["notice"])):
+        return f"NOTICE is not {'; '.join(facts['notice']) or NONE}"
+    denials = _denials(sample)
+    problems = [_wrong_terms(summary.terms, variant, facts, denials, passage) for variant in facts["terms"]]
+    if all(problems):
+        return min(filter(None, problems), key=len) if len(problems) > 1 else problems[0]
+    return beyond(summary.terms_text, passage, facts)
+
+
+def _same_money(said: Sequence[str], gold: Sequence[str], passage: str) -> bool:
+    """Whether two MONEY lines agree. A unit that the gold leaves open may be named, unless it is a time."""
+    left = sorted(map(_loose, gold))
+    for item in sorted(map(_loose, said)):
+        bare, _, unit = item.partition(" per ")
+        if item in left:
+            left.remove(item)
+        elif bare in left and unit not in _TIME_UNITS and holds(words(passage), unit):
+            left.remove(bare)
+        else:
+            return False
+    return not left
+
+
+def _loose(item: str) -> str:
+    return " ".join(singular(word) for word in item.lower().replace(" and ", " per ").split())
+
+
+def _denials(sample: Sample) -> set[tuple[str, str]]:
+    """The parts (role, modal) that hold a denial in some right wording of TERMS."""
+    roles = [role for _, role in sample.metadata["facts"]["parties"]]
+    gold = next(line for line in sample.target.splitlines() if line.startswith("TERMS: "))
+    found: set[tuple[str, str]] = set()
+    for text in (gold.removeprefix("TERMS: "), *sample.metadata["facts"]["wordings"]):
+        terms = read_terms(text, roles)
+        if not isinstance(terms, str):
+            found |= {key for key, what in _by_role(terms, roles).items() if _denied("; ".join(what))}
+    return found
+
+
+def _by_role(parts: Iterable[tuple[str, str, Any]], roles: Sequence[str]) -> dict[tuple[str, str], list[Any]]:
+    """What is said per role and modal. "Either party may" is said of both."""
+    found: dict[tuple[str, str], list[Any]] = {}
+    for role, modal, what in parts:
+        for one in roles if role == EITHER else (role,):
+            found.setdefault((one, modal), []).append(what)
+    return found
+
+
+def _wrong_terms(
+    terms: Iterable[tuple[str, str, str]],
+    variant: Sequence[Sequence[Any]],
+    facts: Mapping[str, Any],
+    denials: set[tuple[str, str]],
+    passage: str,
+) -> str:
+    """What is missing or too much in TERMS, held to one gold version of it."""
+    roles = [role for _, role in facts["parties"]]
+    said = _by_role(terms, roles)
+    gold = _by_role(((role, modal, keys) for role, modal, keys in variant), roles)
+    extra = {who: keys for who, keys in _by_role(facts["optional"], roles).items() if who in said and who not in gold}
+    if not gold.keys() <= said.keys() or not said.keys() <= gold.keys() | extra.keys():
+        missing = [f"no '{' '.join(who)}'" for who in sorted(gold.keys() - said.keys())]
+        strange = [f"'{' '.join(who)}'?" for who in sorted(said.keys() - gold.keys() - extra.keys())]
+        return "TERMS: " + ", ".join(missing + strange)
+    for who, groups in gold.items():
+        text = "; ".join(said[who])
+        found = words(text)
+        for key in (key for keys in groups for key in keys):
+            if not any(holds(found, phrase) for phrase in key):
+                return f"TERMS: {' '.join(who)}: '{key[0]}' is missing"
+        if who not in denials and not _denied(text) <= _denied(passage):
+            return f"TERMS: {' '.join(who)}: a denial that the clause does not have"
+    for who, groups in extra.items():
+        found = words("; ".join(said[who]))
+        if not any(all(any(holds(found, phrase) for phrase in key) for key in keys) for keys in groups):
+            return f"TERMS: '{' '.join(who)}' what?"
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _denied(text: str) -> frozenset[str]:
+    """What a text denies: the stem of the first telling word after each denial."""
+    found = set()
+    pieces = _DENIAL.split(_BOUND.sub(" ", plain(text)))
+    for piece in pieces[1:]:
+        telling = [word for word in words(piece)[:6] if len(word) > 3 and word not in _WEAK]
+        found |= {_stem(word) for word in telling[:1]}
+    return frozenset(found)
+
+
+@lru_cache(maxsize=4096)
+def _world(passage: str) -> tuple[Figures, frozenset[str]]:
+    return figures(passage), frozenset(words(passage))
+
+
+def beyond(text: str, passage: str, facts: Mapping[str, Any]) -> str:
+    """The first number, amount, date or name that the passage does not hold, or ""."""
+    text = re.sub(re.escape(facts["number"]), " ", text, flags=re.IGNORECASE)
+    said, (world, known) = figures(text), _world(passage)
+    numbers = world.numbers() | {1.0}
+    units = {unit for _, unit in world.counts}
+    for money in said.money - world.money:
+        return f"an amount that the clause does not have: {money[0]} {money[1]:,.2f}"
+    for percent in said.percents - world.percents:
+        return f"a percentage that the clause does not have: {percent:g}"
+    for day in said.dates - world.dates:
+        return f"a date that the clause does not have: {day}"
+    for number, unit in said.counts - world.counts:
+        if number not in numbers or (unit in _TIME_UNITS and (unit in units or number != 1)):
+            return f"a number that the clause does not have: {number:g} {unit}".rstrip()
+    own = {
+        word for variant in facts["terms"] for _, _, keys in variant for key in keys for word in words(" ".join(key))
+    }
+    own |= {word for _, role in facts["parties"] for word in (role, "party", "either")} | set(words(facts["number"]))
+    for sentence in re.split(r"[.;:!?()\n]+\s*|^\s*[-*]\s*", text):
+        for name in _NAME.findall(sentence)[1:]:
+            if name[0].isupper() and not all(_known(word, known, own) for word in words(name)):
+                return f"a name that the clause does not have: {name}"
+    return ""
+
+
+def _known(word: str, known: Iterable[str], own: Iterable[str]) -> bool:
+    return (
+        word in known
+        or word in own
+        or word in _CURRENCIES
+        or word in _MONTHS
+        or any(same_word(word, other) for other in (*known, *own))
+    )
+
+
+# --- the scorers -----------------------------------------------------------------------------------------------------
+
+
+def summary(*, suite_path: str) -> Scorer:
+    """1 if the answer keeps the house format, states every fact of the clause rightly and nothing beyond it; else 0.
+
+    TERMS is free in wording: who is bound or entitled (role), must, must not or may, and the telling words of each
+    part have to be there, in any order, with other endings or one of the listed synonyms.
+    What is not covered: a wrong relation between right words ("return the deposit before the keys"), a further claim
+    made of plain words alone, and right synonyms that are not listed (they score 0).
+    """
+    passages = _passages(suite_path)
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        found = parse(completion.text)
+        if isinstance(found, str):
+            return Score(0.0, completion.text[:200], found)
+        why = wrong(found, sample, passages.get(str(sample.metadata["passage"]), ""))
+        return Score(float(not why), completion.text[:2_000], why)
+
+    return score
+
+
+def house_format(*, suite_path: str) -> Scorer:
+    """1 if the answer is six lines in the house format, whatever they state; else 0."""
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        found = parse(completion.text)
+        return Score(float(not isinstance(found, str)), completion.text[:200], found if isinstance(found, str) else "")
+
+    return score
+
+
+def facts(*, suite_path: str) -> Scorer:
+    """The share, 0..1, of the clause's facts that stand in the answer, in whatever format.
+
+    Facts: contract number, both names, matter, who must or may what, every telling phrase, amount, payer, date, notice.
+    What is not covered: whether a fact stands in its place, and whether a wrong one stands beside it.
+    """
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        if len(completion.text) > MAX_CHARACTERS:
+            return Score(0.0, "", f"{len(completion.text)} characters are no summary")
+        text = visible(completion.text)
+        counts = [_found(text, sample.metadata["facts"], terms) for terms in sample.metadata["facts"]["terms"]]
+        best = max(counts, key=lambda found: sum(found.values()) / len(found))
+        missing = [name for name, hit in best.items() if not hit]
+        value = 1 - len(missing) / len(best)
+        return Score(value, text[:200], f"missing: {', '.join(missing[:6])}" if missing else "")
+
+    return score
+
+
+def invented(*, suite_path: str) -> Scorer:
+    """1 if the answer states nothing in figures or names that the clause does not have; else 0.
+
+    An answer without a single fact of the clause gets 0: saying nothing is no merit.
+    What is not covered: claims in plain words.
+    """
+    passages = _passages(suite_path)
+    share = facts(suite_path=suite_path)
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        if share(sample, completion).value == 0:
+            return Score(0.0, completion.text[:200], "states no fact of the clause")
+        passage = passages.get(str(sample.metadata["passage"]), "")
+        lines = "\n".join(re.sub(r"^\s*[A-Z]+:", "", line) for line in visible(completion.text).splitlines())
+        why = beyond(lines.replace(NONE, ""), passage, sample.metadata["facts"])
+        return Score(float(not why), completion.text[:200], why)
+
+    return score
+
+
+def _found(text: str, gold: Mapping[str, Any], terms: Sequence[Sequence[Any]]) -> dict[str, bool]:
+    """Every fact of a clause, and whether a text states it."""
+    said, low, found = figures(text), plain(text), words(text)
+    hits = {"number": _code(gold["number"]) in _code(text), "matter": plain(gold["heading"]) in low}
+    for name, _ in gold["parties"]:
+        hits[name] = _name(name) in _name(text)
+    for role, modal, keys in terms:
+        other = {"must": "must|shall|has to|is to", "may": "may|can", "must not": "must not|may not|shall not|cannot"}
+        hits[f"{role} {modal}"] = bool(re.search(rf"\b{role} (?:{other[modal]})\b", low))
+        for key in keys:
+            hits[key[0]] = any(holds(found, phrase) for phrase in key)
+    for item in gold["money"][0]:
+        match = _ITEM.fullmatch(item)
+        assert match is not None
+        stated = figures(match[3])
+        hits[match[3]] = stated.money <= said.money and stated.percents <= said.percents
+        if match[1]:
+            hits[f"{match[1]} pays"] = f"{match[1]} pays" in low or f"{match[1]} must pay" in low
+    for day in gold["dates"]:
+        hits[day] = day in said.dates
+    for period in gold["notice"]:
+        hits[period] = figures(period).counts <= said.counts
+    return hits
+
+
+@lru_cache(maxsize=8)
+def _passages(suite_path: str) -> Mapping[str, str]:
+    """The clauses by id. The closed world of a sample is the clause it asks for."""
+    lines = Path(suite_path, "corpus.jsonl").read_text("utf-8").splitlines()
+    return {row["id"]: row["text"] for row in map(json.loads, lines)}

@@ -1,0 +1,309 @@
+"""contracts: what a summary has to hold, what it must not hold, and that the committed data are the generator's."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from harness import scorers
+from harness.data import Completion, Sample, Score, Scorer, Suite
+from harness.retrieve import Retriever
+from harness.suite import read_suite, shipped
+
+FOLDER = shipped() / "contracts"
+CLAUSE = (
+    "Contract KL-2207. Parties: Brackwater Estates Ltd (landlord) and Tilde Ceramics (tenant). Ending the lease "
+    "(clause 9). The Tenant may end the lease in writing with three months' notice, but not before 1 April 2028, and "
+    "then owes a lump sum of EUR 1,850. "
+    "The Landlord returns the deposit, up to EUR 4,000 a year, within thirty (30) days."
+)
+GOLD = """PARTIES: Brackwater Estates Ltd (landlord), Tilde Ceramics (tenant)
+MATTER: KL-2207, ending the lease
+TERMS: Tenant may end the lease in writing; Landlord must return the deposit within 30 days
+MONEY: tenant pays EUR 1,850.00; cap EUR 4,000.00 per year
+DATES: 2028-04-01
+NOTICE: 3 months"""
+FACTS = {
+    "number": "KL-2207",
+    "heading": "ending the lease",
+    "parties": [["Brackwater Estates Ltd", "landlord"], ["Tilde Ceramics", "tenant"]],
+    "terms": [
+        [
+            ["tenant", "may", [["end", "terminate"], ["writing", "written"]]],
+            ["landlord", "must", [["return", "refund"], ["deposit"], ["30 days"]]],
+        ]
+    ],
+    "money": [["tenant pays EUR 1,850.00", "cap EUR 4,000.00 per year"]],
+    "dates": ["2028-04-01"],
+    "notice": ["3 months"],
+    "optional": [["tenant", "must", [["pay", "owe"]]]],
+    "wordings": ["Tenant may terminate in writing; Landlord must refund the deposit within 30 days"],
+}
+SAMPLE = Sample("s", "How can KL-2207 be ended?", GOLD, metadata={"passage": "clause", "facts": FACTS})
+
+
+def changed(old: str, new: str) -> str:
+    assert old in GOLD
+    return GOLD.replace(old, new)
+
+
+TERMS = "Tenant may end the lease in writing; Landlord must return the deposit within 30 days"
+RIGHT = [
+    (GOLD, "word for word"),
+    (changed(TERMS, "Landlord must refund deposit in 30 days; Tenant may terminate by written letter"), "other words"),
+    (
+        changed(TERMS, "tenant may end it in writing; landlord must return the deposit within thirty days"),
+        "spelled out",
+    ),
+    (changed(TERMS, TERMS + "; Tenant must pay a lump sum"), "that the payer must pay may be said"),
+    (changed("writing; ", "writing, not before 2028-04-01; "), "a denial and a date of the clause"),
+    (
+        changed(
+            "tenant pays EUR 1,850.00; cap EUR 4,000.00 per year", "cap EUR 4,000.00 per year; tenant pays EUR 1,850.00"
+        ),
+        "the order of MONEY",
+    ),
+    (
+        changed(
+            "Brackwater Estates Ltd (landlord), Tilde Ceramics (tenant)",
+            "Tilde Ceramics (tenant), Brackwater Estates Ltd. (landlord)",
+        ),
+        "the order of the parties",
+    ),
+    (GOLD.replace("\n", ".\n\n") + ".", "full stops and blank lines"),
+    (f"```\n{GOLD}\n```", "a fence around the whole"),
+    (f"<think>Is it three months?</think>\n{GOLD}", "thinking is not the answer"),
+    (changed("NOTICE: 3 months", "NOTICE:   3  months"), "spaces"),
+]
+WRONG = [
+    ("", "nothing said"),
+    ("   \n\t\n", "white space"),
+    ("```\n```", "an empty fence"),
+    ("I'm sorry, but I cannot help with that.", "a refusal"),
+    ("I do not know.", "not knowing"),
+    (CLAUSE, "the clause recited"),
+    ("PARTIES:\nMATTER:\nTERMS:\nMONEY:\nDATES:\nNOTICE:", "an empty form"),
+    (f"<think>{GOLD}</think>", "only thinking"),
+    (f"<think>{GOLD}", "thinking that never ends"),
+    (f"{GOLD}\n{GOLD}", "two answers"),
+    (f"Here is the summary:\n{GOLD}", "a preamble"),
+    (f"{GOLD}\nREMARKS: none stated", "a seventh line"),
+    (changed("\nNOTICE: 3 months", ""), "a line is missing"),
+    (changed("DATES: 2028-04-01\nNOTICE: 3 months", "NOTICE: 3 months\nDATES: 2028-04-01"), "wrong order"),
+    (changed("PARTIES:", "**PARTIES:**"), "bold labels"),
+    (changed("PARTIES:", "PARTEIEN:"), "a label of another language"),
+    (changed("1,850.00", "1,580.00"), "another amount"),
+    (changed("EUR 1,850.00", "EUR 1850"), "an amount not in the house form"),
+    (changed("EUR 1,850.00", "GBP 1,850.00"), "another currency"),
+    (changed("tenant pays", "landlord pays"), "the other side pays"),
+    (changed(" per year", " per month"), "another unit of money"),
+    (changed("EUR 1,850.00;", "EUR 1,850.00 per year;"), "a unit that the amount does not have"),
+    (changed("; cap EUR 4,000.00 per year", ""), "the cap is missing"),
+    (changed("cap EUR", "cover EUR"), "a cap is no cover"),
+    (changed("Tilde Ceramics", "Tilde Motors"), "another party"),
+    (changed("Ltd (landlord), Tilde Ceramics (tenant)", "Ltd (tenant), Tilde Ceramics (landlord)"), "roles exchanged"),
+    (changed("KL-2207", "KL-2270"), "another contract"),
+    (changed(", ending the lease", ", deposit"), "another matter"),
+    (changed("2028-04-01", "2028-04-02"), "another day"),
+    (changed("2028-04-01", "1 April 2028"), "a date not in the house form"),
+    (changed("2028-04-01", "2028-04-31"), "no day of the calendar"),
+    (changed("2028-04-01", "2028-04-01; 2029-04-01"), "an invented date"),
+    (changed("2028-04-01", "none stated"), "none stated where something is"),
+    (changed("3 months", "3 weeks"), "another unit of notice"),
+    (changed("per year", "per year per tenant"), "a second unit of money"),
+    (changed("3 months", "none stated"), "notice left out"),
+    (changed("30 days", "30 weeks"), "another unit in TERMS"),
+    (changed("Tenant may", "Landlord may"), "the right is the other side's"),
+    (changed("Tenant may", "Tenant must"), "a duty for a right"),
+    (changed("Landlord must", "Landlord must not"), "the duty denied"),
+    (
+        changed("may end the lease in writing", "may not only end the lease but sublet in writing"),
+        "a denial of one's own",
+    ),
+    (changed(" in writing", ""), "a telling word left out"),
+    (changed(TERMS, TERMS + "; Landlord may sell the house"), "a right that nobody has"),
+    (changed("in writing", "in writing within 14 days"), "an invented time limit"),
+    (changed("in writing", "in writing to Marlow Partners"), "an invented name"),
+    (changed("in writing", "in writing for EUR 75"), "an invented amount"),
+    (changed("30 days", "30 days " + "without any delay at all " * 8), "too many words"),
+    (changed(TERMS, "The lease can be ended in writing; the deposit is returned within 30 days"), "nobody is named"),
+    (changed("; Landlord must return the deposit within 30 days", ""), "half of the terms"),
+]
+
+
+@pytest.fixture(scope="module")
+def suite() -> Suite:
+    return read_suite(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scorer]:
+    """The scorers over a corpus of one clause."""
+    folder = tmp_path_factory.mktemp("contracts")
+    (folder / "corpus.jsonl").write_text(json.dumps({"id": "clause", "text": CLAUSE}) + "\n", "utf-8")
+    module = loaded("scorer")
+    names = {"summary": "summary", "format": "house_format", "facts": "facts", "invented": "invented"}
+    return {name: getattr(module, function)(suite_path=str(folder)) for name, function in names.items()}
+
+
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"contracts_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def judged(scorer: Scorer, text: str, sample: Sample = SAMPLE) -> Score:
+    return scorer(sample, Completion(text))
+
+
+@pytest.mark.parametrize(("text", "why"), RIGHT)
+def test_right_summary_scores_one(text: str, why: str, made_up: dict[str, Scorer]) -> None:
+    score = judged(made_up["summary"], text)
+    assert score.value == 1, f"{why}: {score.explanation}"
+
+
+@pytest.mark.parametrize(("text", "why"), WRONG)
+def test_wrong_summary_scores_zero_and_says_why_in_a_line(text: str, why: str, made_up: dict[str, Scorer]) -> None:
+    score = judged(made_up["summary"], text)
+    assert score.value == 0, why
+    assert score.explanation
+    assert "\n" not in score.explanation
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "facts", "invented"),
+    [
+        (GOLD, 1, 1, 1),
+        ("", 0, 0, 0),
+        ("I'm sorry, but I cannot help with that.", 0, 0, 0),
+        (changed("1,850.00", "9,850.00"), 1, 12 / 13, 0),
+        (changed("2028-04-01", "none stated"), 1, 12 / 13, 1),
+        (CLAUSE.replace("Contract", "Contract number"), 0, None, 1),
+        (GOLD.replace("PARTIES: ", ""), 0, 1, 1),
+        (f"Sure! {GOLD}", 0, 1, 1),
+    ],
+)
+def test_the_other_columns(
+    text: str, form: float, facts: float | None, invented: float, made_up: dict[str, Scorer]
+) -> None:
+    assert judged(made_up["format"], text).value == form
+    assert judged(made_up["invented"], text).value == invented
+    value = judged(made_up["facts"], text).value
+    assert value == pytest.approx(facts, abs=0.03) if facts is not None else 0.5 < value < 1
+
+
+HOSTILE = [
+    "x" * 1_000_000,
+    GOLD * 5_000,
+    "PARTIES: " + "(" * 100_000,
+    "\x00\x1b[31m\ud800" + GOLD[:40],
+    "9" * 50_000,
+    changed("3 months", "9" * 400 + " months"),
+    changed("1,850.00", "1" * 300 + ".00"),
+    changed("30 days", "٣٠ days, ³ months, ½ year"),
+    changed("30 days", "1.5.2.3 days 0,0,0 €€ $1 million 99/99/9999 45 april 2027"),
+    "<think>" * 10_000,
+    changed("2028-04-01", "; ;;"),
+    "契約の要約です。\n" * 6,
+    "{}[]%s%d{input}\\" * 50,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_a_defined_zero(text: str, made_up: dict[str, Scorer]) -> None:
+    for name, scorer in made_up.items():
+        score = judged(scorer, text)
+        assert 0 <= score.value <= 1
+        assert name != "summary" or (score.value == 0 and score.explanation)
+
+
+def test_a_score_takes_milliseconds(suite: Suite) -> None:
+    scorer = scorers.load(suite.scorers[0], suite.path)
+    start = time.process_time()
+    for sample in suite.test:
+        judged(scorer, sample.target, sample)
+    assert (time.process_time() - start) / len(suite.test) < 0.02
+
+
+def certified(suite: Suite) -> Iterator[tuple[Sample, str, str]]:
+    answers = loaded("certificate").answers
+    for sample in suite.test[::4]:
+        for kind, texts in answers(sample).items():
+            for text in texts:
+                yield sample, kind, text
+
+
+def test_certificate_holds(suite: Suite) -> None:
+    scorer = scorers.load(suite.scorers[0], suite.path)
+    values: dict[str, list[float]] = {"paraphrase": [], "corrupted": []}
+    for sample, kind, text in certified(suite):
+        values[kind].append(judged(scorer, text, sample).value)
+    assert sum(values["paraphrase"]) >= 0.95 * len(values["paraphrase"])
+    assert max(values["corrupted"]) < 1
+
+
+def test_every_kind_of_defect_is_found_out(suite: Suite) -> None:
+    certificate = loaded("certificate")
+    scorer = scorers.load(suite.scorers[0], suite.path)
+    for make in certificate.DEFECTS:
+        tried = 0
+        for sample in suite.test[::4]:
+            lines = dict(line.split(": ", 1) for line in sample.target.splitlines())
+            text = make(lines, sample.metadata["facts"], random.Random(sample.id))
+            if text and text != sample.target:
+                tried += 1
+                assert judged(scorer, text, sample).value == 0, f"{make.__name__}: {sample.id}"
+        assert tried >= 5, make.__name__
+
+
+def test_certificate_gives_each_sample_enough_answers(suite: Suite) -> None:
+    answers = loaded("certificate").answers
+    for sample in suite.test:
+        made = answers(sample)
+        assert made == answers(sample)
+        assert 2 <= len(made["paraphrase"]) <= 3
+        assert 4 <= len(made["corrupted"]) <= 10
+        assert sample.target not in (*made["paraphrase"], *made["corrupted"])
+
+
+def test_generator_reproduces_the_committed_files(tmp_path: Path) -> None:
+    loaded("generate").write(tmp_path)
+    written = sorted(path.name for path in tmp_path.iterdir())
+    assert written == sorted(path.name for path in FOLDER.glob("*.jsonl"))
+    for file in written:
+        assert (tmp_path / file).read_bytes() == (FOLDER / file).read_bytes(), file
+
+
+def test_splits_share_no_contract_no_party_and_no_clause_wording(suite: Suite) -> None:
+    seen: dict[str, set[str]] = {}
+    for split in ("test", "dev", "train", "shots"):
+        found = {str(sample.metadata["facts"]["number"]) for sample in getattr(suite, split)}
+        for sample in getattr(suite, split):
+            found |= {name for name, _ in sample.metadata["facts"]["parties"]}
+        for other, names in seen.items():
+            assert not found & names, (split, other)
+        seen[split] = found
+
+
+def test_facts_are_in_the_clause_and_the_clause_can_be_found(suite: Suite) -> None:
+    passages = {passage.id: passage.text for passage in suite.corpus}
+    module = loaded("scorer")
+    for sample in (*suite.test, *suite.dev, *suite.train, *suite.shots):
+        facts, passage = sample.metadata["facts"], passages[str(sample.metadata["passage"])]
+        assert facts["number"] in passage
+        assert all(name in passage for name, _ in facts["parties"])
+        assert facts["heading"] in passage.lower()
+        assert set(facts["dates"]) == module.figures(passage).dates, sample.id
+    retriever = Retriever(suite.corpus)
+    found = [sample.metadata["passage"] in {p.id for p in retriever.top(str(sample.input), 4)} for sample in suite.test]
+    assert sum(found) / len(found) >= 0.9
