@@ -1,0 +1,480 @@
+"""Chains of instructions: one small check per kind of instruction, and one for the answer itself.
+
+A sample's metadata holds `checks`, a list of {"kind": ..., arguments}, and the answer: `facts` (each a list of
+wordings, one of which must be there), `rivals` (wrong answers), `also` (further numbers that may be named) and
+`negative` (the question itself denies, so a denial beside the fact is no fault).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from harness.data import Completion, Sample, Score, Scorer
+from harness.scorers.text import words
+
+Check = Mapping[str, Any]
+
+MAX_RAW = 200_000
+MAX_CHARACTERS = 1_500
+LENGTHS = {"words_exact", "words_most", "words_between", "sentences", "characters_most", "line_words"}
+LENGTHS |= {"bullets", "numbered", "lines", "separated"}
+_THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BULLET = re.compile(r"[-*•]\s+\S")
+_NUMBER_LABEL = re.compile(r"\A(\d+)[.)]\s+")
+_LABEL = re.compile(r"\A(?:[-*•]|\d+[.)])\s+")
+_WORD = re.compile(r"[^\s—]+")
+_PLAIN = re.compile(r"[^\W_]+(?:['’.,:-][^\W_]+)*")
+_ABBREVIATION = re.compile(r"(?:\A|[\s(])(?i:dr|mr|mrs|ms|st|approx|e\.g|i\.e)\.\Z|(?:\A|[^\d\s]\s)[A-Z]\.\Z")
+_NUMERO = re.compile(r"(?i)\bno\.\Z")
+_CLOCK = re.compile(r"\b[ap]\.m\.\Z", re.IGNORECASE)
+_STOP = re.compile(r"[.!?…]+[\"'”’)\]*]*(?=\s|\Z)")
+_NEGATION = re.compile(r"\A(?:not|never|nor|neither|cannot|\w+n't)\Z")
+_BOUND = frozenset(["but", "later", "earlier", "before", "until", "after", "more", "less", "only", "just", "least"])
+_HEDGE = re.compile(r"\b(?:or|maybe|perhaps|possibly|alternatively|unless)\b", re.IGNORECASE)
+_QUOTES = '"“”„«»'
+
+
+def all_obeyed(*, suite_path: str) -> Scorer:
+    """1 if every instruction holds, to the letter, and the answer is right; else 0.
+
+    Thinking text and white space around the answer do not count; everything else does: talk before the answer, bold
+    type, a code fence. How words, lines and sentences are counted: see `word_list`, `line_list` and `sentence_list`.
+    What is not covered: whether the wording is natural or grammatical, and a sentence that holds the right fact and
+    says something wrong about it in words that no list of rivals foresees.
+    """
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        text = spoken(completion.text)
+        broken = faults(sample, text)
+        return Score(float(not broken), text[:MAX_CHARACTERS], "; ".join(broken))
+
+    return score
+
+
+def share_obeyed(*, suite_path: str) -> Scorer:
+    """The share of the instructions that hold, the right answer counted as one more; 0 for an empty answer.
+
+    What is not covered: instructions that any text obeys by accident ("no commas") count like the hard ones.
+    """
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        text = spoken(completion.text)
+        parts = len(sample.metadata["checks"]) + 1
+        broken = faults(sample, text)
+        empty = len(text) > MAX_CHARACTERS or not word_list(text)
+        value = 0.0 if empty else 1 - len(broken) / parts
+        return Score(value, text[:MAX_CHARACTERS], "; ".join(broken))
+
+    return score
+
+
+def loose(*, suite_path: str) -> Scorer:
+    """1 if some reading of the text obeys everything: without a first line, a last line, markdown marks or a fence.
+
+    One reading has to obey all instructions, where the loose score of IFEval lets each instruction choose its own.
+    """
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        text = spoken(completion.text)
+        broken = faults(sample, text)
+        if broken and text and len(text) <= MAX_CHARACTERS:
+            hit = next((reading for reading in dict.fromkeys(readings(text)) if not faults(sample, reading)), None)
+            if hit is not None:
+                return Score(1.0, hit, "")
+        return Score(float(not broken), text[:MAX_CHARACTERS], "; ".join(broken))
+
+    return score
+
+
+def brevity(*, suite_path: str) -> Scorer:
+    """1 if the text keeps to the length that was asked for, in words, sentences, lines or characters, and is right."""
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        text = spoken(completion.text)
+        broken = faults(sample, text, only=LENGTHS)
+        return Score(float(not broken), text[:MAX_CHARACTERS], "; ".join(broken))
+
+    return score
+
+
+def spoken(text: str) -> str:
+    """The text as it counts: without thinking text, control codes and white space around it."""
+    if len(text) > MAX_RAW:
+        return text[: MAX_CHARACTERS + 1]
+    return _CONTROL.sub("", _THINKING.sub("", text).replace("\r\n", "\n")).strip()
+
+
+def faults(sample: Sample, text: str, only: Collection[str] | None = None) -> list[str]:
+    """What is wrong with a text, a phrase for each instruction it breaks; [] if nothing is."""
+    if not text:
+        return ["empty answer"]
+    if len(text) > MAX_CHARACTERS:
+        return [f"over {MAX_CHARACTERS} characters"]
+    checks = [check for check in sample.metadata["checks"] if only is None or check["kind"] in only]
+    found = [KINDS[check["kind"]](text, check) for check in checks]
+    return [fault for fault in (*found, wrong_answer(sample, text)) if fault]
+
+
+def readings(text: str) -> Iterator[str]:
+    """The text without a first line, a last line, or both, each also without fences and markdown marks."""
+    unfenced = "\n".join(line for line in text.split("\n") if not line.strip().startswith("```")).strip()
+    for whole in dict.fromkeys((text, unfenced)):
+        rows = whole.split("\n")
+        for part in (rows, rows[1:], rows[:-1], rows[1:-1]):
+            plain = "\n".join(part).strip()
+            yield plain
+            yield re.sub(r"\*\*|__|`", "", plain).strip()
+            yield re.sub(r"[*_`#]+", "", plain).strip().strip(_QUOTES)
+
+
+# --- the answer -------------------------------------------------------------------------------------------------------
+
+
+def wrong_answer(sample: Sample, text: str) -> str:
+    """Why the text does not give the answer, or "". Spelling of numbers, case, articles and plurals do not matter."""
+    facts = [[tokens(wording) for wording in fact] for fact in sample.metadata["facts"]]
+    said = tuple(words(text))
+    for fact, wordings in zip(sample.metadata["facts"], facts, strict=True):
+        places = [place for wording in wordings for place in _places(wording, said)]
+        if not places:
+            return f"the answer lacks '{fact[0]}'"
+        if not sample.metadata.get("negative") and any(_denies(said[max(0, at - 3) : at]) for at in places):
+            return f"the answer denies '{fact[0]}'"
+    for piece in sentence_list(text):
+        held = tuple(words(piece))
+        risky = sample.metadata["task"] == "list" or _HEDGE.search(piece) or _holds_any(facts, held)
+        for rival in sample.metadata["rivals"]:
+            if risky and _places(tokens(rival), held):
+                return f"the answer names '{rival}' too"
+    return _strange_number(sample, text, facts)
+
+
+@lru_cache(4096)
+def tokens(text: str) -> tuple[str, ...]:
+    """Words and numbers in one spelling, of what comes again and again: facts, rivals, prompts."""
+    return tuple(words(text))
+
+
+def _denies(before: Sequence[str]) -> bool:
+    """Whether a fact is denied by the words before it: "not at 9:00", yet "not later than 9:00" is no denial."""
+    at = next((i for i in range(len(before) - 1, -1, -1) if _NEGATION.match(before[i])), -1)
+    return at >= 0 and not _BOUND & set(before[at:])
+
+
+def _holds_any(facts: Sequence[Sequence[tuple[str, ...]]], said: tuple[str, ...]) -> bool:
+    return any(_places(wording, said) for fact in facts for wording in fact)
+
+
+def _strange_number(sample: Sample, text: str, facts: Sequence[Sequence[tuple[str, ...]]]) -> str:
+    """A number that is neither asked for nor in the prompt; number words up to twenty are not counted."""
+    text = "\n".join(_LABEL.sub("", line) for line in line_list(text))
+    known = {word for fact in facts for wording in fact for word in wording}
+    known |= {word for other in sample.metadata.get("also", ()) for word in tokens(str(other))}
+    known |= set(tokens(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"]))
+    digits = set(re.findall(r"\d+", text))
+    for word in words(text):
+        small = word.isdigit() and len(word) < 3 and int(word) <= 20 and word not in digits
+        if word[0].isdigit() and word not in known and not small:
+            return f"the number {word[:20]} comes from nowhere"
+    return ""
+
+
+def _places(part: tuple[str, ...], whole: tuple[str, ...]) -> list[int]:
+    """Where a run of words begins in another."""
+    return [i for i in range(len(whole) - len(part) + 1) if whole[i : i + len(part)] == part]
+
+
+# --- how things are counted -------------------------------------------------------------------------------------------
+
+
+def line_list(text: str) -> list[str]:
+    """The lines that are not blank."""
+    return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def word_list(text: str) -> list[str]:
+    """What stands between white space (or a long dash) and holds a letter or a digit. Bullets and "1." are no words.
+
+    >>> word_list("1. Well-made tea, at 9:30 (or so) - yes")
+    ['Well-made', 'tea,', 'at', '9:30', '(or', 'so)', 'yes']
+    """
+    pieces = [piece for line in line_list(text) for piece in _WORD.findall(_LABEL.sub("", line))]
+    return [piece for piece in pieces if any(letter.isalnum() for letter in piece)]
+
+
+def plain_words(text: str) -> list[str]:
+    """Words in lower case, without the punctuation around them."""
+    found = []
+    for word in word_list(text):
+        match = _PLAIN.search(word)
+        found.append((match.group() if match else word).casefold().replace("’", "'"))
+    return found
+
+
+def sentence_list(text: str) -> list[str]:
+    """Sentences: up to . ! ? before white space, or the end of a line. Dr., No., initials and a.m. do not end one.
+
+    >>> sentence_list("Dr. Lind pays 4.50 at 9 a.m. sharp. Does she?")
+    ['Dr. Lind pays 4.50 at 9 a.m. sharp.', 'Does she?']
+    """
+    found = []
+    for line in line_list(text):
+        line, start = _LABEL.sub("", line), 0
+        for match in _STOP.finditer(line):
+            before, after = line[start : match.end()], line[match.end() :].lstrip()
+            clock = _CLOCK.search(before)
+            short = not after[:1].isupper() if clock else _ABBREVIATION.search(before[-12:])
+            if after and match.group() == "." and (short or (after[0].isdigit() and _NUMERO.search(before[-5:]))):
+                continue
+            found.append(before.strip())
+            start = match.end()
+        found.append(line[start:].strip())
+    return [sentence for sentence in found if any(letter.isalnum() for letter in sentence)]
+
+
+def item_list(text: str, check: Check) -> list[str]:
+    """The items of a list: its lines, or what stands between the marks; a heading and a closing line are left out."""
+    lines = line_list(text)
+    lines = lines[int(check.get("above", 0)) : len(lines) - int(check.get("below", 0))]
+    mark = check.get("mark")
+    if not mark:
+        return [_LABEL.sub("", line) for line in lines]
+    return [piece.strip() for piece in " ".join(lines).split(mark)]
+
+
+# --- one function per kind of instruction: why the text breaks it, or "" ----------------------------------------------
+
+
+def _words_exact(text: str, check: Check) -> str:
+    count = len(word_list(text))
+    return "" if count == check["count"] else f"{count} words, not {check['count']}"
+
+
+def _words_most(text: str, check: Check) -> str:
+    count = len(word_list(text))
+    return "" if count <= check["most"] else f"{count} words, more than {check['most']}"
+
+
+def _words_between(text: str, check: Check) -> str:
+    count = len(word_list(text))
+    inside = check["least"] <= count <= check["most"]
+    return "" if inside else f"{count} words, not {check['least']} to {check['most']}"
+
+
+def _sentences(text: str, check: Check) -> str:
+    count = len(sentence_list(text))
+    return "" if count == check["count"] else f"{count} sentences, not {check['count']}"
+
+
+def _characters_most(text: str, check: Check) -> str:
+    return "" if len(text) <= check["most"] else f"{len(text)} characters, more than {check['most']}"
+
+
+def _bullets(text: str, check: Check) -> str:
+    lines = line_list(text)
+    marked = [line for line in lines if _BULLET.match(line) and line.startswith(check.get("mark", ("-", "*", "•")))]
+    if len(marked) != check["count"]:
+        return f"{len(marked)} bullets, not {check['count']}"
+    others = len(lines) - len(marked)
+    return "" if others == check.get("others", 0) else f"{others} lines beside the bullets"
+
+
+def _numbered(text: str, check: Check) -> str:
+    lines = line_list(text)
+    labels = [match.group(1) for line in lines if (match := _NUMBER_LABEL.match(line))]
+    if labels != [str(i) for i in range(1, check["count"] + 1)]:
+        return f"the lines are not numbered 1 to {check['count']}"
+    others = len(lines) - len(labels)
+    return "" if others == check.get("others", 0) else f"{others} lines beside the numbered ones"
+
+
+def _lines(text: str, check: Check) -> str:
+    count = len(line_list(text))
+    return "" if count == check["count"] else f"{count} lines, not {check['count']}"
+
+
+def _line_words(text: str, check: Check) -> str:
+    longest = max(len(word_list(line)) for line in line_list(text))
+    return "" if longest <= check["most"] else f"a line of {longest} words, more than {check['most']}"
+
+
+def _separated(text: str, check: Check) -> str:
+    parts = item_list(text, check)
+    if len(parts) != check["count"] or not all(map(word_list, parts)):
+        return f"not {check['count']} parts with '{check['mark']}' between them"
+    return "" if len(line_list(text)) == 1 + check.get("above", 0) + check.get("below", 0) else "not on one line"
+
+
+def _one_paragraph(text: str, check: Check) -> str:
+    return "" if "\n" not in text else "more than one line"
+
+
+def _alphabetical(text: str, check: Check) -> str:
+    items = [" ".join(plain_words(item)) for item in item_list(text, check)]
+    bare = [re.sub(r"\A(?:a|an|the) ", "", item) for item in items]
+    in_order = items == sorted(items) or bare == sorted(bare)
+    return "" if in_order and len(items) > 1 else "not in alphabetical order"
+
+
+def _heading(text: str, check: Check) -> str:
+    lines = line_list(text)
+    first = re.sub(r"\A#{1,6}\s+", "", lines[0])
+    first = first[2:-2] if re.fullmatch(r"\*\*[^*]+\*\*", first) else first
+    same = first.removesuffix(":").casefold() == check["text"].casefold()
+    return "" if same and len(lines) > 1 else f"the heading is not '{check['text']}'"
+
+
+def _sign_off(text: str, check: Check) -> str:
+    lines = line_list(text)
+    same = lines[-1].rstrip(".").casefold() == check["text"].casefold()
+    return "" if same and len(lines) > 1 else f"the last line is not '{check['text']}'"
+
+
+def _lower(text: str, check: Check) -> str:
+    return "" if text == text.lower() else "capital letters"
+
+
+def _upper(text: str, check: Check) -> str:
+    return "" if text == text.upper() else "small letters"
+
+
+def _title(text: str, check: Check) -> str:
+    small = next((word for word in plain_words_as_written(text) if word[0].islower()), "")
+    return f"'{small[:30]}' has no capital" if small else ""
+
+
+def plain_words_as_written(text: str) -> list[str]:
+    """Words without the punctuation around them, in their own case."""
+    return [match.group() for word in word_list(text) if (match := _PLAIN.search(word))]
+
+
+def _no_commas(text: str, check: Check) -> str:
+    return "a comma" if "," in text else ""
+
+
+def _no_digits(text: str, check: Check) -> str:
+    return "a digit" if any(letter.isdigit() for letter in text) else ""
+
+
+def _no_letter(text: str, check: Check) -> str:
+    return f"the letter {check['letter']}" if check["letter"] in text.casefold() else ""
+
+
+def _no_repeats(text: str, check: Check) -> str:
+    word, count = Counter(plain_words(text)).most_common(1)[0] if word_list(text) else ("", 1)
+    return f"'{word[:30]}' comes {count} times" if count > 1 else ""
+
+
+def _longest_word(text: str, check: Check) -> str:
+    over = [word for word in plain_words(text) if sum(map(str.isalpha, word)) > check["most"]]
+    return f"'{over[0][:30]}' has more than {check['most']} letters" if over else ""
+
+
+def _start(text: str, check: Check) -> str:
+    said = text.casefold()
+    word = check["word"].casefold()
+    whole = said.startswith(word) and not said[len(word) : len(word) + 1].isalnum()
+    return "" if whole else f"it does not start with '{check['word']}'"
+
+
+def _end(text: str, check: Check) -> str:
+    said = text.casefold().rstrip(".!?")
+    word = check["word"].casefold()
+    whole = said.endswith(word) and not said[: len(said) - len(word)][-1:].isalnum()
+    return "" if whole else f"it does not end with '{check['word']}'"
+
+
+def _question_end(text: str, check: Check) -> str:
+    return "" if text.endswith("?") else "no question mark at the end"
+
+
+def _no_final_stop(text: str, check: Check) -> str:
+    return "a full stop at the end" if text.endswith((".", "…")) else ""
+
+
+def _include(text: str, check: Check) -> str:
+    said = plain_words(text)
+    missing = [word for word in check["words"] if word.casefold() not in said]
+    return f"'{missing[0]}' is missing" if missing else ""
+
+
+def _avoid(text: str, check: Check) -> str:
+    said = plain_words(text)
+    there = [word for word in check["words"] if word.casefold() in said]
+    return f"'{there[0]}' was to be avoided" if there else ""
+
+
+def _once(text: str, check: Check) -> str:
+    count = plain_words(text).count(check["word"].casefold())
+    return "" if count == 1 else f"'{check['word']}' comes {count} times, not once"
+
+
+def _number_first(text: str, check: Check) -> str:
+    wanted, said = list(tokens(check["number"])), words(text)
+    begins = text[0].isdigit() or text[0] in "€$£" or said[:1] == wanted[:1]
+    return "" if begins and said[: len(wanted)] == wanted else f"it does not begin with {check['number']}"
+
+
+def _quoted(text: str, check: Check) -> str:
+    name = re.escape(check["text"])
+    everywhere = re.findall(rf"(?<!\w){name}(?!\w)", text, re.IGNORECASE)
+    quoted = re.findall(rf"[{_QUOTES}]{name}[.,]?[{_QUOTES}]", text, re.IGNORECASE)
+    return "" if quoted and len(quoted) == len(everywhere) else "the name is not in double quotation marks"
+
+
+def _bold(text: str, check: Check) -> str:
+    return "" if _marked(re.findall(r"\*\*([^*\n]+)\*\*", text), check) else "what was asked for is not in bold"
+
+
+def _brackets(text: str, check: Check) -> str:
+    return "" if _marked(re.findall(r"\(([^()\n]+)\)", text), check) else "what was asked for is not in brackets"
+
+
+def _marked(spans: Sequence[str], check: Check) -> bool:
+    """One marked span, which holds the fact and at most two words more."""
+    if len(spans) != 1:
+        return False
+    held = tokens(spans[0])
+    return any(_places(tokens(fact), held) and len(held) <= len(tokens(fact)) + 2 for fact in check["any"])
+
+
+KINDS: dict[str, Callable[[str, Check], str]] = {
+    "words_exact": _words_exact,
+    "words_most": _words_most,
+    "words_between": _words_between,
+    "sentences": _sentences,
+    "characters_most": _characters_most,
+    "bullets": _bullets,
+    "numbered": _numbered,
+    "lines": _lines,
+    "line_words": _line_words,
+    "separated": _separated,
+    "one_paragraph": _one_paragraph,
+    "alphabetical": _alphabetical,
+    "heading": _heading,
+    "sign_off": _sign_off,
+    "lower": _lower,
+    "upper": _upper,
+    "title": _title,
+    "no_commas": _no_commas,
+    "no_digits": _no_digits,
+    "no_letter": _no_letter,
+    "no_repeats": _no_repeats,
+    "longest_word": _longest_word,
+    "start": _start,
+    "end": _end,
+    "question_end": _question_end,
+    "no_final_stop": _no_final_stop,
+    "include": _include,
+    "avoid": _avoid,
+    "once": _once,
+    "number_first": _number_first,
+    "quoted": _quoted,
+    "bold": _bold,
+    "brackets": _brackets,
+}
