@@ -146,3 +146,42 @@ def test_a_closed_pipe_is_no_error(project: Path) -> None:
         shell=True, cwd=project, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+@pytest.fixture
+def no_jail(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.sandbox.pool.tiers", lambda: ())
+    monkeypatch.setattr("harness.sandbox.pool.why_not", lambda tier: "this kernel has no Landlock")
+    monkeypatch.setattr("harness.sandbox.process._accepted", False)
+
+
+@pytest.mark.usefixtures("project", "no_jail")
+def test_suites_that_run_code_are_refused_where_there_is_no_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "palindrome"]) == 5
+    line = _one_line(capsys)
+    assert "this kernel has no Landlock" in line
+    assert "--i-accept-unsandboxed-code" in line
+    assert main(["doctor"]) == 5
+    assert "fail  sandbox" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("project", "no_jail")
+def test_code_without_a_sandbox_is_accepted_by_name_and_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-s", "sums", "-a", "base", "--i-accept-unsandboxed-code"]) == 0
+    assert main(["report", "runs/sums", "--out", "sums.html"]) == 0
+    capsys.readouterr()
+    assert "ran WITHOUT a sandbox" in Path("sums.md").read_text()
+
+
+def test_sandbox_that_leaks_is_exit_code_5(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from harness.sandbox.attacks import ATTACKS
+    from harness.sandbox.siege import Finding
+
+    monkeypatch.setattr("harness.sandbox.tiers", lambda: ("T1",))
+    for outcome, code in (("blocked", 0), ("leaked", 5)):
+        found = [Finding(ATTACKS[0], outcome, "read it\n")]  # type: ignore[arg-type]
+        monkeypatch.setattr("harness.sandbox.siege.replay", lambda tier, progress, found=found: found)
+        assert main(["doctor", "--sandbox"]) == code
+        assert f"{outcome:<9}  T1  H01   read a file outside" in capsys.readouterr().out
+    assert main(["doctor", "--sandbox", "--json"]) == 5
+    assert json.loads(capsys.readouterr().out)["items"][0]["outcome"] == "leaked"
