@@ -1,0 +1,214 @@
+"""Inputs of a program, drawn from its PICTURE clauses: the values where translations go wrong, and ordinary ones.
+
+A spec line describes the lines of one source; several lines of the same source follow each other:
+
+    stdin[0-6,sort=0] | X(4) | 9(3)V99 @40,40.01 | S9(5)V99:lead | X(1)=A/B/C | N(8)
+
+`[low-high]` is how many records there are (default 0-6), `sort=k` sorts them by field k, `unique=k` also drops repeats.
+X(n) is text, `=A/B/C` the values it takes, `~` a blank one; 9(n)V9(m) digits with an implied point; S..:lead or :trail
+a sign of its own; N(n) a number as people type it; `@` values that matter to a program, tried with their neighbours.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+Case = dict[str, Any]
+CASES = 14
+WORDS: tuple[str, ...] = tuple(
+    re.findall(
+        r"\S+",
+        "ANVIL BRASS CEDAR DELTA EMBER FLINT GROVE HAZEL INLET JASPER KELP LARCH MAPLE NORTH OTTER PEARL QUARTZ RIVER "
+        "SLATE THORN UMBER VALE WILLOW YARROW ZINC oak Elm ash Birch x 42 7B A-1",
+    )
+)
+TYPED = (
+    "0",
+    "1",
+    "-1",
+    "12.5",
+    "-3.75",
+    "  8",
+    "1000",
+    "0.005",
+    "99999.99",
+    "-0.01",
+    "007",
+    "",
+    "-1000",
+    "3.",
+    ".5",
+    "+4",
+)
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a record. kind: "X", "9", "S" or "N"; sign: "lead" or "trail" of an S field."""
+
+    kind: str
+    size: int
+    places: int = 0
+    sign: str = ""
+    choices: tuple[str, ...] = ()
+    marks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """The records of one source. sort: the field they are sorted by, or None."""
+
+    name: str
+    low: int
+    high: int
+    fields: tuple[Field, ...]
+    sort: int | None = None
+    unique: bool = False
+
+
+def field(text: str) -> Field:
+    """A field from its text.
+
+    >>> field("S9(3)V99:lead @1.5")
+    Field(kind='S', size=5, places=2, sign='lead', choices=(), marks=(150,))
+    """
+    found = re.fullmatch(r"(X|S?9|N)\((\d+)\)(?:V(9+))?(?::(\w+))?(?:=(\S*))?(?:\s+@(\S+))?", text.strip())
+    if not found:
+        raise ValueError(f"not a field: {text!r}")
+    kind, size, point, sign, choices, marks = found.groups()
+    places = len(point or "")
+    listed = tuple("" if choice == "~" else choice.replace("_", " ") for choice in (choices or "").split("/") if choice)
+    if max(map(len, listed), default=0) > int(size) + places:
+        raise ValueError(f"a choice is longer than its field: {text!r}")
+    scaled = tuple(int(Decimal(mark) * 10**places) for mark in (marks or "").split(",") if mark)
+    return Field("S" if kind == "S9" else kind, int(size) + places, places, sign or "", listed, scaled)
+
+
+def source(line: str) -> Source:
+    """A source from a line of the spec."""
+    head, *fields = line.split("|")
+    found = re.fullmatch(r"([\w.\-]+)(?:\[(\d+)(?:-(\d+))?(?:,(sort|unique)=(\d+))?\])?", head.strip())
+    if not found:
+        raise ValueError(f"not a source: {head!r}")
+    name, low, high, how, key = found.groups()
+    least = int(low or 0)
+    most = int(high or low or 6)
+    return Source(name, least, most, tuple(map(field, fields)), int(key) if key else None, how == "unique")
+
+
+def edges(what: Field) -> list[str]:
+    """The values of a field at which a translation may go wrong."""
+    if what.choices:
+        return [choice.ljust(what.size) for choice in what.choices]
+    if what.kind == "N":
+        typed = (*TYPED, *(sign + str(mark) for mark in what.marks for sign in ("", "-")))
+        return [text.ljust(what.size)[: what.size] for text in typed]
+    if what.kind == "X":
+        return [text.ljust(what.size)[: what.size] for text in ("", "A", "Z" * what.size, "ab cd", " LEAD", "9")]
+    most = 10**what.size - 1
+    unit = 10**what.places
+    numbers = [0, 1, 5, most, most - 1, unit, most // 2, 5 * unit // 10, 15, 125, unit + 5]
+    numbers += [mark + step for mark in what.marks for step in (-1, 0, 1)]
+    kept = [number for number in dict.fromkeys(numbers) if 0 <= number <= most]
+    return [shown(what, number) for number in kept] + (
+        [shown(what, -number) for number in kept if number] if what.kind == "S" else []
+    )
+
+
+def shown(what: Field, number: int) -> str:
+    """A number as it stands in a record."""
+    digits = f"{abs(number):0{what.size}d}"
+    if what.kind != "S":
+        return digits
+    sign = "-" if number < 0 else "+"
+    return sign + digits if what.sign == "lead" else digits + sign
+
+
+def ordinary(what: Field, draw: random.Random) -> str:
+    """Some value of a field; now and then an edge."""
+    if what.choices or draw.random() < 0.15:
+        return draw.choice(edges(what))
+    if what.kind == "N":
+        typed = str(Decimal(draw.randrange(-9999, 999999)).scaleb(-draw.randrange(4)))
+        return typed.ljust(what.size)[: what.size]
+    if what.kind == "X":
+        return draw.choice(WORDS).ljust(what.size)[: what.size]
+    if what.marks and draw.random() < 0.3:
+        number = max(0, draw.choice(what.marks) + draw.choice((-1, 0, 1)))
+    else:
+        number = draw.randrange(int(10 ** draw.randrange(max(1, what.size - 2), what.size + 1)))
+    number = min(number, 10**what.size - 1)
+    return shown(what, -number if what.kind == "S" and draw.random() < 0.4 else number)
+
+
+def record(where: Source, draw: random.Random, fixed: tuple[int, str] | None = None) -> list[str]:
+    """The fields of one record; `fixed` sets one of them."""
+    values = [ordinary(what, draw) for what in where.fields]
+    if fixed:
+        values[fixed[0]] = fixed[1]
+    return values
+
+
+def text(where: Source, records: Sequence[list[str]]) -> str:
+    """The lines of a source. Blanks at the end of a line are not written, as editors do."""
+    if where.sort is not None:
+        key = where.sort
+        records = sorted(records, key=lambda values: values[key])
+        if where.unique:
+            records = list({values[key]: values for values in records}.values())
+    return "".join("".join(values).rstrip(" ") + "\n" for values in records)
+
+
+def extreme(where: Source, number: str, draw: random.Random) -> list[str]:
+    """A record whose numbers are all 0 ("0") or all as large as they can be ("9")."""
+    values = record(where, draw)
+    for index, what in enumerate(where.fields):
+        if what.kind in "9S" and not what.choices:
+            values[index] = shown(what, int(number * what.size))
+    return values
+
+
+def cases(spec: Sequence[str], seed: str, count: int = CASES, fuzz: bool = False) -> list[Case]:
+    """`count` inputs ({"stdin": text, "files": {name: text}}), all different; with `fuzz` only ordinary records."""
+    draw = random.Random(seed)
+    sources = [source(line) for line in spec]
+    queues = {}
+    for index, where in enumerate(sources):
+        tried = [(place, value) for place, what in enumerate(where.fields) for value in edges(what)]
+        draw.shuffle(tried)
+        queues[index] = tried
+    found: list[Case] = []
+    seen: set[str] = set()
+    for turn in range(count * 4):
+        if len(found) == count:
+            break
+        texts: dict[str, str] = {}
+        for index, where in enumerate(sources):
+            texts[where.name] = texts.get(where.name, "") + text(
+                where, _records(where, turn, queues[index], draw, fuzz)
+            )
+        case = {"stdin": texts.pop("stdin", ""), "files": texts}
+        key = repr(case)
+        if key not in seen:
+            seen.add(key)
+            found.append(case)
+    return found
+
+
+def _records(
+    where: Source, turn: int, queue: list[tuple[int, str]], draw: random.Random, fuzz: bool
+) -> list[list[str]]:
+    if turn == 0 and not fuzz:
+        return [record(where, draw) for _ in range(where.low)]
+    if turn in (1, 2) and not fuzz:
+        number = "90"[turn - 1]
+        return [extreme(where, number, draw) for _ in range(where.high if turn == 1 else max(1, where.low))]
+    size = draw.randint(max(where.low, 1), where.high) if turn > 5 or fuzz else max(where.low, 1)
+    if where.low == 0 and where.high > 0 and draw.random() < 0.05:
+        size = 0
+    return [record(where, draw, queue.pop() if queue and not fuzz else None) for _ in range(size)]

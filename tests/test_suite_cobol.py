@@ -1,0 +1,254 @@
+"""The cobol suite: the generator writes its files, its golds agree with GnuCOBOL, its scorer tells right from wrong."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from harness.data import Completion, Sample
+from harness.scorers import load
+from harness.suite import read_suite, shipped
+
+FOLDER = shipped() / "cobol"
+SUITE = read_suite(FOLDER)
+SPLITS = {"test": SUITE.test, "dev": SUITE.dev, "train": SUITE.train, "shots": SUITE.shots}
+EVERY = [sample for samples in SPLITS.values() for sample in samples]
+SCORERS = {spec.name: load(spec, SUITE.path) for spec in SUITE.scorers}
+ROWS = {row["program"]: row for row in map(json.loads, (FOLDER / "cases.jsonl").read_text("utf-8").splitlines())}
+
+
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"cobol_{name}", FOLDER / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    found = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = found
+    spec.loader.exec_module(found)
+    return found
+
+
+CERTIFICATE, SCORER, INPUTS = module("certificate"), module("scorer"), module("inputs")
+
+
+def sample_of(program: str) -> Sample:
+    return next(sample for sample in EVERY if sample.metadata["program"] == program)
+
+
+def value(text: str, program: str = "surcharge-01", scorer: str = "equivalent") -> float:
+    return SCORERS[scorer](sample_of(program), Completion(text)).value
+
+
+def fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
+
+
+def main_of(target: str) -> Callable[..., Any]:
+    """The gold itself: its code is ours, so it needs no sandbox."""
+    namespace: dict[str, Any] = {}
+    exec(CERTIFICATE.gold(target)[0], namespace)
+    found: Callable[..., Any] = namespace["main"]
+    return found
+
+
+# --- the data --------------------------------------------------------------------------------------------------------
+
+
+def test_generator_writes_the_committed_files(tmp_path: Path) -> None:
+    module("generate").write(tmp_path)
+    for split in SPLITS:
+        assert (tmp_path / f"{split}.jsonl").read_bytes() == (FOLDER / f"{split}.jsonl").read_bytes(), split
+
+
+def test_no_base_program_serves_two_splits() -> None:
+    bases = [{sample.metadata["base"] for sample in samples} for samples in SPLITS.values()]
+    assert sum(map(len, bases)) == len(set().union(*bases)) >= 60
+
+
+def test_bases_are_spread_evenly() -> None:
+    counts = Counter(sample.metadata["base"] for sample in SUITE.test)
+    assert max(counts.values()) <= 9
+    assert len({sample.target for sample in EVERY}) == len(EVERY)
+
+
+def test_every_program_was_recorded_on_many_inputs() -> None:
+    assert set(ROWS) == {sample.metadata["program"] for sample in EVERY}
+    for row in ROWS.values():
+        assert "GnuCOBOL" in row["compiler"]
+        assert len(row["cases"]) >= 12
+        assert len({case["stdout"] + str(case["written"]) for case in row["cases"]}) >= 4, row["program"]
+
+
+def test_golds_agree_with_every_recorded_run() -> None:
+    for sample in EVERY:
+        main = main_of(sample.target)
+        for case in ROWS[str(sample.metadata["program"])]["cases"]:
+            out, written = main(case["stdin"], dict(case["files"]))
+            assert SCORER.lines(out) == SCORER.lines(case["stdout"]), sample.id
+            assert set(written) == set(case["written"]), sample.id
+            assert all(SCORER.lines(written[name]) == SCORER.lines(case["written"][name]) for name in written)
+
+
+def test_golds_have_no_habit_of_cobol() -> None:
+    for sample in EVERY[::3]:
+        assert SCORER.habits(CERTIFICATE.gold(sample.target)[0], bool(sample.metadata["decimals"])) == [], sample.id
+
+
+@pytest.mark.skipif(not shutil.which("cobc"), reason="GnuCOBOL is not installed")
+def test_gnucobol_still_prints_what_was_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("certificate", "generate", "inputs"):
+        monkeypatch.setitem(sys.modules, name, module(name))
+    record = module("record")
+    made = next(made for made in record.programs("test") if made.decimals)
+    assert record.recorded(made, "now")["cases"] == ROWS[made.key]["cases"]
+
+
+def test_inputs_hold_the_edges_of_a_picture() -> None:
+    edges = INPUTS.edges(INPUTS.field("S9(2)V99:lead @10"))
+    assert {"+0000", "+0001", "-0001", "+9999", "-9999", "+0999", "+1000", "+1001"} <= set(edges)
+    cases = INPUTS.cases(["stdin[0-3] | 9(2)"], "seed")
+    assert cases[0] == {"stdin": "", "files": {}}
+    assert {"stdin": "99\n99\n99\n", "files": {}} in cases
+    assert cases == INPUTS.cases(["stdin[0-3] | 9(2)"], "seed")
+
+
+# --- the scorer ------------------------------------------------------------------------------------------------------
+
+GROSS = """
+from decimal import ROUND_HALF_UP, Decimal
+
+
+def main(stdin, files):
+    rows = []
+    for room in files["rooms.txt"].splitlines():
+        gross = (Decimal(room[3:8]) * Decimal("0.01065")).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
+        rows.append("%-3s%7.2f" % (room[:3], gross))
+    return "", {"prices.out": "\\n".join(rows)}
+"""
+CENTS = """
+def main(stdin, files):
+    out = ""
+    for room in files["rooms.txt"].splitlines():
+        mills = int(room[3:]) * 1065
+        whole, part = divmod((mills + 500) // 1000, 100)
+        out += f"{room[:3]}{whole:4}.{part:02}\\n"
+    return "", {"prices.out": out}
+"""
+RIGHT = [
+    (fenced(GROSS), "written in another way, no last newline"),
+    (fenced(CENTS), "whole cents do as well"),
+    (GROSS, "bare code"),
+    (f"<think>Is it rounded?</think>{fenced(GROSS)}", "thinking is passed over"),
+    (f"Here:\n\n```\n{GROSS}\n```\nDone.", "an untagged fence and prose"),
+    (fenced(GROSS.replace("%7.2f", "%7.2f   ")), "blanks at line ends"),
+    (fenced(GROSS + "\nprint('at import')"), "noise on its own standard output"),
+    (fenced(GROSS) + "\n\n" + fenced("print(main('', {'rooms.txt': ''}))"), "an example in a second fence"),
+]
+WRONG = [
+    (fenced(GROSS.replace("HALF_UP", "HALF_EVEN")), "rounded to even"),
+    (fenced(GROSS.replace("HALF_UP", "DOWN")), "cut"),
+    (fenced(GROSS.replace("%7.2f", "%6.2f")), "a column too few"),
+    (fenced(GROSS.replace("%-3s", "%s ")), "a column too many"),
+    (fenced(GROSS.replace('"0.01065"', '"1.065"')), "the implied point"),
+    (fenced(GROSS.replace('return "", ', 'return "DONE", ')), "output that is not there"),
+    (fenced(GROSS.replace("prices.out", "prices.txt")), "another file"),
+    (fenced(GROSS.replace("splitlines()", "splitlines()[:-1]")), "the last record"),
+    (fenced(GROSS.replace('return "", {', 'return {"": "", ')), "not a pair"),
+    (fenced(GROSS.replace("def main", "def run")), "no main"),
+    (fenced(GROSS.replace("def main", "async def main")), "not a function that returns"),
+    (fenced("def main(stdin, files):\n    while True:\n        pass"), "no end"),
+    (fenced("def main(stdin, files):\n    return '', files"), "the input handed back"),
+    (fenced("import os\nos._exit(0)\ndef main(stdin, files):\n    return '', {}"), "an early exit"),
+    (f"```python\n{GROSS}", "a fence never closed"),
+    (f"<think>{fenced(GROSS)}", "only thinking"),
+    (sample_of("surcharge-01").input, "the question again"),
+    ("Here is a Python program that rounds half up.", "only prose"),
+    ("", "nothing"),
+    ("x" * 1_000_000, "a megabyte"),
+    ("```python\n" + "(" * 5_000 + "\n```", "deep nesting"),
+    ("\0\ud800\x1b[2J" * 1000, "control codes"),
+    ("Das Programm berechnet die Preise.", "another language"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), RIGHT, ids=[reason for _, reason in RIGHT])
+def test_right_answers_score_one(text: str, reason: str) -> None:
+    assert value(text) == 1, reason
+
+
+@pytest.mark.parametrize(("text", "reason"), WRONG, ids=[reason for _, reason in WRONG])
+def test_wrong_answers_score_zero(text: str, reason: str) -> None:
+    score = SCORERS["equivalent"](sample_of("surcharge-01"), Completion(text))
+    assert score.value == 0
+    assert score.explanation
+    assert "\n" not in score.explanation
+
+
+def test_idiom_of_a_wrong_answer_is_not_counted() -> None:
+    assert value(WRONG[0][0], scorer="idiom") == 0
+
+
+def test_share_of_cases_tells_near_from_far() -> None:
+    near = value(fenced(GROSS.replace("HALF_UP", "HALF_EVEN")), scorer="cases")
+    assert 0.5 < near < 1
+    assert value(fenced("def main(stdin, files):\n    return '?', {}"), scorer="cases") == 0
+    assert value(fenced(GROSS), scorer="cases") == 1
+
+
+HABITS = [
+    ("def main(stdin, files):\n    return stdin, {}", ""),
+    ("TOTAL = 3\ndef main(stdin, files):\n    return str(TOTAL), {}", ""),
+    ("def main(stdin, files):\n    ws_total = 1\n    return str(ws_total), {}", "a name like a COBOL field: ws_total"),
+    ("def main(stdin, files):\n    TOTAL = 1\n    return str(TOTAL), {}", "a name like a COBOL field: TOTAL"),
+    ("def READ_REC():\n    pass", "a name like a COBOL field: READ_REC"),
+    ("def f():\n    global total\n    total = 1", "a global variable"),
+    ("def f():\n    while True:\n        break", "a while loop that only waits for a flag"),
+    ("def f():\n    done = False\n    while not done:\n        done = True", "a while loop that only waits for a flag"),
+    ("def f():\n    eof = 'N'\n    while eof != 'Y':\n        eof = 'Y'", "a while loop that only waits for a flag"),
+    ("def f(debt):\n    while debt > 0:\n        debt -= 1", ""),
+    ("def f(a):\n    i = 0\n    while i < 3:\n        g(a[i])\n        i += 1", "a loop over positions"),
+    ("def f(a):\n    for i in range(len(a)):\n        g(a[i])", "counts with range(len(...))"),
+    (
+        "def f(a):\n    b = []\n    for x in a:\n        b.append(x)\n    return b",
+        "an append loop instead of a comprehension",
+    ),
+    ("def f(a):\n    print(a)", "prints instead of returning"),
+    ("def f(a):\n" + "    a = a + 1\n" * 50, "a function of more than 40 statements"),
+    ("def f(a):\n    return float(a)", "floats"),
+]
+
+
+@pytest.mark.parametrize(("code", "habit"), HABITS)
+def test_habits(code: str, habit: str) -> None:
+    assert SCORER.habits(code) == ([habit] if habit else [])
+
+
+def test_decimals_want_decimal() -> None:
+    assert value(fenced(CENTS), scorer="idiom") == 0.75
+    assert value(sample_of("surcharge-01").target, scorer="idiom") == 1
+
+
+# --- the certificate -------------------------------------------------------------------------------------------------
+
+
+def test_certificate_on_some_of_the_test_split() -> None:
+    missed = made = 0
+    for sample in SUITE.test[3::23]:
+        found = CERTIFICATE.answers(sample)
+        assert found == CERTIFICATE.answers(sample)
+        assert 4 <= len(found["corrupted"]) <= 10
+        assert len(found["paraphrase"]) == 3
+        for text in found["paraphrase"]:
+            assert SCORERS["equivalent"](sample, Completion(text)).value == 1, text
+        values = [SCORERS["equivalent"](sample, Completion(text)).value for text in found["corrupted"]]
+        missed += values.count(1.0)
+        made += len(values)
+    assert missed <= 0.05 * made
