@@ -123,7 +123,7 @@ def test_no_permission_is_one_line(project: Path) -> None:
 
 
 def test_ctrl_c_is_code_130_and_the_run_goes_on(project: Path) -> None:
-    make_project(project, more="delay: 0.05")
+    make_project(project, more="delay: 0.3")
     command = [sys.executable, "-m", "harness", "run", "-s", "sums"]
     child = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     file = project / "runs" / "sums" / "completions.jsonl"

@@ -421,29 +421,31 @@ def test_program_that_ends_with_a_zygote_is_no_wrong_answer(monkeypatch: pytest.
 
 def test_program_left_alone_by_its_harness_ends(tier: Tier) -> None:
     script = (
-        "import os, threading, time\nfrom harness.sandbox import *\n"
+        "import os, threading, time\nfrom harness.sandbox import *\nfrom harness.sandbox import pool\n"
         "code = 'import time\\ndef f(): time.sleep(60)'\n"
         f"threading.Thread(target=run_calls, args=(code, [Call('f')]), kwargs=dict(tier={tier!r})).start()\n"
-        "time.sleep(2)\nos.kill(os.getpid(), 9)"
+        "time.sleep(2)\nprint(*[one.process.pid for one in pool._alive], flush=True)\nos.kill(os.getpid(), 9)"
     )
-    before = zygotes()
-    subprocess.run([sys.executable, "-c", script], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", script], check=False, timeout=60, capture_output=True, text=True)
+    sessions = {int(pid) for pid in done.stdout.split()}  # every zygote leads a session, which its programs share
+    assert sessions
     for _ in range(100):
-        if zygotes() <= before:
+        if not (left := running(sessions)):
             break
         time.sleep(0.1)
-    assert zygotes() <= before
+    assert not left
 
 
-def zygotes() -> set[int]:
-    """Processes of any sandbox."""
-    found = set()
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+def running(sessions: set[int]) -> list[str]:
+    """Processes of these sessions that have not ended."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
-            if "zygote.py" in entry.read_text():
-                found.add(int(entry.parent.name))
+            state, _, _, session = entry.read_text().rsplit(")", 1)[1].split()[:4]
         except OSError:
             continue  # it ended meanwhile
+        if int(session) in sessions and state not in "ZX":
+            found.append(entry.parent.name)
     return found
 
 
@@ -610,12 +612,12 @@ def test_ten_thousand_hostile_programs_leave_nothing() -> None:
     with ThreadPoolExecutor(2) as threads:
         assert all(found == status for found, status in threads.map(run_one, range(200)))
         memory, before, open_files = resident(), left(), len(os.listdir("/proc/self/fd"))
-        servers = zygotes()
+        servers = pool.servers().keys()
         wrong = [pair for pair in threads.map(run_one, range(10_000)) if pair[0] != pair[1]]
     assert not wrong
     assert resident() - memory < 20 << 20
     assert left() == before
-    assert servers <= zygotes()
+    assert servers <= pool.servers().keys()
     assert len(os.listdir("/proc/self/fd")) == open_files
     states = [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in Path("/proc").glob("[0-9]*/stat") if mine(stat)]
     assert "Z" not in states
@@ -624,6 +626,6 @@ def test_ten_thousand_hostile_programs_leave_nothing() -> None:
 def mine(stat: Path) -> bool:
     """Is this a child of this process, or of one of its zygotes?"""
     try:
-        return int(stat.read_text().rsplit(")", 1)[1].split()[1]) in {os.getpid(), *zygotes()}
+        return int(stat.read_text().rsplit(")", 1)[1].split()[1]) in {os.getpid(), *pool.servers()}
     except OSError:
         return False  # it ended meanwhile
