@@ -241,7 +241,7 @@ def test_decimals_want_decimal() -> None:
 
 def test_certificate_on_some_of_the_test_split() -> None:
     missed = made = 0
-    for sample in SUITE.test[3::23]:
+    for sample in SUITE.test[3::41]:
         found = CERTIFICATE.answers(sample)
         assert found == CERTIFICATE.answers(sample)
         assert 4 <= len(found["corrupted"]) <= 10
