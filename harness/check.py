@@ -100,6 +100,8 @@ def check_suite(suite: Suite) -> list[Finding]:
 def scoring(suite: Suite) -> Iterator[tuple[str, str, str]]:
     """The target scores 1 on every scorer (0.9 where graded); non-answers and an echo of the prompt score 0."""
     loaded = {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}
+    for spec in suite.graders:
+        scorers.load_grader(spec, suite.path)
     samples = (*suite.test, *suite.dev, *suite.shots, *suite.train)
     with ThreadPoolExecutor(2) as pool:
         for spec in suite.scorers:

@@ -213,13 +213,15 @@ def score(run_path: str, config: str) -> None:
     \b
     Example: harness score runs/sql
     """
+    from harness.config import read_config
     from harness.runner import rescore
     from harness.store import read_run
     from harness.suite import read_suite
 
     old = read_run(run_path)
     suites = {name: read_suite(name, Path(config).parent) for name in old.manifest["suites"]}
-    _print_comparison(rescore(Path(run_path), suites), as_json=False, as_csv=False)
+    checked = read_config(config) if any(suite.graders for suite in suites.values()) else None
+    _print_comparison(rescore(Path(run_path), suites, checked), as_json=False, as_csv=False)
 
 
 @cli.command()

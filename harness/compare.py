@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.data import ArmSummary, Comparison, Row, Run
 from harness.errors import NotComparable, RunError, did_you_mean
+from harness.stats.agreement import LEAST
 from harness.stats.paired import difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
 
@@ -85,8 +86,30 @@ def arm_names(table: Table, suite: str) -> list[str]:
 
 def scorer_names(table: Table, suite: str) -> list[str]:
     """The suite's scorers, the primary one first."""
-    specs = sorted(table.suites[suite]["scorers"], key=lambda spec: not spec.get("primary", False))
-    return [spec["name"] for spec in specs]
+    about = table.suites[suite]
+    specs = sorted(about["scorers"], key=lambda spec: not spec.get("primary", False))
+    return [spec["name"] for spec in (*specs, *about.get("graders", ()))]
+
+
+def grader(table: Table, suite: str, scorer: str) -> Mapping[str, Any] | None:
+    """What the run says of a scorer that asks a model (see grading); None for any other scorer."""
+    return _graders(table, suite).get(scorer)
+
+
+def agreement(card: Mapping[str, Any] | None, arm: str) -> str:
+    """A judge's agreement with people about one arm, in words; "" for a scorer that needs none.
+
+    >>> agreement({"wants_labels": True, "labels": 3, "kappa": {}}, "lora")
+    'not validated'
+    """
+    if not card or not card.get("wants_labels"):
+        return ""
+    if card.get("labels", 0) < LEAST:
+        return "not validated"
+    found = card["kappa"].get(arm) or {}
+    if found.get("kappa") is None:
+        return "agreement unknown for this arm"
+    return f"kappa {found['kappa']:.2f}, {found['low']:.2f} to {found['high']:.2f}, {found['n']} labels"
 
 
 def summarize(run: Run) -> list[ArmSummary]:
@@ -171,6 +194,9 @@ def differences(a: Table, b: Table, suite: str) -> list[str]:
         for key, what in (("version", "suite version"), ("scorers", "scorers"), ("sampling", "sampling"))
         if one.get(key) != two.get(key)
     ]
+    asked = [{name: card["digest"] for name, card in _graders(side, suite).items()} for side in (a, b)]
+    if asked[0] != asked[1]:
+        found.append("the model that graders ask")
     if one.get("digest") != two.get("digest"):
         found.append(f"suite digest {str(one.get('digest'))[:12]} and {str(two.get('digest'))[:12]}")
     return found
@@ -193,6 +219,11 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
         tuple(a.probes.get((suite, d), "all") for d in shared),
         asked - answered,
     )
+
+
+def _graders(table: Table, suite: str) -> Mapping[str, Mapping[str, Any]]:
+    found: Mapping[str, Mapping[str, Any]] = table.run.manifest.get("graders", {}).get(suite, {})
+    return found
 
 
 def _asked(about: Mapping[str, Any]) -> int:

@@ -51,7 +51,7 @@ def read_config(path: Path | str, root: Path | None = None) -> Config:
     root = path.parent if root is None else root
     text = read_yaml(path, ConfigError, "Make one with `harness init`, or name it with --config FILE.")
     top = Fields(text, path.name, ConfigError)
-    top.only(("models", "adapters", "arms", "costs"))
+    top.only(("models", "adapters", "arms", "costs", "judge"))
     models = {name: _model(name, value, path.name) for name, value in _entries(top, "models")}
     if not models:
         raise ConfigError(f"{path.name}: no models. Add at least one under `models:`.")
@@ -61,6 +61,9 @@ def read_config(path: Path | str, root: Path | None = None) -> Config:
         raise ConfigError(
             f"{path.name}: no arms. Add at least one under `arms:`, e.g. base: {{model: {next(iter(models))}}}."
         )
+    judge = top.get("judge", str)
+    if judge is not None and judge not in models:
+        raise ConfigError(f"{path.name}: judge: no model '{judge}'.{did_you_mean(judge, models)}")
     costs = Fields(top.value.get("costs") or {}, f"{path.name}: costs", ConfigError)
     costs.only(("gpu_hour_usd", "requests_per_month"))
     return Config(
@@ -69,6 +72,7 @@ def read_config(path: Path | str, root: Path | None = None) -> Config:
         adapters=adapters,
         arms=arms,
         costs=Costs(costs.get("gpu_hour_usd", float), costs.get("requests_per_month", int)),
+        judge=judge,
     )
 
 

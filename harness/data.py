@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -66,6 +66,7 @@ class Suite:
 
     kind says what a gain here means: "skill", "style", "format", "knowledge" or "general" (forgetting probes).
     chance: the score of guessing, 0..1, or per value of the metadata key "probe".
+    graders: scorers that ask a model (judge, likelihood_ratio); columns beside the others, never the primary one.
     margin: the largest loss, 0..1, that the gate still calls "no worse".
     digest: hash of everything that moves a score; it is the suite's identity.
     """
@@ -85,6 +86,7 @@ class Suite:
     template: str
     retrieval_template: str
     scorers: tuple[ScorerSpec, ...]
+    graders: tuple[ScorerSpec, ...]
     sampling: Sampling
     margin: float
     chance: Mapping[str, float]
@@ -166,13 +168,14 @@ class Costs:
 
 @dataclass(frozen=True)
 class Config:
-    """models.yaml, checked."""
+    """models.yaml, checked. judge: the model that graders ask where a suite names none; None: the first arm's."""
 
     path: str
     models: Mapping[str, Model]
     adapters: Mapping[str, Adapter]
     arms: Mapping[str, Arm]
     costs: Costs
+    judge: str | None = None
 
 
 # --- what happens ----------------------------------------------------------------------------------------------------
@@ -228,6 +231,38 @@ class Score:
 
 
 Scorer = Callable[[Sample, Completion], Score]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a grader asks its model: how likely is each of `choices` as the next turn?"""
+
+    messages: tuple[Message, ...]
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Label:
+    """A person's judgement of a reply: `good` or not. `arm` says what wrote it: an arm's name, or any other word."""
+
+    sample: str
+    arm: str
+    reply: str
+    good: bool
+
+
+@dataclass(frozen=True)
+class Grader:
+    """A scorer that asks a model. ask: its questions about an answer; score: the Score, given what the model chose.
+
+    labels: replies that people have judged; the grader's agreement with them is printed beside its numbers.
+    wants_labels: without enough labels its numbers are called not validated.
+    """
+
+    ask: Callable[[Sample, Completion], tuple[Question, ...]]
+    score: Callable[[Sample, Completion, Sequence[Completion]], Score]
+    labels: tuple[Label, ...] = ()
+    wants_labels: bool = False
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def suite_card(suite: Suite, limit: int | None = None) -> dict[str, Any]:
         "margin": suite.margin,
         "chance": dict(suite.chance),
         "scorers": [asdict(spec) for spec in suite.scorers],
+        "graders": [asdict(spec) for spec in suite.graders],
         "n_test": len(suite.test),
         "n_asked": len(suite.test[:limit]),
         "corpus": bool(suite.corpus),

@@ -37,6 +37,7 @@ from harness.data import (
 from harness.digests import adapter_digest, model_digest, resolve_model, text_digest
 from harness.engines import Engine, applied, open_engine
 from harness.errors import AdapterError, SuiteError
+from harness.grading import grade, look_over
 from harness.progress import Progress, say
 from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
 
@@ -77,6 +78,7 @@ def run(
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
     by_suite = {suite.name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers} for suite in suites}
+    look_over(config, suites)
     refs = {arm.adapter: _adapter(config, arm.adapter) for arm in arms if arm.adapter}
     with RunWriter(out) as writer:
         existing = read_run(out) if (out / "run.json").is_file() else None
@@ -86,7 +88,7 @@ def run(
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
             _run_model(config, model, mine, adapters, suites, by_suite, writer, known, engine, limit, root)
-    return read_run(out)
+        return grade(config, suites, writer, engine, root)
 
 
 def _run_model(
@@ -253,8 +255,10 @@ def score_sample(
     return rows
 
 
-def rescore(path: Path, suites: Mapping[str, Suite]) -> Run:
+def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = None) -> Run:
     """Scores a run's stored answers again, after a scorer changed. The manifest takes the suites' new identity.
+
+    With `config`, graders are asked again too, what they have not been asked yet; without it their scores go.
 
     Raises RunError when a stored question is not in the suite any more.
     """
@@ -291,7 +295,7 @@ def rescore(path: Path, suites: Mapping[str, Suite]) -> Run:
             },
         }
         writer.manifest(manifest)
-    return read_run(path)
+        return grade(config, list(suites.values()), writer, root=Path(config.path).parent) if config else read_run(path)
 
 
 def _adapter(config: Config, name: str) -> AdapterRef:

@@ -103,7 +103,7 @@ def _score_from_json(value: Mapping[str, Any]) -> ScoreRow:
     return ScoreRow(value["suite"], value["arm"], value["sample"], value["scorer"], value["primary"], score)
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Parsed lines; a torn last line is dropped, a broken one elsewhere is a RunError."""
     if not path.is_file():
         return
@@ -136,11 +136,12 @@ def read_run(path: Path | str) -> Run:
         )
     try:
         rows = {
-            (row.suite, row.arm, row.sample): row for row in map(row_from_json, _lines(folder / "completions.jsonl"))
+            (row.suite, row.arm, row.sample): row
+            for row in map(row_from_json, read_lines(folder / "completions.jsonl"))
         }
         scores = {
             (score.suite, score.arm, score.sample, score.scorer): score
-            for score in map(_score_from_json, _lines(folder / "scores.jsonl"))
+            for score in map(_score_from_json, read_lines(folder / "scores.jsonl"))
         }
     except (KeyError, TypeError) as error:
         raise RunError(

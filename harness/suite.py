@@ -12,6 +12,7 @@ from harness.data import Passage, Sample, Sampling, ScorerSpec, Suite
 from harness.digests import PACKAGE, text_digest
 from harness.errors import SuiteError, did_you_mean
 from harness.fields import Fields, in_range
+from harness.scorers import GRADERS
 
 KINDS = ("skill", "style", "format", "knowledge", "general")
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
@@ -63,7 +64,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
     if not splits["test"]:
         raise SuiteError(f"{folder / 'test.jsonl'}: no samples. A suite needs a test split; write one row per line.")
     _unique_ids(folder, splits, corpus)
-    scorers = _scorers(top, file)
+    scorers, graders = _scorers(top, file)
     sampling = _sampling(top, file)
     template = prompt.get("template", str, "{input}")
     retrieval_template = prompt.get("retrieval_template", str, RETRIEVAL_TEMPLATE)
@@ -76,13 +77,14 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
     chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
-    named = {value for spec in scorers for value in (spec.scorer.split(":")[0], *spec.options.values())}
+    named = {value for spec in (*scorers, *graders) for value in (spec.scorer.split(":")[0], *spec.options.values())}
     files = [folder / value for value in sorted(value for value in named if isinstance(value, str))]
     code = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
     parts = (own_name, version, system, template, retrieval_template, margin, chance, code)
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]
     scoring = [(spec.name, spec.scorer, dict(spec.options), spec.primary) for spec in scorers]
+    scoring += [(spec.name, spec.scorer, dict(spec.options), False) for spec in graders]
     return Suite(
         name=own_name,
         version=version,
@@ -95,6 +97,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         template=template,
         retrieval_template=retrieval_template,
         scorers=scorers,
+        graders=graders,
         sampling=sampling,
         margin=margin,
         chance=chance,
@@ -174,23 +177,31 @@ def _unique_ids(folder: Path, splits: Mapping[str, tuple[Sample, ...]], corpus: 
         seen[identity] = file
 
 
-def _scorers(top: Fields, file: Path) -> tuple[ScorerSpec, ...]:
-    specs = []
+def _scorers(top: Fields, file: Path) -> tuple[tuple[ScorerSpec, ...], tuple[ScorerSpec, ...]]:
+    """The scorers, one of them primary, and the graders: those that ask a model and are never primary."""
+    specs: list[ScorerSpec] = []
+    graders: list[ScorerSpec] = []
     for index, value in enumerate(top.need("scorers", list)):
         fields = Fields(value, f"{file}: scorers[{index}]", SuiteError)
         fields.only(("name", "scorer", "options", "primary"))
         scorer = fields.need("scorer", str)
         name = fields.get("name", str, scorer)
-        specs.append(ScorerSpec(name, scorer, fields.get("options", dict, {}), fields.get("primary", bool, False)))
+        spec = ScorerSpec(name, scorer, fields.get("options", dict, {}), fields.get("primary", bool, False))
+        if spec.scorer in GRADERS and spec.primary:
+            raise SuiteError(
+                f"{fields.where}: a {spec.scorer} cannot be primary: a model's opinion is a column beside a scorer of "
+                f"rules. Make another scorer primary."
+            )
+        (graders if spec.scorer in GRADERS else specs).append(spec)
     if len(specs) == 1:
         specs = [ScorerSpec(specs[0].name, specs[0].scorer, specs[0].options, True)]
     if sum(spec.primary for spec in specs) != 1:
         raise SuiteError(
             f"{file}: scorers: exactly one must be `primary: true`, found {sum(s.primary for s in specs)}."
         )
-    if len({spec.name for spec in specs}) < len(specs):
+    if len({spec.name for spec in (*specs, *graders)}) < len(specs) + len(graders):
         raise SuiteError(f"{file}: scorers: two have the same name. Give each its own.")
-    return tuple(specs)
+    return tuple(specs), tuple(graders)
 
 
 def _sampling(top: Fields, file: Path) -> Sampling:

@@ -22,7 +22,18 @@ from functools import partial
 from typing import Any
 
 from harness import __version__, sentences
-from harness.compare import Table, arm_names, compare_tables, pair, scorer_names, suite_names, summarize, tabulate
+from harness.compare import (
+    Table,
+    agreement,
+    arm_names,
+    compare_tables,
+    grader,
+    pair,
+    scorer_names,
+    suite_names,
+    summarize,
+    tabulate,
+)
 from harness.costs import break_even, break_even_of, break_evens
 from harness.data import Comparison, Decision, Run, Verdict
 from harness.errors import NotComparable
@@ -90,6 +101,8 @@ def comparisons(run: Run) -> list[Comparison]:
                 if arm == baseline:
                     continue
                 c = _try_compare(table, baseline, arm, suite, scorer)
+                if c is not None and (said := agreement(grader(table, suite, scorer), arm)):
+                    c = dataclasses.replace(c, note="; ".join(filter(None, (c.note, f"judge: {said}"))))
                 found += [c] if c is not None else []
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -15,10 +15,10 @@ MOST_VALUES = 12
 
 @dataclass(frozen=True)
 class SubScores:
-    """columns: scorer names; rows: (arm, mean score per scorer, None where it was not scored)."""
+    """columns: scorer names; rows: (arm, per scorer its mean, None where it was not scored, and what to say of it)."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    rows: tuple[tuple[str, tuple[tuple[float | None, str], ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,10 @@ class Breakdown:
     rows: tuple[tuple[str, int, tuple[float | None, ...]], ...]
 
 
-def sub_scores(mine: Sequence[Case], scorers: Sequence[str], arms: Sequence[str]) -> SubScores | None:
-    """Mean of every scorer per arm; None for a suite with the primary scorer only."""
+def sub_scores(
+    mine: Sequence[Case], scorers: Sequence[str], arms: Sequence[str], remark: Callable[[str, str], str]
+) -> SubScores | None:
+    """Mean of every scorer per arm; None for a suite with the primary scorer only. remark: of (scorer, arm)."""
     if len(scorers) < 2:
         return None
     rows = []
@@ -41,7 +43,7 @@ def sub_scores(mine: Sequence[Case], scorers: Sequence[str], arms: Sequence[str]
             if (answer := case.answers.get(arm)) is not None:
                 for score in (*([answer.primary] if answer.primary else []), *answer.others):
                     values.setdefault(score.scorer, []).append(score.score.value)
-        rows.append((one_line(arm), tuple(_mean(values.get(name, [])) for name in scorers)))
+        rows.append((one_line(arm), tuple((_mean(values.get(name, [])), remark(name, arm)) for name in scorers)))
     return SubScores(tuple(map(one_line, scorers)), tuple(rows))
 
 

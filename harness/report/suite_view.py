@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.compare import Table, arm_names, scorer_names, summarize_arm
+from harness.compare import Table, agreement, arm_names, grader, scorer_names, summarize_arm
 from harness.data import ArmSummary, Comparison, Verdict
 from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
@@ -170,7 +170,9 @@ def suite_view(
         comparisons=tuple(found.values()),
         lines=tuple(lines),
         has_money=any(line.money for line in lines),
-        sub_scores=sub_scores(mine, scorer_names(table, suite), arms),
+        sub_scores=sub_scores(
+            mine, scorer_names(table, suite), arms, lambda name, arm: agreement(grader(table, suite, name), arm)
+        ),
         breakdowns=tuple(breakdowns(mine, arms)),
         chart=_quality(title, summaries),
         changes=_changes(title, losses),

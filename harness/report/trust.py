@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.compare import Table, arm_names, compare_tables, scorer_names, suite_names
+from harness.compare import Table, agreement, arm_names, compare_tables, grader, scorer_names, suite_names
 from harness.data import Verdict
 from harness.errors import NotComparable
 from harness.report.provenance import recipe
 from harness.report.text import number, one_line
+from harness.stats.agreement import LEAST
 from harness.words import listing, percent, plain_points
 
 
@@ -33,6 +34,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _no_corpus(table)
     yield from _chosen_on_test(table)
     yield from _validated(table)
+    yield from _judges(table)
     yield from _decoding(table)
     yield from _machine(table)
 
@@ -145,6 +147,23 @@ def _validated(table: Table) -> Iterator[Check]:
         yield Check("mind", text)
     elif cards:
         yield Check("ok", "Every score is validated: the scorers were tried on answers whose worth is known.")
+
+
+def _judges(table: Table) -> Iterator[Check]:
+    for suite in suite_names(table):
+        for name in scorer_names(table, suite):
+            card = grader(table, suite, name)
+            if card is None:
+                continue
+            who = f"{one_line(suite)}: {one_line(name)} asks {one_line(str(card.get('model')))}"
+            if left := card.get("not_graded"):
+                yield Check("mind", f"{who}; {left} answers were too long for it and have no such score.")
+            if card.get("wants_labels"):
+                said = agreement(card, "all")
+                torn = f"; the order of the replies decided {card['torn']} of its verdicts" if card.get("torn") else ""
+                if said == "not validated":
+                    said = f"judge not validated ({card.get('labels', 0)} of {LEAST} replies labelled by people)"
+                yield Check("mind" if "not" in said else "fact", f"{who}: {said}{torn}.")
 
 
 def _decoding(table: Table) -> Iterator[Check]:

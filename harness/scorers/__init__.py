@@ -1,6 +1,7 @@
 """Scorers: functions (Sample, Completion) -> Score. A wrong answer scores 0 and says why; no text makes one raise.
 
-A scorer is made by a factory that takes the options of suite.yaml as keyword arguments, and `suite_path`.
+A scorer is made by a factory that takes the options of suite.yaml as keyword arguments, and `suite_path`. A grader is a
+scorer that asks a model: its factory makes a `data.Grader`, which harness.grading puts to that model after the run.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from harness.data import Scorer, ScorerSpec
+from harness.data import Grader, Scorer, ScorerSpec
 from harness.errors import SuiteError, did_you_mean
 
 BUILTIN = {
@@ -29,23 +30,39 @@ BUILTIN = {
     "markdown": "harness.scorers.markdown:markdown",
 }
 
+GRADERS = {
+    "judge": "harness.scorers.judge:judge",
+    "likelihood_ratio": "harness.scorers.likelihood:likelihood_ratio",
+}
+
 
 def load(spec: ScorerSpec, suite_path: str) -> Scorer:
     """The scorer a suite names. Unknown names, files and options are SuiteErrors."""
-    where = f"{suite_path}/suite.yaml: scorers.{spec.name}"
-    factory = from_file(spec.scorer, suite_path, where) if ":" in spec.scorer else _built_in(spec.scorer, where)
-    try:
-        inspect.signature(factory).bind(suite_path=suite_path, **spec.options)
-    except TypeError as error:
-        raise SuiteError(f"{where}: {error}. See the docstring of scorer '{spec.scorer}'.") from None
-    scorer: Scorer = factory(suite_path=suite_path, **spec.options)
+    scorer: Scorer = _made(spec, dict(spec.options), suite_path)
     return scorer
 
 
+def load_grader(spec: ScorerSpec, suite_path: str) -> Grader:
+    """The grader a suite names; its option `model` says who is asked and is not the factory's concern."""
+    grader: Grader = _made(spec, {key: value for key, value in spec.options.items() if key != "model"}, suite_path)
+    return grader
+
+
+def _made(spec: ScorerSpec, options: dict[str, Any], suite_path: str) -> Any:
+    where = f"{suite_path}/suite.yaml: scorers.{spec.name}"
+    factory = from_file(spec.scorer, suite_path, where) if ":" in spec.scorer else _built_in(spec.scorer, where)
+    try:
+        inspect.signature(factory).bind(suite_path=suite_path, **options)
+    except TypeError as error:
+        raise SuiteError(f"{where}: {error}. See the docstring of scorer '{spec.scorer}'.") from None
+    return factory(suite_path=suite_path, **options)
+
+
 def _built_in(name: str, where: str) -> Callable[..., Any]:
-    if name not in BUILTIN:
-        raise SuiteError(f"{where}: unknown scorer '{name}'.{did_you_mean(name, BUILTIN)}")
-    module, function = BUILTIN[name].split(":")
+    known = BUILTIN | GRADERS
+    if name not in known:
+        raise SuiteError(f"{where}: unknown scorer '{name}'.{did_you_mean(name, known)}")
+    module, function = known[name].split(":")
     factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return factory
 
