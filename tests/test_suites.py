@@ -8,7 +8,7 @@ import pytest
 
 from harness.certify import kept
 from harness.check import check_suite
-from harness.data import Completion, Sample, Score
+from harness.data import Completion, Score
 from harness.scorers import load
 from harness.suite import read_suite, shipped
 
