@@ -14,9 +14,11 @@ from typing import Any
 from harness.data import ArmSummary, Comparison, Row, Run
 from harness.errors import NotComparable, RunError, did_you_mean
 from harness.stats.agreement import LEAST
+from harness.stats.clusters import LEAST as CLUSTERS
 from harness.stats.paired import difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
 
+ALPHA = 0.05
 SMALL = 30
 """Below this many samples a comparison says so."""
 
@@ -24,7 +26,8 @@ SMALL = 30
 @dataclass(frozen=True)
 class Table:
     """A run, indexed: answers by (suite, arm), and scores by (suite, arm, scorer) and sample digest, and
-    the probe (metadata key "probe", else "all") by (suite, sample digest).
+    the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
+    itself) by (suite, sample digest).
 
     A question that was asked several times (same digest) holds several scores; it counts once, with their mean.
     """
@@ -35,16 +38,23 @@ class Table:
     rows: Mapping[tuple[str, str], tuple[Row, ...]]
     scores: Mapping[tuple[str, str, str], Mapping[str, tuple[float, ...]]]
     probes: Mapping[tuple[str, str], str]
+    clusters: Mapping[tuple[str, str], str]
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Scores of two arms on the same samples, ordered by digest. missing: samples that one side or both lack."""
+    """Scores of two arms on the same samples, ordered by digest. missing: samples that one side or both lack.
+
+    clusters: the name of each sample's source, empty where the suite has none. alpha: the two-sided error of a
+    verdict; less than 0.05 where the samples were looked at more than once (stats/sequential.py).
+    """
 
     baseline: tuple[float, ...]
     candidate: tuple[float, ...]
     probes: tuple[str, ...]
     missing: int
+    clusters: tuple[str, ...] = ()
+    alpha: float = ALPHA
 
 
 def tabulate(run: Run) -> Table:
@@ -53,24 +63,28 @@ def tabulate(run: Run) -> Table:
     values = {(s.suite, s.arm, s.sample, s.scorer): float(s.score.value) for s in run.scores}
     rows: dict[tuple[str, str], list[Row]] = {}
     probes: dict[tuple[str, str], str] = {}
+    clusters: dict[tuple[str, str], str] = {}
+    suites = run.manifest.get("suites", {})
     for row in latest.values():
         if row.completion.finish_reason != "error":
             rows.setdefault((row.suite, row.arm), []).append(row)
             probes[row.suite, row.sample_digest] = str(row.metadata.get("probe", "all"))
+            source = row.metadata.get(suites.get(row.suite, {}).get("cluster") or "")
+            clusters[row.suite, row.sample_digest] = row.sample_digest if source is None else f"source {source}"
     scores: dict[tuple[str, str, str], dict[str, tuple[float, ...]]] = {}
     for (suite, arm, sample, scorer), value in values.items():
         found = latest.get((suite, arm, sample))
         if found is not None and found.completion.finish_reason != "error":
             by_digest = scores.setdefault((suite, arm, scorer), {})
             by_digest[found.sample_digest] = (*by_digest.get(found.sample_digest, ()), value)
-    manifest = run.manifest
     return Table(
         run,
-        manifest.get("suites", {}),
-        manifest.get("arms", {}),
+        suites,
+        run.manifest.get("arms", {}),
         {key: tuple(found) for key, found in rows.items()},
         scores,
         probes,
+        clusters,
     )
 
 
@@ -218,6 +232,8 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
         tuple(mean(right[d]) for d in shared),
         tuple(a.probes.get((suite, d), "all") for d in shared),
         asked - answered,
+        tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),
+        min(float((side.suites[suite].get("looks") or {}).get("alpha", ALPHA)) for side in (a, b)),
     )
 
 
@@ -236,7 +252,8 @@ def compare_pairs(suite: str, scorer: str, baseline: str, candidate: str, pairs:
     left, right = pairs.baseline, pairs.candidate
     n = len(left)
     wins, losses = flips(left, right)
-    p, p_method = difference_p(left, right)
+    p, p_method = difference_p(left, right, clusters=pairs.clusters)
+    sources = len(set(pairs.clusters)) or n
     return Comparison(
         suite=suite,
         scorer=scorer,
@@ -247,23 +264,26 @@ def compare_pairs(suite: str, scorer: str, baseline: str, candidate: str, pairs:
         baseline_mean=mean(left),
         candidate_mean=mean(right),
         difference=mean([c - b for b, c in zip(left, right, strict=True)]),
-        interval=difference_interval(left, right),
+        interval=difference_interval(left, right, 1 - pairs.alpha, pairs.clusters),
         p=p,
         p_method=p_method,
         wins=wins,
         losses=losses,
         ties=n - wins - losses,
-        mde=smallest_difference(spread(left, right), n),
-        note=_note(mean(left), mean(right), n, pairs.missing),
+        mde=smallest_difference(spread(left, right, pairs.clusters), n, 1 - pairs.alpha),
+        note=_note(mean(left), mean(right), n, pairs.missing, sources),
     )
 
 
-def _note(baseline: float, candidate: float, n: int, missing: int) -> str:
+def _note(baseline: float, candidate: float, n: int, missing: int, sources: int) -> str:
     notes = []
     if baseline == candidate and baseline in (0, 1):
         notes.append(f"both at {baseline:.0%}: this suite cannot tell them apart".replace("%", " %"))
     if n < SMALL:
         notes.append(f"only {n} samples")
+    if sources < n:
+        few = f", {CLUSTERS} are needed for a verdict" if sources < CLUSTERS else ""
+        notes.append(f"{n} samples from {sources} sources{few}")
     if missing:
         notes.append(f"{missing} of {n + missing} samples are missing")
     return "; ".join(notes)

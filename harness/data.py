@@ -66,6 +66,7 @@ class Suite:
 
     kind says what a gain here means: "skill", "style", "format", "knowledge" or "general" (forgetting probes).
     chance: the score of guessing, 0..1, or per value of the metadata key "probe".
+    cluster: the metadata key that names a sample's source; samples of one source do not count as independent.
     graders: scorers that ask a model (judge, likelihood_ratio); columns beside the others, never the primary one.
     margin: the largest loss, 0..1, that the gate still calls "no worse".
     digest: hash of everything that moves a score; it is the suite's identity.
@@ -90,6 +91,7 @@ class Suite:
     sampling: Sampling
     margin: float
     chance: Mapping[str, float]
+    cluster: str | None
     digest: str
 
 

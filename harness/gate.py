@@ -166,10 +166,10 @@ def hold(
     found: Sequence[Comparison], pairs: Sequence[Pairs], margins: Sequence[float], alpha: float = ALPHA
 ) -> tuple[GateRow, ...]:
     """Each suite held to its margin, with Holm's correction over all of them. The arguments go suite by suite."""
-    p_values = [difference_p(p.baseline, p.candidate, "less")[0] for p in pairs]
+    p_values = [difference_p(p.baseline, p.candidate, "less", p.clusters)[0] for p in pairs]
     rows = []
     for c, scores, margin, p, p_holm in zip(found, pairs, margins, p_values, holm(p_values), strict=True):
-        lower = difference_bound(scores.baseline, scores.candidate, 1 - alpha, "lower")
+        lower = difference_bound(scores.baseline, scores.candidate, 1 - alpha, "lower", scores.clusters)
         holds = lower > -margin
         rows.append(
             GateRow(
@@ -213,10 +213,12 @@ def macro_bounds(pairs: Sequence[Pairs], margin: float, alpha: float = ALPHA) ->
     """
     found = [mean(p.candidate) - mean(p.baseline) for p in pairs]
     below = [
-        d - difference_bound(p.baseline, p.candidate, 1 - alpha, "lower") for d, p in zip(found, pairs, strict=True)
+        d - difference_bound(p.baseline, p.candidate, 1 - alpha, "lower", p.clusters)
+        for d, p in zip(found, pairs, strict=True)
     ]
     above = [
-        difference_bound(p.baseline, p.candidate, 1 - alpha / 2, "upper") - d for d, p in zip(found, pairs, strict=True)
+        difference_bound(p.baseline, p.candidate, 1 - alpha / 2, "upper", p.clusters) - d
+        for d, p in zip(found, pairs, strict=True)
     ]
     centre = mean(found)
     return Macro(
@@ -273,7 +275,7 @@ def _notes(a: Table, b: Table, names: Sequence[str]) -> tuple[str, ...]:
 
 def _more(pairs: Pairs, margin: float, alpha: float, suites: int) -> int | None:
     n = len(pairs.baseline)
-    size = spread(pairs.baseline, pairs.candidate)
+    size = spread(pairs.baseline, pairs.candidate, pairs.clusters)
     difference = mean(pairs.candidate) - mean(pairs.baseline)
     room = margin + difference
     if room > 0:

@@ -7,48 +7,52 @@ run, sentences.py says the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal
 
 from harness.compare import Pairs, Table, pair, scorer_names
 from harness.data import Decision
 from harness.roles import by_cost
+from harness.stats.clusters import LEAST, shared
 from harness.stats.paired import difference_interval, difference_p, mean
 from harness.stats.power import samples_for_difference, spread
 
 GAIN = 0.03
 """The smallest observed gain that is worth a dearer arm, 0..1."""
-ALPHA = 0.05
-
-Why = Literal["better", "small", "worse", "ruled out", "kept", "forgot", "floor", "open", "missing"]
-Judge = Callable[[Sequence[float], Sequence[float]], tuple[Decision, Why]]
+Why = Literal["better", "small", "worse", "ruled out", "kept", "forgot", "floor", "open", "missing", "few"]
+Judge = Callable[[Pairs], tuple[Decision, Why]]
 
 
-def judge_gain(
-    cheaper: Sequence[float], dearer: Sequence[float], gain: float = GAIN, correction: float = 1.0
-) -> tuple[Decision, Why]:
-    """Is the dearer arm worth it? Paired scores, 0..1. correction multiplies p (Holm, over the candidates).
+def judge_gain(pairs: Pairs, gain: float = GAIN, correction: float = 1.0) -> tuple[Decision, Why]:
+    """Is the dearer arm (candidate) worth it? correction multiplies p (Holm, over the candidates).
 
     adopt: shown better, and by `gain` or more. do not adopt: shown worse, or a gain as large as `gain` is ruled out.
     """
-    found = difference_interval(cheaper, dearer)
+    cheaper, dearer = pairs.baseline, pairs.candidate
     if max(cheaper) == max(dearer) == 0:
         return "not decided", "floor"
+    if _few_sources(pairs):
+        return "not decided", "few"
+    found = difference_interval(cheaper, dearer, 1 - pairs.alpha, pairs.clusters)
     if found.high < 0:
         return "do not adopt", "worse"
-    if found.low > 0 and difference_p(cheaper, dearer)[0] * correction <= ALPHA:
+    if found.low > 0 and difference_p(cheaper, dearer, clusters=pairs.clusters)[0] * correction <= pairs.alpha:
         return ("adopt", "better") if mean(dearer) - mean(cheaper) >= gain else ("not decided", "small")
     return ("do not adopt", "ruled out") if found.high < gain else ("not decided", "open")
 
 
-def judge_loss(base: Sequence[float], candidate: Sequence[float], margin: float) -> tuple[Decision, Why]:
-    """Did the candidate keep what its base could do? Paired scores, 0..1.
+def judge_loss(pairs: Pairs, margin: float) -> tuple[Decision, Why]:
+    """Did the candidate keep what its base could do?
 
     adopt: a loss as large as the margin is ruled out. do not adopt: a loss is shown, and observed above the margin.
     """
-    found = difference_interval(base, candidate)
+    base, candidate = pairs.baseline, pairs.candidate
     if max(base) == 0:
         return "not decided", "floor"
+    if _few_sources(pairs):
+        return "not decided", "few"
+    found = difference_interval(base, candidate, 1 - pairs.alpha, pairs.clusters)
     if found.low > -margin:
         return "adopt", "kept"
     if found.high < 0 and mean(candidate) - mean(base) < -margin:
@@ -58,13 +62,20 @@ def judge_loss(base: Sequence[float], candidate: Sequence[float], margin: float)
 
 def judge_with_missing(pairs: Pairs, judge: Judge) -> tuple[Decision, Why]:
     """The word, if missing samples could not turn it: judged as they are, as all lost, and as all won."""
-    word, why = judge(pairs.baseline, pairs.candidate)
+    word, why = judge(pairs)
     if not pairs.missing:
         return word, why
     zeros, ones = (0.0,) * pairs.missing, (1.0,) * pairs.missing
-    lost, _ = judge(pairs.baseline + ones, pairs.candidate + zeros)
-    won, _ = judge(pairs.baseline + zeros, pairs.candidate + ones)
+    sources = pairs.clusters and (*pairs.clusters, *(f"missing {i}" for i in range(pairs.missing)))
+    whole = replace(pairs, missing=0, clusters=sources)
+    lost, _ = judge(replace(whole, baseline=pairs.baseline + ones, candidate=pairs.candidate + zeros))
+    won, _ = judge(replace(whole, baseline=pairs.baseline + zeros, candidate=pairs.candidate + ones))
     return (word, why) if word == lost == won else ("not comparable", "missing")
+
+
+def _few_sources(pairs: Pairs) -> bool:
+    """Whether the samples come from too few sources to conclude anything."""
+    return shared(pairs.clusters) and len(set(pairs.clusters)) < LEAST
 
 
 def more_for_gain(pairs: Pairs, gain: float) -> int | None:
@@ -91,13 +102,15 @@ def climb(table: Table, suite: str, gain: float = GAIN) -> str:
         pairs = pair(table, current, table, arm, suite, scorer_names(table, suite)[0])
         if len(pairs.baseline) < 2:
             continue
-        p, _ = difference_p(pairs.baseline, pairs.candidate, "greater")
-        if p <= ALPHA / (len(arms) - 1) and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
+        p, _ = difference_p(pairs.baseline, pairs.candidate, "greater", pairs.clusters)
+        if _few_sources(pairs):
+            continue
+        if p <= pairs.alpha / (len(arms) - 1) and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
             current = arm
     return current
 
 
 def _more(pairs: Pairs, *effects: float) -> int | None:
-    n, size = len(pairs.baseline), spread(pairs.baseline, pairs.candidate)
+    n, size = len(pairs.baseline), spread(pairs.baseline, pairs.candidate, pairs.clusters)
     needed = [k for k in (samples_for_difference(size, effect) for effect in effects) if k is not None and k > n]
     return min(needed) - n if needed else None

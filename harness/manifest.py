@@ -73,6 +73,7 @@ def suite_card(suite: Suite, limit: int | None = None) -> dict[str, Any]:
         "question": suite.question,
         "margin": suite.margin,
         "chance": dict(suite.chance),
+        "cluster": suite.cluster,
         "scorers": [asdict(spec) for spec in suite.scorers],
         "graders": [asdict(spec) for spec in suite.graders],
         "n_test": len(suite.test),

@@ -51,7 +51,9 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
     folder = find_suite(str(name), root)
     file = folder / "suite.yaml"
     top = Fields(read_yaml(file, SuiteError, "A suite folder needs one."), str(file), SuiteError)
-    top.only(("name", "version", "title", "question", "kind", "prompt", "scorers", "sampling", "margin", "chance"))
+    top.only(
+        ("name", "version", "title", "question", "kind", "prompt", "scorers", "sampling", "margin", "chance", "cluster")
+    )
     prompt = Fields(top.value.get("prompt") or {}, f"{file}: prompt", SuiteError)
     prompt.only(("system", "template", "retrieval_template"))
     kind = top.get("kind", str, "skill")
@@ -80,6 +82,9 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
     named = {value for spec in (*scorers, *graders) for value in (spec.scorer.split(":")[0], *spec.options.values())}
     files = [folder / value for value in sorted(value for value in named if isinstance(value, str))]
     code = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
+    cluster = top.get("cluster", str)
+    if cluster is not None and not any(cluster in sample.metadata for sample in splits["test"]):
+        raise SuiteError(f"{file}: cluster: no test sample has '{cluster}' in its metadata. Name a key that they have.")
     parts = (own_name, version, system, template, retrieval_template, margin, chance, code)
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]
@@ -101,6 +106,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         sampling=sampling,
         margin=margin,
         chance=chance,
+        cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, vars(sampling)),
         **splits,
     )

@@ -177,7 +177,11 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
     scorer = scorer_names(table, suite)[0]
     names = candidates(table, suite)
     pairs = {name: pair(table, held_to, table, name, suite, scorer) for name in names}
-    p = {n: difference_p(pairs[n].baseline, pairs[n].candidate)[0] for n in names if len(pairs[n].baseline) >= 2}
+    p = {
+        n: difference_p(q.baseline, q.candidate, clusters=q.clusters)[0]
+        for n, q in pairs.items()
+        if len(q.baseline) >= 2
+    }
     adjusted = dict(zip(p, holm(list(p.values())), strict=True))
     findings: list[Finding] = []
     adopted: str | None = None

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from runs import make_run, right
 
+from harness.compare import Pairs
 from harness.data import Run, Verdict
 from harness.ladder import judge_gain, judge_loss
 from harness.verdict import break_even, comparisons, decide, picks, verdict_json
@@ -294,10 +295,12 @@ def test_equal_arms_are_adopted_in_at_most_3_percent_and_forgetting_by_the_margi
     for _ in range(runs):
         wins, losses, _ = map(int, generator.multinomial(n, [0.1, 0.1, 0.8]))
         base = [0.0] * wins + [1.0] * (n - wins)
-        adopted += judge_gain(base, [1.0] * wins + [0.0] * losses + [1.0] * (n - wins - losses))[0] == "adopt"
+        other = [1.0] * wins + [0.0] * losses + [1.0] * (n - wins - losses)
+        adopted += judge_gain(Pairs(tuple(base), tuple(other), (), 0))[0] == "adopt"
         wins, losses, _ = map(int, generator.multinomial(n, [0.05, 0.10, 0.85]))
         base = [0.0] * wins + [1.0] * (n - wins)
-        kept += judge_loss(base, [1.0] * wins + [0.0] * losses + [1.0] * (n - wins - losses), 0.05)[0] == "adopt"
+        other = [1.0] * wins + [0.0] * losses + [1.0] * (n - wins - losses)
+        kept += judge_loss(Pairs(tuple(base), tuple(other), (), 0), 0.05)[0] == "adopt"
     slack = 3 * math.sqrt(0.025 * 0.975 / runs)
     assert adopted / runs <= 0.03 + slack
     assert kept / runs <= 0.04 + slack

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from harness.stats.clusters import cluster_error, shared
 from harness.stats.paired import deviation, flips, is_binary, z_value
 
 POWER = 0.8
@@ -17,13 +18,18 @@ LARGEST = 10_000_000
 """More samples than this are "not with this suite", not a number to print."""
 
 
-def spread(baseline: Sequence[float], candidate: Sequence[float]) -> float:
-    """Standard deviation of the differences, floored so that equal answers do not look like perfect precision."""
+def spread(baseline: Sequence[float], candidate: Sequence[float], clusters: Sequence[str] = ()) -> float:
+    """Standard deviation of the differences, floored so that equal answers do not look like perfect precision.
+
+    Where samples share clusters, that of independent samples which would give the same standard error, if larger.
+    """
     n = len(baseline)
+    differences = [c - b for b, c in zip(baseline, candidate, strict=True)]
     if is_binary(baseline) and is_binary(candidate):
-        return discordance_spread(*flips(baseline, candidate), n)
-    observed = deviation([c - b for b, c in zip(baseline, candidate, strict=True)])
-    return observed if observed > 0 else math.sqrt(min(1.0, 3 / n))
+        plain = discordance_spread(*flips(baseline, candidate), n)
+    else:
+        plain = deviation(differences) or math.sqrt(min(1.0, 3 / n))
+    return max(plain, cluster_error(differences, clusters)[0] * math.sqrt(n)) if shared(clusters) else plain
 
 
 def discordance_spread(wins: int, losses: int, n: int) -> float:
