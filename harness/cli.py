@@ -168,6 +168,10 @@ def train(names: tuple[str, ...], config: str) -> None:
 @click.option("--out", metavar="DIR", help="Run folder. Default: runs/SUITE+SUITE.")
 @click.option("--reuse", multiple=True, metavar="RUN", help="Take identical answers from another run; repeat.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N test samples of each suite.")
+@click.option(
+    "--until-decided", is_flag=True, help="Stop asking a suite as soon as its verdict stands: five looks, declared."
+)
+@click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
 @_unsandboxed
 @_engine
 @_config
@@ -178,6 +182,8 @@ def run(
     out: str | None,
     reuse: tuple[str, ...],
     limit: int | None,
+    until_decided: bool,
+    seed: int,
     engine: str | None,
     config: str,
     as_json: bool,
@@ -187,6 +193,7 @@ def run(
     \b
     Examples: harness run -s sql -a base -a prompted -a lora
               harness run -s sql --limit 20 --out runs/try
+              harness run -s sql -a prompted -a lora --until-decided
     """
     from harness.config import pick, read_config
     from harness.runner import run as run_suites
@@ -199,7 +206,14 @@ def run(
     chosen = pick(arms, checked.arms, Path(config).name, "arm")
     folder = Path(out or "runs/" + "+".join(suite.name for suite in read))
     others = [read_run(path) for path in reuse]
-    done = run_suites(checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root)
+    if until_decided:
+        from harness.looks import run_until_decided
+
+        if limit:
+            raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
+        done = run_until_decided(checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed)
+    else:
+        done = run_suites(checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root)
     _print_comparison(done, as_json, as_csv=False)
     click.echo(f"Next: harness report {folder}", err=True)
 

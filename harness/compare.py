@@ -8,15 +8,16 @@ missing, as does an answer without a score; an answer the model got wrong does n
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.data import ArmSummary, Comparison, Row, Run
+from harness.data import ArmSummary, Comparison, Interval, Row, Run
 from harness.errors import NotComparable, RunError, did_you_mean
 from harness.stats.agreement import LEAST
 from harness.stats.clusters import LEAST as CLUSTERS
 from harness.stats.paired import difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
+from harness.stats.sequential import alpha_at
 
 ALPHA = 0.05
 SMALL = 30
@@ -45,8 +46,8 @@ class Table:
 class Pairs:
     """Scores of two arms on the same samples, ordered by digest. missing: samples that one side or both lack.
 
-    clusters: the name of each sample's source, empty where the suite has none. alpha: the two-sided error of a
-    verdict; less than 0.05 where the samples were looked at more than once (stats/sequential.py).
+    clusters: the name of each sample's source, empty where the suite has none. sizes, look: samples in at each declared
+    look, and the look reached, 1, 2, ...; (), 0 where all samples were asked at once.
     """
 
     baseline: tuple[float, ...]
@@ -54,7 +55,12 @@ class Pairs:
     probes: tuple[str, ...]
     missing: int
     clusters: tuple[str, ...] = ()
-    alpha: float = ALPHA
+    sizes: tuple[int, ...] = ()
+    look: int = 0
+
+    def error(self, wanted: float = ALPHA) -> float:
+        """The nominal two-sided error with which all looks together err as often as wanted (stats/sequential.py)."""
+        return alpha_at(self.sizes, self.look, wanted) if self.sizes else wanted
 
 
 def tabulate(run: Run) -> Table:
@@ -227,13 +233,15 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
         sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys()),
     )
     answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+    looks = a.suites[suite].get("looks") or b.suites[suite].get("looks") or {}
     return Pairs(
         tuple(mean(left[d]) for d in shared),
         tuple(mean(right[d]) for d in shared),
         tuple(a.probes.get((suite, d), "all") for d in shared),
         asked - answered,
         tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),
-        min(float((side.suites[suite].get("looks") or {}).get("alpha", ALPHA)) for side in (a, b)),
+        tuple(looks.get("sizes", ())),
+        int(looks.get("used", 0)),
     )
 
 
@@ -264,15 +272,22 @@ def compare_pairs(suite: str, scorer: str, baseline: str, candidate: str, pairs:
         baseline_mean=mean(left),
         candidate_mean=mean(right),
         difference=mean([c - b for b, c in zip(left, right, strict=True)]),
-        interval=difference_interval(left, right, 1 - pairs.alpha, pairs.clusters),
+        interval=_said(difference_interval(left, right, 1 - pairs.error(), pairs.clusters), pairs),
         p=p,
         p_method=p_method,
         wins=wins,
         losses=losses,
         ties=n - wins - losses,
-        mde=smallest_difference(spread(left, right, pairs.clusters), n, 1 - pairs.alpha),
+        mde=smallest_difference(spread(left, right, pairs.clusters), n, 1 - pairs.error()),
         note=_note(mean(left), mean(right), n, pairs.missing, sources),
     )
+
+
+def _said(interval: Interval, pairs: Pairs) -> Interval:
+    """Where there were several looks, the level that all their intervals have together."""
+    if not pairs.sizes:
+        return interval
+    return replace(interval, level=1 - ALPHA, method=f"{interval.method}, repeated looks")
 
 
 def _note(baseline: float, candidate: float, n: int, missing: int, sources: int) -> str:

@@ -70,6 +70,8 @@ class Suite:
     graders: scorers that ask a model (judge, likelihood_ratio); columns beside the others, never the primary one.
     margin: the largest loss, 0..1, that the gate still calls "no worse".
     digest: hash of everything that moves a score; it is the suite's identity.
+    asked: a run asks only the first so many test samples; None: all. looks: those that such a run has declared, and the
+    one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}.
     """
 
     name: str
@@ -93,6 +95,8 @@ class Suite:
     chance: Mapping[str, float]
     cluster: str | None
     digest: str
+    asked: int | None = None
+    looks: Mapping[str, Any] | None = None
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------

@@ -165,11 +165,16 @@ def gate(
 def hold(
     found: Sequence[Comparison], pairs: Sequence[Pairs], margins: Sequence[float], alpha: float = ALPHA
 ) -> tuple[GateRow, ...]:
-    """Each suite held to its margin, with Holm's correction over all of them. The arguments go suite by suite."""
+    """Each suite held to its margin, with Holm's correction over all of them. The arguments go suite by suite.
+
+    Where the samples were looked at several times the bounds are the repeated ones, and Bonferroni takes Holm's place.
+    """
     p_values = [difference_p(p.baseline, p.candidate, "less", p.clusters)[0] for p in pairs]
     rows = []
     for c, scores, margin, p, p_holm in zip(found, pairs, margins, p_values, holm(p_values), strict=True):
-        lower = difference_bound(scores.baseline, scores.candidate, 1 - alpha, "lower", scores.clusters)
+        confidence = 1 - scores.error(2 * alpha) / 2
+        lower = difference_bound(scores.baseline, scores.candidate, confidence, "lower", scores.clusters)
+        worse = p <= scores.error(alpha / len(pairs)) / 2 if scores.sizes else p_holm <= alpha / 2
         holds = lower > -margin
         rows.append(
             GateRow(
@@ -185,7 +190,7 @@ def hold(
                 margin=margin,
                 p=p,
                 p_holm=p_holm,
-                worse=p_holm <= alpha / 2,
+                worse=worse,
                 holds=holds,
                 wins=c.wins,
                 losses=c.losses,
@@ -213,11 +218,11 @@ def macro_bounds(pairs: Sequence[Pairs], margin: float, alpha: float = ALPHA) ->
     """
     found = [mean(p.candidate) - mean(p.baseline) for p in pairs]
     below = [
-        d - difference_bound(p.baseline, p.candidate, 1 - alpha, "lower", p.clusters)
+        d - difference_bound(p.baseline, p.candidate, 1 - p.error(2 * alpha) / 2, "lower", p.clusters)
         for d, p in zip(found, pairs, strict=True)
     ]
     above = [
-        difference_bound(p.baseline, p.candidate, 1 - alpha / 2, "upper", p.clusters) - d
+        difference_bound(p.baseline, p.candidate, 1 - p.error(alpha) / 2, "upper", p.clusters) - d
         for d, p in zip(found, pairs, strict=True)
     ]
     centre = mean(found)

@@ -34,10 +34,10 @@ def judge_gain(pairs: Pairs, gain: float = GAIN, correction: float = 1.0) -> tup
         return "not decided", "floor"
     if _few_sources(pairs):
         return "not decided", "few"
-    found = difference_interval(cheaper, dearer, 1 - pairs.alpha, pairs.clusters)
+    found = difference_interval(cheaper, dearer, 1 - pairs.error(), pairs.clusters)
     if found.high < 0:
         return "do not adopt", "worse"
-    if found.low > 0 and difference_p(cheaper, dearer, clusters=pairs.clusters)[0] * correction <= pairs.alpha:
+    if found.low > 0 and difference_p(cheaper, dearer, clusters=pairs.clusters)[0] * correction <= pairs.error():
         return ("adopt", "better") if mean(dearer) - mean(cheaper) >= gain else ("not decided", "small")
     return ("do not adopt", "ruled out") if found.high < gain else ("not decided", "open")
 
@@ -52,7 +52,7 @@ def judge_loss(pairs: Pairs, margin: float) -> tuple[Decision, Why]:
         return "not decided", "floor"
     if _few_sources(pairs):
         return "not decided", "few"
-    found = difference_interval(base, candidate, 1 - pairs.alpha, pairs.clusters)
+    found = difference_interval(base, candidate, 1 - pairs.error(), pairs.clusters)
     if found.low > -margin:
         return "adopt", "kept"
     if found.high < 0 and mean(candidate) - mean(base) < -margin:
@@ -105,7 +105,7 @@ def climb(table: Table, suite: str, gain: float = GAIN) -> str:
         p, _ = difference_p(pairs.baseline, pairs.candidate, "greater", pairs.clusters)
         if _few_sources(pairs):
             continue
-        if p <= pairs.alpha / (len(arms) - 1) and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
+        if p <= pairs.error() / (len(arms) - 1) and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
             current = arm
     return current
 

@@ -29,7 +29,6 @@ def describe(
     digests: Mapping[str, str],
     adapters: Mapping[str, AdapterRef],
     applied: Mapping[str, float],
-    limit: int | None = None,
 ) -> dict[str, Any]:
     """The manifest of a run about to start. digests: content of each model; applied: each adapter's proof, in nats."""
     return {
@@ -57,14 +56,14 @@ def describe(
             for name, ref in adapters.items()
         },
         "arms": {arm.name: {key: value for key, value in asdict(arm).items() if key != "name"} for arm in arms},
-        "suites": {suite.name: suite_card(suite, limit) for suite in suites},
+        "suites": {suite.name: suite_card(suite) for suite in suites},
         "seconds": {},
         "costs": asdict(config.costs),
     }
 
 
-def suite_card(suite: Suite, limit: int | None = None) -> dict[str, Any]:
-    """What run.json says of a suite. limit: only its first test samples are asked."""
+def suite_card(suite: Suite) -> dict[str, Any]:
+    """What run.json says of a suite."""
     return {
         "version": suite.version,
         "digest": suite.digest,
@@ -77,7 +76,8 @@ def suite_card(suite: Suite, limit: int | None = None) -> dict[str, Any]:
         "scorers": [asdict(spec) for spec in suite.scorers],
         "graders": [asdict(spec) for spec in suite.graders],
         "n_test": len(suite.test),
-        "n_asked": len(suite.test[:limit]),
+        "n_asked": len(suite.test[: suite.asked]),
+        "looks": dict(suite.looks) if suite.looks else None,
         "corpus": bool(suite.corpus),
         "sampling": asdict(suite.sampling),
         "certificate": kept(suite),
@@ -99,6 +99,11 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
             raise RunError(
                 f"{folder}: holds suite '{name}' version {was['version']} ({was['digest']}), now it is version "
                 f"{now['version']} ({now['digest']}). Scores of two versions are never mixed. {hint}"
+            )
+        if _declared(was) != _declared(now):
+            raise RunError(
+                f"{folder}: suite '{name}' was run with other looks (--until-decided, --seed), and looks are declared "
+                f"beforehand. {hint}"
             )
         now["n_asked"] = max(was["n_asked"], now["n_asked"])
     if (old["engine"]["name"], old["engine"]["version"]) != (new["engine"]["name"], new["engine"]["version"]):
@@ -123,6 +128,11 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
     merged["command"] = "harness run" + "".join(f" -s {name}" for name in merged["suites"])
     merged["command"] += "".join(f" -a {name}" for name in merged["arms"])
     return merged
+
+
+def _declared(about: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    looks = about.get("looks")
+    return (list(looks["sizes"]), looks["seed"]) if looks else None
 
 
 def add_seconds(manifest: dict[str, Any], shares: Mapping[tuple[str, str], float]) -> None:

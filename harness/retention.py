@@ -49,7 +49,7 @@ def retention_of(table: Table, suite: str, arm: str) -> Retention | None:
         return None
     about = table.suites[suite]
     chance = {name: chance_of(about, name) for name in enough}
-    return forgetting.retention(suite, arm, base, enough, chance, pairs.missing)
+    return forgetting.retention(suite, arm, base, enough, chance, pairs.missing, 1 - pairs.error())
 
 
 def chance_of(about: Mapping[str, Any], probe: str) -> float:

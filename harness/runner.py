@@ -70,25 +70,55 @@ def run(
     limit: int | None = None,
     reuse: Sequence[Run] = (),
     root: Path | None = None,
+    opened: Opened | None = None,
 ) -> Run:
     """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
     engine: "vllm", "transformers", "fake", or None for automatic. limit: only the first test samples of each suite.
     reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
+    opened: keeps the engine open after this run, for the next one.
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
+    suites = [replace(suite, asked=limit) for suite in suites] if limit else suites
     by_suite = {suite.name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers} for suite in suites}
     look_over(config, suites)
     refs = {arm.adapter: _adapter(config, arm.adapter) for arm in arms if arm.adapter}
-    with RunWriter(out) as writer:
+    with ExitStack() as stack:
+        opened = opened or stack.enter_context(closing(Opened(engine)))
+        writer = stack.enter_context(RunWriter(out))
         existing = read_run(out) if (out / "run.json").is_file() else None
         known = {row.key: row.completion for other in reuse for row in other.rows}
         known |= {row.key: row.completion for row in existing.rows} if existing else {}
         for model in {arm.model: config.models[arm.model] for arm in arms}.values():
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
-            _run_model(config, model, mine, adapters, suites, by_suite, writer, known, engine, limit, root)
+            _run_model(config, model, mine, adapters, suites, by_suite, writer, known, opened, root)
+        if any(suite.graders for suite in suites):
+            opened.close()
         return grade(config, suites, writer, engine, root)
+
+
+class Opened:
+    """The engine that is open; another model or other adapters close it first."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name
+        self._engine: Engine | None = None
+        self._holds: tuple[Model, tuple[AdapterRef, ...]] | None = None
+
+    def engine(self, model: Model, adapters: tuple[AdapterRef, ...]) -> Engine:
+        """An engine for this model and these adapters, see `open_engine`."""
+        if self._engine is None or self._holds != (model, adapters):
+            self.close()
+            say(f"loading {model.name}")
+            self._engine, self._holds = open_engine(model, adapters, self.name), (model, adapters)
+        return self._engine
+
+    def close(self) -> None:
+        """Closes what is open."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
 
 
 def _run_model(
@@ -100,34 +130,31 @@ def _run_model(
     by_suite: Mapping[str, Mapping[str, Scorer]],
     writer: RunWriter,
     known: dict[str, Completion],
-    engine_name: str | None,
-    limit: int | None,
+    opened: Opened,
     root: Path | None,
 ) -> None:
     path = resolve_model(model.path, root)
-    say(f"loading {model.name}")
-    engine = open_engine(replace(model, path=path), tuple(adapters.values()), engine_name)
-    with closing(engine):
-        digest = model_digest(path, model.revision) if engine.name != "fake" else "fake"
-        proof = {name: applied(engine, ref) for name, ref in adapters.items()}
-        for name, difference in proof.items():
-            if difference == 0.0:
-                raise AdapterError(
-                    f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
-                )
-        tasks = list(plan(engine, digest, suites, arms, adapters, limit))
-        described = manifests.describe(
-            config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, limit
-        )
-        old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
-        manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
-        writer.manifest(manifest)
-        stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows} if old else {}
-        scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()
-        shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
-        manifests.add_seconds(manifest, shares)
-        manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-        writer.manifest(manifest)
+    engine = opened.engine(replace(model, path=path), tuple(adapters.values()))
+    digest = model_digest(path, model.revision) if engine.name != "fake" else "fake"
+    proof = {name: applied(engine, ref) for name, ref in adapters.items()}
+    for name, difference in proof.items():
+        if difference == 0.0:
+            raise AdapterError(
+                f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
+            )
+    tasks = list(plan(engine, digest, suites, arms, adapters))
+    described = manifests.describe(
+        config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof
+    )
+    old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
+    manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
+    writer.manifest(manifest)
+    stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows} if old else {}
+    scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()
+    shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
+    manifests.add_seconds(manifest, shares)
+    manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+    writer.manifest(manifest)
 
 
 def plan(
@@ -136,14 +163,13 @@ def plan(
     suites: Sequence[Suite],
     arms: Sequence[Arm],
     adapters: Mapping[str, AdapterRef],
-    limit: int | None = None,
 ) -> Iterator[Task]:
     """Every answer wanted, rendered. A prompt beyond the context is a SuiteError, before anything is spent."""
     for suite in suites:
         retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in arms) else None
         for arm in arms:
             ref = adapters[arm.adapter] if arm.adapter else None
-            for sample in suite.test[:limit]:
+            for sample in suite.test[: suite.asked]:
                 passages = retriever.top(retrieve.query(sample), arm.retrieve) if retriever and arm.retrieve else ()
                 messages = prompt.render(suite, arm, sample, passages)
                 ids = prompt.encode(engine.tokenizer, messages)
@@ -291,7 +317,9 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
         manifest["suites"] = {
             **manifest["suites"],
             **{
-                name: manifests.suite_card(suite, manifest["suites"][name]["n_asked"]) for name, suite in suites.items()
+                name: manifests.suite_card(suite)
+                | {key: manifest["suites"][name].get(key) for key in ("n_asked", "looks")}
+                for name, suite in suites.items()
             },
         }
         writer.manifest(manifest)

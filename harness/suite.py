@@ -61,7 +61,9 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
     margin = top.get("margin", float, 0.05)
     in_range(top, "margin", margin, 0.001, 1.0)
-    splits = {split: tuple(_samples(folder / f"{split}.jsonl", split)) for split in ("test", "dev", "train", "shots")}
+    splits: dict[str, Any] = {
+        split: tuple(_samples(folder / f"{split}.jsonl", split)) for split in ("test", "dev", "train", "shots")
+    }
     corpus = tuple(_passages(folder / "corpus.jsonl"))
     if not splits["test"]:
         raise SuiteError(f"{folder / 'test.jsonl'}: no samples. A suite needs a test split; write one row per line.")

@@ -27,6 +27,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     """Every check, the reassuring and the worrying, in the order in which a reader asks."""
     yield _same_samples(table)
     yield _coverage(table)
+    yield from _looks(table)
     yield from _cut_off(table)
     yield from _visible(table, verdicts)
     yield from _applied(table)
@@ -54,7 +55,8 @@ def _same_samples(table: Table) -> Check:
 def _coverage(table: Table) -> Check:
     gaps = []
     for suite in suite_names(table):
-        wanted, scorer = int(table.suites[suite].get("n_test") or 0), scorer_names(table, suite)[0]
+        about, scorer = table.suites[suite], scorer_names(table, suite)[0]
+        wanted = int((about.get("n_asked") if about.get("looks") else about.get("n_test")) or 0)
         for arm in table.arms:
             scored = sum(map(len, table.scores.get((suite, arm, scorer), {}).values()))
             if scored < wanted:
@@ -62,6 +64,17 @@ def _coverage(table: Table) -> Check:
     if gaps:
         return Check("mind", f"Answers are missing or unscored ({_some(gaps)}). Finish the run before deciding.")
     return Check("ok", "Every sample of every suite was answered and scored by every arm.")
+
+
+def _looks(table: Table) -> Iterator[Check]:
+    for suite in suite_names(table):
+        about = table.suites[suite]
+        if looks := about.get("looks"):
+            used = f"look {looks['used']} of {len(looks['sizes'])}, {about.get('n_asked')} of {about.get('n_test')}"
+            yield Check(
+                "fact",
+                f"{one_line(suite)} was asked until decided: {used} samples. Its intervals hold at all looks together.",
+            )
 
 
 def _cut_off(table: Table) -> Iterator[Check]:
