@@ -13,6 +13,7 @@ from harness.compare import Pairs, compare_pairs
 from harness.data import Run
 from harness.errors import EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_OK, EXIT_REGRESSION, RunError
 from harness.gate import MACRO_MARGIN, GateResult, gate, gate_json, hold, judge, macro_bounds
+from harness.stats.sequential import schedule
 
 
 def _run(suites: dict[str, list[Any]], path: str = "runs/r", **kwargs: Any) -> Run:
@@ -229,6 +230,50 @@ def test_one_suite_down_ten_points_hardly_ever_passes() -> None:
     fail, passed = _rates([0.0] * 9 + [-0.10], runs=100)
     assert fail >= 0.78
     assert passed <= 0.11
+
+
+def _looked(change: list[float], runs: int, n: int = 300) -> tuple[float, float, float]:
+    """(share of FAIL, share of PASS, share of samples used) with five looks, at 20 % disagreement."""
+    generator = np.random.default_rng(4)
+    sizes = schedule(n)
+    counts, used = {"FAIL": 0, "PASS": 0, "INCONCLUSIVE": 0}, 0
+    found = [compare_pairs("s", "match", "a", "b", p) for p in _simulated(generator, 30, 0.2, [0.0])] * len(change)
+    for _ in range(runs):
+        draws = generator.random((len(change), n))
+        wins = np.array([draws[i] < (0.2 + d) / 2 for i, d in enumerate(change)])
+        losses = np.array([draws[i] > 1 - (0.2 - d) / 2 for i, d in enumerate(change)])
+        for look, size in enumerate(sizes, 1):
+            pairs = [
+                Pairs(
+                    tuple(np.where(w[:size], 0.0, 1.0).tolist()),
+                    tuple(np.where(b[:size], 0.0, 1.0).tolist()),
+                    ("",) * size,
+                    0,
+                    sizes=sizes,
+                    look=look,
+                )
+                for w, b in zip(wins, losses, strict=True)
+            ]
+            status = judge(hold(found, pairs, [0.10] * len(pairs)), macro_bounds(pairs, MACRO_MARGIN))[0]
+            if status != "INCONCLUSIVE":
+                break
+        counts[status] += 1
+        used += size
+    return counts["FAIL"] / runs, counts["PASS"] / runs, used / runs / n
+
+
+def test_five_looks_pass_an_unchanged_candidate_with_fewer_samples() -> None:
+    fail, passed, used = _looked([0.0] * 10, runs=80)
+    assert fail <= 0.05 + 0.075  # and what 80 runs leave open
+    assert passed >= 0.78 - 0.14
+    assert used <= 0.93
+
+
+def test_five_looks_do_not_pass_a_loss() -> None:
+    for change in ([0.0] * 9 + [-0.10], [-0.03] * 10):
+        _, passed, used = _looked(change, runs=40)
+        assert passed <= 0.05 + 0.10
+        assert used <= 0.9
 
 
 # --- gate.json -------------------------------------------------------------------------------------------------------
