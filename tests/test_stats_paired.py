@@ -202,7 +202,7 @@ def test_comparisons_of_fewer_than_two_samples_are_refused(n: int) -> None:
     with pytest.raises(ValueError, match="at least 2 samples"):
         paired.paired_t_p([0.5] * n)
     with pytest.raises(ValueError, match="at least 2 samples"):
-        paired.sign_flip_p([0.5] * n)
+        sign_flip_p([0.5] * n)
 
 
 def test_a_share_of_nothing_is_refused() -> None:
@@ -234,8 +234,8 @@ def test_paired_t_agrees_with_scipy(graded: tuple[np.ndarray, np.ndarray]) -> No
 def test_sign_flip_agrees_with_scipy_on_all_sign_patterns(graded: tuple[np.ndarray, np.ndarray]) -> None:
     differences = (graded[1] - graded[0])[:12]
     theirs = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
-    assert paired.sign_flip_p(differences, seed=1, draws=20_000) == pytest.approx(theirs.pvalue, abs=0.012)
-    assert paired.sign_flip_p(differences, seed=1) == paired.sign_flip_p(differences, seed=1)
+    assert sign_flip_p(differences, seed=1, draws=20_000) == pytest.approx(theirs.pvalue, abs=0.012)
+    assert sign_flip_p(differences, seed=1) == sign_flip_p(differences, seed=1)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.25, -0.5])

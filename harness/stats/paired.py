@@ -226,24 +226,6 @@ def _equal_differences_p(centre: float, n: int, alternative: Alternative) -> flo
     return 2.0**-n if (centre > 0) == (alternative == "greater") else 1.0
 
 
-def sign_flip_p(differences: Sequence[float], seed: int = 0, draws: int = 10_000) -> float:
-    """Two-sided permutation p: how often do random signs give a mean as far from zero? Seeded Monte Carlo, with +1.
-
-    Ties count as "as far" (>=): with a strict > the test finds differences in equal arms.
-    """
-    import numpy as np
-
-    d = np.asarray(differences, dtype=float)
-    if d.size < 2:
-        raise ValueError(f"a paired comparison needs at least 2 samples, got {d.size}")
-    generator = np.random.default_rng(seed)
-    hits = 0
-    for start in range(0, draws, 1000):
-        signs = generator.integers(0, 2, size=(min(1000, draws - start), d.size)) * 2 - 1
-        hits += int(np.sum(np.abs(signs @ d) >= abs(d.sum()) - SAME))
-    return (hits + 1) / (draws + 1)
-
-
 def _t_value(probability: float, df: int) -> float:
     from scipy.special import stdtrit
 
