@@ -52,13 +52,14 @@ def read_rows(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 def read_hub(
-    hub: Hub, folder: Path, wanted: Collection[str] = (), places: tuple[str, str] = ("", "")
+    hub: Hub, folder: Path, needed: Collection[str] = (), also: Collection[str] = (), places: tuple[str, str] = ("", "")
 ) -> Iterator[tuple[str, Any]]:
     """(place, row) of every row of a hub dataset's split; class labels by their names. Raises SuiteError.
 
-    folder: where a relative path starts. wanted: columns to read, or parts of columns ("answers.text"); empty reads
-    all. places: class labels of the first column stay numbers where there is the second: they count its entries.
-    Rows are cached by revision, so that without network no other revision can take their place.
+    folder: where a relative path starts. needed: columns that must be there, or parts of them ("answers.text"); also:
+    columns that may be; all are read when both are empty. places: class labels of the first column stay numbers where
+    there is the second, whose entries they count. Rows are cached by revision, so that without network no other
+    revision can take their place.
     """
     try:
         import datasets
@@ -82,8 +83,11 @@ def read_hub(
             f"dataset {label} at {hub.revision[:12]}: cannot be loaded ({reason}). "
             f"Check hub, revision, config and splits; a first reading needs the network."
         ) from None
-    tops = {*wanted, *(name.split(".")[0] for name in wanted)}
-    columns = [name for name in table.column_names if not wanted or name in tops]
+    for name in needed:
+        if not {name, name.split(".")[0]} & set(table.column_names):
+            raise SuiteError(f"{label}: no column '{name}'.{did_you_mean(name, table.column_names)}")
+    tops = {part for name in (*needed, *also) for part in (name, name.split(".")[0])} or set(table.column_names)
+    columns = [name for name in table.column_names if name in tops]
     labels = {name: table.features[name] for name in columns if isinstance(table.features[name], datasets.ClassLabel)}
     if places[1].split(".")[0] in columns:
         labels.pop(places[0], None)

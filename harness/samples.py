@@ -105,9 +105,9 @@ def _rows(folder: Path, split: str, source: _Source, keys: tuple[str, ...]) -> t
     if hub is not None:
         if path:
             raise SuiteError(f"{path}: suite.yaml takes {split} from {hub.name}. Keep one of them.")
-        wanted = [source.columns.get(key, key) for key in keys[:-1]] + [*(source.metadata or ("metadata",))]
+        needed = (*source.columns.values(), *(source.metadata or ()))
         places = source.columns.get("target", "target"), source.columns.get("choices", "choices")
-        rows = read_hub(hub, folder, wanted if source.named else (), places)
+        rows = read_hub(hub, folder, needed, keys if source.named else (), places)
         return f"{hub.name} {hub.split}", _renamed(rows, source, keys, _as_is)
     if path is None:
         return f"{split}.jsonl", iter(())

@@ -1,10 +1,11 @@
-"""The laws, over every suite that ships."""
+"""The laws, over every suite that ships and one that somebody else wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from third_party import write_suite
 
 from harness.certify import kept
 from harness.check import check_suite
@@ -19,10 +20,20 @@ def test_the_suites_are_there() -> None:
     assert {"sql", "palindrome", "handbook", "forgetting"} <= set(SUITES)
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_suite_keeps_the_laws(name: str) -> None:
-    broken = [finding for finding in check_suite(read_suite(shipped() / name)) if finding.level == "fail"]
+@pytest.mark.parametrize("name", [*SUITES, "a third party's"])
+def test_suite_keeps_the_laws(name: str, tmp_path: Path) -> None:
+    folder = shipped() / name if name in SUITES else write_suite(tmp_path / "capitals")
+    broken = [finding for finding in check_suite(read_suite(folder)) if finding.level == "fail"]
     assert not broken, "\n".join(f"{finding.law}: {finding.message}" for finding in broken[:20])
+
+
+def test_a_third_partys_suite_that_breaks_laws_is_told(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path / "capitals")
+    (folder / "dev.csv").write_text((folder / "test.csv").read_text("utf-8-sig").replace("land-", "more-"), "utf-8")
+    scorer = folder / "scorer.py"
+    scorer.write_text(scorer.read_text("utf-8").replace("float(right)", "float('I' in said)"), "utf-8")
+    broken = {finding.law for finding in check_suite(read_suite(folder)) if finding.level == "fail"}
+    assert broken == {"the target scores 1", "a non-answer scores 0", "splits share nothing"}
 
 
 @pytest.mark.parametrize("name", SUITES)
