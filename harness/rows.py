@@ -1,7 +1,7 @@
 """Rows of data as they lie: a JSONL, CSV or Parquet file, or a dataset of the hub. Every row comes with its place.
 
 Rows are mappings from column to value. JSON says its types itself; every cell of a CSV is text; what Parquet and the
-hub give is made plain: text, numbers, lists, mappings, without the nulls that fill up a table.
+hub give is made plain: text, numbers, lists, mappings and None.
 pyarrow and datasets are imported where they are used (extra `datasets`).
 """
 
@@ -139,7 +139,9 @@ def _csv(path: Path) -> Iterator[tuple[str, Any]]:
         csv.field_size_limit(limit)
     header = lines[0] if lines else []
     if len(set(header)) < len(header) or "" in header:
-        raise SuiteError(f"{path}: row 1: columns need different names, not {', '.join(header)}. Fix the header.")
+        raise SuiteError(
+            f"{path}: row 1: every column needs a name of its own, not {', '.join(header)}. Fix the header."
+        )
     for number, cells in enumerate(lines[1:], 2):
         if not cells:
             continue
@@ -178,15 +180,15 @@ def _missing(what: str, package: str) -> str:
 
 
 def _plain_row(row: Mapping[str, Any], where: str) -> dict[str, Any]:
-    return {column: _plain(value, f"{where}: column '{column}'") for column, value in row.items() if value is not None}
+    return {column: _plain(value, f"{where}: column '{column}'") for column, value in row.items()}
 
 
 def _plain(value: Any, where: str) -> Any:
-    """What JSON can say, without nulls in mappings; dates and decimals as text. Anything else is a SuiteError."""
+    """What JSON can say; dates and decimals as text. Anything else is a SuiteError."""
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(part, where) for key, part in value.items() if part is not None}
+        return {str(key): _plain(part, where) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(part, where) for part in value]
     if isinstance(value, datetime.date | datetime.time):

@@ -135,7 +135,14 @@ def _renamed(
             taken = {*keys[:-1], *(("metadata",) if isinstance(own, Mapping) else ())}
             others = {} if source.named else {key: value for key, value in row.items() if key not in taken}
             named["metadata"] = {**others, **metadata}
-        yield where, typed(named, where)
+        yield where, typed(_without_nulls(named), where)
+
+
+def _without_nulls(value: Any) -> Any:
+    """Mappings without the keys that a table fills up where a row has none."""
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(part) for key, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _as_is(row: dict[str, Any], where: str) -> dict[str, Any]:
@@ -158,7 +165,7 @@ def _from_csv(row: dict[str, Any], where: str) -> dict[str, Any]:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -106,6 +106,19 @@ def test_metadata_that_only_some_rows_have_is_not_filled_up_by_parquet(tmp_path:
     assert [dict(sample.metadata) for sample in suite.test] == [row["metadata"] for row in rows]
 
 
+def test_empty_cells_of_named_columns_are_none_and_no_mistake(tmp_path: Path) -> None:
+    rows = [
+        {"q": {"text": "a?", "hint": None}, "target": "a", "options": None, "topic": "x"},
+        {"q": {"text": "b?", "hint": "b"}, "target": "b", "options": ["b", "c"], "topic": None},
+    ]
+    data = "{fields: {input: q.text, choices: options, metadata: [topic, q.hint]}}"
+    for suffix in ("parquet", "jsonl"):
+        suite = read_suite(make(tmp_path / suffix, data, **{f"test__{suffix}": rows}))
+        assert [(sample.choices, sample.metadata) for sample in suite.test] == [
+            ((), {"topic": "x"}), (("b", "c"), {"q.hint": "b"}),
+        ]  # fmt: skip
+
+
 def test_a_split_may_lie_in_each_format(tmp_path: Path) -> None:
     train = [{"id": f"p{i}", "input": f"{i}?", "target": f"{i}"} for i in range(3)]
     passages = [{"id": "c1", "text": "All of it.", "source": "page 1"}]
@@ -201,7 +214,7 @@ GOOD = "id,input,target\n1,2+2?,4\n"
         ("", {"test__csv": GOOD, "dev__csv": GOOD, "dev__parquet": ROWS[:1]}, "dev.csv: dev.parquet is there too"),
         ("", {"test__csv": ""}, "no samples"),
         ("", {"test__csv": "id;input;target\n1;2+2?;4\n"}, "test.csv: row 2: 'input' is missing"),
-        ("", {"test__csv": "id,input,input\n1,2,3\n"}, "test.csv: row 1: columns need different names"),
+        ("", {"test__csv": "id,input,input\n1,2,3\n"}, "test.csv: row 1: every column needs a name of its own"),
         ("", {"test__csv": GOOD + "\n2,one,two,three\n"}, "test.csv: row 4: 4 cells under 3 columns"),
         ("", {"test__csv": GOOD + '2,"a"b,c\n'}, "test.csv: row 3: not CSV"),
         ("", {"test__csv": GOOD + '2,"a\n\n'}, "test.csv: row 3: not CSV"),
