@@ -6,6 +6,8 @@ import csv
 import datetime
 import io
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,7 +18,9 @@ import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hub_server import serve
 
+import harness
 from harness.data import Suite
 from harness.errors import SuiteError
 from harness.suite import read_suite
@@ -380,6 +384,33 @@ def test_without_network_another_revision_is_never_read_in_place_of_the_pinned_o
     assert len(suite.test) == 4
     with pytest.raises(SuiteError, match="dataset owner/questions validation at ffffffffffff: cannot be loaded"):
         read_suite(make(tmp_path / "other", HUB % ("owner/questions", "f" * 40, "default")))
+
+
+def test_a_dataset_by_name_is_asked_of_the_hub_at_its_commit_and_then_of_nobody(tmp_path: Path) -> None:
+    """The whole way, with the real client and a hub on this machine: over the network once, then offline."""
+    home = Path(harness.__file__).parents[1]
+    make(tmp_path / "suite", HUB % ("owner/questions", COMMIT, "small"))
+    make(tmp_path / "other", HUB % ("owner/questions", "f" * 40, "small"))
+    about = {"HF_HOME": str(tmp_path / "home"), "PYTHONPATH": str(home)}
+    about |= {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+
+    def check(suite: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "harness", "check", suite]
+        environment = {**os.environ, **about, **more}
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+
+    with serve(repository(tmp_path / "questions"), "owner/questions", COMMIT) as (address, asked):
+        online = check("suite", HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
+        wrong = check("other", HF_ENDPOINT=address, HF_HUB_OFFLINE="0")
+    assert "tiny v1" in online.stdout, online.stderr
+    assert "4 test, 0 dev, 3 train" in online.stdout
+    of_data = [path for path in asked if "owner/questions" in path and "f" * 40 not in path]
+    assert any(path.endswith("small/validation.parquet") for path in of_data)
+    assert all(COMMIT in path for path in of_data)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert f"Revision '{'f' * 40}' doesn't exist" in wrong.stderr
+    offline = check("suite", HF_ENDPOINT="http://127.0.0.1:9", HF_HUB_OFFLINE="1")
+    assert offline.stdout == online.stdout
 
 
 @pytest.mark.parametrize(
