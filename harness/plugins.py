@@ -2,7 +2,7 @@
 
     [project.entry-points."harness.suites"]
     acme = "acme_suites"              # suite folders in the package's folder: each is found by its own name
-    refunds = "acme_suites.letters"   # one suite folder: found by the name on the left
+    refunds = "acme_refunds.suite"   # one suite folder itself: found by the name on the left
 
 What is not covered: a suite's scorer.py and certificate.py are code of that package, and run when the suite is used.
 """
