@@ -14,16 +14,22 @@ from harness.scorers import load
 from harness.suite import read_suite, shipped
 
 SUITES = sorted(path.parent.name for path in shipped().glob("*/suite.yaml"))
+OTHERS = "a third party's"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Suite -> its folder; one is somebody else's, outside the checkout."""
+    return {**{name: shipped() / name for name in SUITES}, OTHERS: write_suite(tmp_path_factory.mktemp("theirs"))}
 
 
 def test_the_suites_are_there() -> None:
     assert {"sql", "palindrome", "handbook", "forgetting"} <= set(SUITES)
 
 
-@pytest.mark.parametrize("name", [*SUITES, "a third party's"])
-def test_suite_keeps_the_laws(name: str, tmp_path: Path) -> None:
-    folder = shipped() / name if name in SUITES else write_suite(tmp_path / "capitals")
-    broken = [finding for finding in check_suite(read_suite(folder)) if finding.level == "fail"]
+@pytest.mark.parametrize("name", [*SUITES, OTHERS])
+def test_suite_keeps_the_laws(name: str, folders: dict[str, Path]) -> None:
+    broken = [finding for finding in check_suite(read_suite(folders[name])) if finding.level == "fail"]
     assert not broken, "\n".join(f"{finding.law}: {finding.message}" for finding in broken[:20])
 
 
@@ -74,9 +80,9 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_no_text_makes_a_scorer_raise_and_none_of_these_scores(name: str) -> None:
-    suite = read_suite(shipped() / name)
+@pytest.mark.parametrize("name", [*SUITES, OTHERS])
+def test_no_text_makes_a_scorer_raise_and_none_of_these_scores(name: str, folders: dict[str, Path]) -> None:
+    suite = read_suite(folders[name])
     loaded = [(spec, load(spec, suite.path)) for spec in suite.scorers]
     step = max(1, len(suite.test) // 8)
     for sample in suite.test[::step]:
@@ -91,10 +97,10 @@ def test_no_text_makes_a_scorer_raise_and_none_of_these_scores(name: str) -> Non
                     assert score.value < 1, f"{sample.id}: {spec.name}: {what} passes"
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_two_answers_are_not_one(name: str) -> None:
+@pytest.mark.parametrize("name", [*SUITES, OTHERS])
+def test_two_answers_are_not_one(name: str, folders: dict[str, Path]) -> None:
     """The target and then another sample's: the primary scorer comes to a defined score and says why."""
-    suite = read_suite(shipped() / name)
+    suite = read_suite(folders[name])
     scorer = load(next(spec for spec in suite.scorers if spec.primary), suite.path)
     for sample, other in zip(suite.test[::40], suite.test[20::40], strict=False):
         score = scorer(sample, Completion(f"{sample.target}\n\n{other.target}"))
