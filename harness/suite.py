@@ -105,6 +105,10 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         title=top.get("title", str, own_name),
         question=top.get("question", str, ""),
         kind=kind,
+        test=splits["test"],
+        dev=splits["dev"],
+        train=splits["train"],
+        shots=splits["shots"],
         corpus=corpus,
         system=system.strip() if system else None,
         template=template,
@@ -116,7 +120,6 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         chance=chance,
         cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, vars(sampling)),
-        **splits,
     )
 
 
