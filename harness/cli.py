@@ -232,8 +232,10 @@ def score(run_path: str, config: str) -> None:
     from harness.store import read_run
     from harness.suite import read_suite
 
-    old = read_run(run_path)
-    suites = {name: read_suite(name, Path(config).parent) for name in old.manifest["suites"]}
+    cards = read_run(run_path).manifest["suites"]
+    folders = {name: Path(card.get("path", name)) for name, card in cards.items()}
+    there = {name: folder if (folder / "suite.yaml").is_file() else name for name, folder in folders.items()}
+    suites = {name: read_suite(place, Path(config).parent) for name, place in there.items()}
     checked = read_config(config) if any(suite.graders for suite in suites.values()) else None
     _print_comparison(rescore(Path(run_path), suites, checked), as_json=False, as_csv=False)
 

@@ -66,6 +66,7 @@ def suite_card(suite: Suite) -> dict[str, Any]:
     """What run.json says of a suite."""
     return {
         "version": suite.version,
+        "path": suite.path,
         "digest": suite.digest,
         "kind": suite.kind,
         "title": suite.title,

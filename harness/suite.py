@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.config import read_yaml
-from harness.data import Passage, Sample, Sampling, ScorerSpec, Suite
+from harness.data import Sampling, ScorerSpec, Suite
 from harness.digests import PACKAGE, text_digest
 from harness.errors import SuiteError, did_you_mean
 from harness.fields import Fields, in_range
+from harness.plugins import installed
+from harness.samples import read_data
 from harness.scorers import GRADERS
 
 KINDS = ("skill", "style", "format", "knowledge", "general")
+_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "margin", "chance", "cluster")
+_KEYS = ("name", "version", "title", "question", "kind", "data", *_PROMPT_AND_SCORES)
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
-_SAMPLE_KEYS = ("id", "input", "target", "choices", "metadata")
 
 
 def shipped() -> Path:
@@ -26,24 +26,38 @@ def shipped() -> Path:
 
 
 def find_suite(name: str, root: Path | None = None) -> Path:
-    """The folder of a suite: a path, `suites/NAME` under `root` (the folder of models.yaml), or a shipped one."""
+    """The folder of a suite: a path, `suites/NAME` under `root` (the folder of models.yaml), one installed or shipped.
+
+    A folder of one's own comes first; a name that an installed package shares with another or with a shipped suite is
+    a SuiteError that names both.
+    """
     here = Path.cwd() if root is None else root
-    for folder in (Path(name), here / name, here / "suites" / name, shipped() / name):
+    for folder in (Path(name), here / name, here / "suites" / name):
         if (folder / "suite.yaml").is_file():
             return folder
+    plugins = installed()
+    found = plugins.get(name, [])
+    if (shipped() / name / "suite.yaml").is_file():
+        found = [*found, ("the harness", shipped() / name)]
+    if len(found) > 1:
+        both = " and ".join(f"{folder} ({package})" for package, folder in found)
+        raise SuiteError(f"two suites are called '{name}': {both}. Give the folder, or uninstall one package.")
+    if found:
+        return found[0][1]
     known = {path.parent.name for base in (here / "suites", shipped()) for path in base.glob("*/suite.yaml")}
     if Path(name).is_dir():
         raise SuiteError(f"{name}: no suite.yaml there. Make a suite with `harness init`.")
     raise SuiteError(
-        f"no suite '{name}' (looked for a folder, in suites/ and among the shipped).{did_you_mean(name, known)}"
+        f"no suite '{name}' (looked for a folder, in suites/, in installed packages and among the shipped)."
+        f"{did_you_mean(name, known | set(plugins))}"
     )
 
 
 def all_suites(root: Path | None = None) -> list[str]:
-    """Names of the suites beside models.yaml; the shipped ones when there are none."""
+    """Names of the suites beside models.yaml; the installed and the shipped ones when there are none."""
     here = Path.cwd() if root is None else root
     own = sorted(path.parent.name for path in (here / "suites").glob("*/suite.yaml"))
-    return own or sorted(path.parent.name for path in shipped().glob("*/suite.yaml"))
+    return own or sorted({*installed(), *(path.parent.name for path in shipped().glob("*/suite.yaml"))})
 
 
 def read_suite(name: str | Path, root: Path | None = None) -> Suite:
@@ -51,9 +65,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
     folder = find_suite(str(name), root)
     file = folder / "suite.yaml"
     top = Fields(read_yaml(file, SuiteError, "A suite folder needs one."), str(file), SuiteError)
-    top.only(
-        ("name", "version", "title", "question", "kind", "prompt", "scorers", "sampling", "margin", "chance", "cluster")
-    )
+    top.only(_KEYS)
     prompt = Fields(top.value.get("prompt") or {}, f"{file}: prompt", SuiteError)
     prompt.only(("system", "template", "retrieval_template"))
     kind = top.get("kind", str, "skill")
@@ -61,13 +73,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
     margin = top.get("margin", float, 0.05)
     in_range(top, "margin", margin, 0.001, 1.0)
-    splits: dict[str, Any] = {
-        split: tuple(_samples(folder / f"{split}.jsonl", split)) for split in ("test", "dev", "train", "shots")
-    }
-    corpus = tuple(_passages(folder / "corpus.jsonl"))
-    if not splits["test"]:
-        raise SuiteError(f"{folder / 'test.jsonl'}: no samples. A suite needs a test split; write one row per line.")
-    _unique_ids(folder, splits, corpus)
+    splits, corpus = read_data(folder, file, top.value.get("data"))
     scorers, graders = _scorers(top, file)
     sampling = _sampling(top, file)
     template = prompt.get("template", str, "{input}")
@@ -99,6 +105,10 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         title=top.get("title", str, own_name),
         question=top.get("question", str, ""),
         kind=kind,
+        test=splits["test"],
+        dev=splits["dev"],
+        train=splits["train"],
+        shots=splits["shots"],
         corpus=corpus,
         system=system.strip() if system else None,
         template=template,
@@ -110,79 +120,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         chance=chance,
         cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, vars(sampling)),
-        **splits,
     )
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """(place, parsed row) per line of a JSONL file; blank lines are passed over, a missing file has none."""
-    if not path.is_file():
-        return
-    try:
-        lines = path.read_text("utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as problem:
-        raise SuiteError(f"{path}: cannot be read as UTF-8 text ({problem}).") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
-        try:
-            yield where, json.loads(line)
-        except json.JSONDecodeError as problem:
-            raise SuiteError(
-                f"{where}: not JSON: {problem.msg} at column {problem.colno}. One object per line."
-            ) from None
-
-
-def _samples(path: Path, split: str) -> Iterator[Sample]:
-    for where, value in _rows(path):
-        row = Fields(value, where, SuiteError)
-        row.only(_SAMPLE_KEYS)
-        text = value.get("input")
-        if isinstance(text, list):
-            text = _conversation(text, where)
-        elif not isinstance(text, str) or not text.strip():
-            raise SuiteError(
-                f"{where}: 'input' is missing or empty. Give the question as text, or as a list of messages."
-            )
-        target = row.need("target", str)
-        if split == "train" and not target.strip():
-            raise SuiteError(f"{where}: the completion ('target') is empty. Remove the row or give its answer.")
-        choices = row.names("choices")
-        if choices and target not in choices:
-            raise SuiteError(f"{where}: target '{target[:40]}' is not one of the choices. Give it word for word.")
-        metadata = row.get("metadata", dict, {})
-        yield Sample(row.need("id", str), text, target, choices, metadata, text_digest(text, target, choices, metadata))
-
-
-def _conversation(turns: list[Any], where: str) -> tuple[Mapping[str, str], ...]:
-    for turn in turns:
-        message = Fields(turn, f"{where}: input", SuiteError)
-        message.only(("role", "content"))
-        message.need("content", str)
-        if message.need("role", str) not in ("system", "user", "assistant"):
-            raise SuiteError(f"{where}: input: no role '{turn['role']}'. Use system, user or assistant.")
-    if not turns or turns[-1]["role"] != "user":
-        raise SuiteError(f"{where}: a conversation must end with a user turn.")
-    return tuple(turns)
-
-
-def _passages(path: Path) -> Iterator[Passage]:
-    for where, value in _rows(path):
-        row = Fields(value, where, SuiteError)
-        row.only(("id", "text", "metadata"))
-        yield Passage(row.need("id", str), row.need("text", str), row.get("metadata", dict, {}))
-
-
-def _unique_ids(folder: Path, splits: Mapping[str, tuple[Sample, ...]], corpus: tuple[Passage, ...]) -> None:
-    seen: dict[str, str] = {}
-    ids = [(item.id, f"{split}.jsonl") for split, items in splits.items() for item in items]
-    for identity, file in [*ids, *((passage.id, "corpus.jsonl") for passage in corpus)]:
-        if identity in seen:
-            raise SuiteError(
-                f"{folder / file}: id '{identity}' is already used in {seen[identity]}. Ids must be unique."
-            )
-        seen[identity] = file
 
 
 def _scorers(top: Fields, file: Path) -> tuple[tuple[ScorerSpec, ...], tuple[ScorerSpec, ...]]:

@@ -11,6 +11,7 @@ import harness
 
 PACKAGE = Path(harness.__file__).parent
 HEAVY = {"torch", "transformers", "peft", "vllm", "lm_eval", "pandas", "scipy", "sacrebleu", "sqlglot", "bm25s"}
+HEAVY |= {"pyarrow", "datasets"}
 # what a part must never import: a later step of the pipeline, or an engine where numbers are made
 FORBIDDEN = {
     "stats": {"engines", "runner", "store", "report", "train", "gate", "verdict", "compare", "cli"},
@@ -24,6 +25,9 @@ FORBIDDEN = {
     "compare": {"engines", "train", "runner", "cli", "report", "gate", "verdict"},
     "runner": {"report", "gate", "verdict", "cli", "train"},
     "prompt": {"engines", "runner", "store", "suite", "cli"},
+    "rows": {"suite", "samples", "prompt", "engines", "store", "runner", "cli"},
+    "samples": {"suite", "plugins", "prompt", "engines", "store", "runner", "cli"},
+    "plugins": {"suite", "scorers", "samples", "engines", "store", "runner", "cli"},
     "data": {"errors", "config", "suite", "prompt", "engines", "store", "runner", "cli"},
 }
 

@@ -1,10 +1,11 @@
-"""The laws, over every suite that ships."""
+"""The laws, over every suite that ships and one that somebody else wrote."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from third_party import write_suite
 
 from harness.certify import kept
 from harness.check import check_suite
@@ -13,16 +14,32 @@ from harness.scorers import load
 from harness.suite import read_suite, shipped
 
 SUITES = sorted(path.parent.name for path in shipped().glob("*/suite.yaml"))
+OTHERS = "a third party's"
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Suite -> its folder; one is somebody else's, outside the checkout."""
+    return {**{name: shipped() / name for name in SUITES}, OTHERS: write_suite(tmp_path_factory.mktemp("theirs"))}
 
 
 def test_the_suites_are_there() -> None:
     assert {"sql", "palindrome", "handbook", "forgetting"} <= set(SUITES)
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_suite_keeps_the_laws(name: str) -> None:
-    broken = [finding for finding in check_suite(read_suite(shipped() / name)) if finding.level == "fail"]
+@pytest.mark.parametrize("name", [*SUITES, OTHERS])
+def test_suite_keeps_the_laws(name: str, folders: dict[str, Path]) -> None:
+    broken = [finding for finding in check_suite(read_suite(folders[name])) if finding.level == "fail"]
     assert not broken, "\n".join(f"{finding.law}: {finding.message}" for finding in broken[:20])
+
+
+def test_a_third_partys_suite_that_breaks_laws_is_told(tmp_path: Path) -> None:
+    folder = write_suite(tmp_path / "capitals")
+    (folder / "dev.csv").write_text((folder / "test.csv").read_text("utf-8-sig").replace("land-", "more-"), "utf-8")
+    scorer = folder / "scorer.py"
+    scorer.write_text(scorer.read_text("utf-8").replace("float(right)", "float('I' in said)"), "utf-8")
+    broken = {finding.law for finding in check_suite(read_suite(folder)) if finding.level == "fail"}
+    assert broken == {"the target scores 1", "a non-answer scores 0", "splits share nothing"}
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -63,9 +80,9 @@ HOSTILE = {
 }
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_no_text_makes_a_scorer_raise_and_none_of_these_scores(name: str) -> None:
-    suite = read_suite(shipped() / name)
+@pytest.mark.parametrize("name", [*SUITES, OTHERS])
+def test_no_text_makes_a_scorer_raise_and_none_of_these_scores(name: str, folders: dict[str, Path]) -> None:
+    suite = read_suite(folders[name])
     loaded = [(spec, load(spec, suite.path)) for spec in suite.scorers]
     step = max(1, len(suite.test) // 8)
     for sample in suite.test[::step]:
@@ -80,10 +97,10 @@ def test_no_text_makes_a_scorer_raise_and_none_of_these_scores(name: str) -> Non
                     assert score.value < 1, f"{sample.id}: {spec.name}: {what} passes"
 
 
-@pytest.mark.parametrize("name", SUITES)
-def test_two_answers_are_not_one(name: str) -> None:
+@pytest.mark.parametrize("name", [*SUITES, OTHERS])
+def test_two_answers_are_not_one(name: str, folders: dict[str, Path]) -> None:
     """The target and then another sample's: the primary scorer comes to a defined score and says why."""
-    suite = read_suite(shipped() / name)
+    suite = read_suite(folders[name])
     scorer = load(next(spec for spec in suite.scorers if spec.primary), suite.path)
     for sample, other in zip(suite.test[::40], suite.test[20::40], strict=False):
         score = scorer(sample, Completion(f"{sample.target}\n\n{other.target}"))
