@@ -13,6 +13,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.stats import paired, power
+from harness.stats.permutation import sign_flip_p
 
 TABLES = [(0, 0, 10), (0, 0, 200), (3, 0, 30), (0, 3, 30), (1, 7, 21), (40, 20, 160), (112, 3, 200), (10, 10, 20)]
 TABLES += [(20, 0, 20), (0, 20, 20), (150, 86, 1600), (1, 0, 2)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from harness.data import Interval
@@ -142,7 +143,7 @@ def _needed(points: Sequence[CurvePoint], target: float | None) -> tuple[int, in
 
 def _crossing(curve: Sequence[tuple[int, float]], target: float) -> int | None:
     """The size at which a curve reaches the target, between its points on a scale of logarithms."""
-    for (left, low), (right, high) in zip(curve, curve[1:], strict=False):
+    for (left, low), (right, high) in pairwise(curve):
         if low >= target:
             return left
         if high >= target:
