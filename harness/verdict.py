@@ -35,6 +35,7 @@ from harness.compare import (
     tabulate,
 )
 from harness.costs import break_even, break_even_of, break_evens
+from harness.curves import curves
 from harness.data import Comparison, Decision, Run, Verdict
 from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
@@ -126,6 +127,7 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
     comparisons  data.Comparison: every arm against its suite's reference, every scorer, plus "primary": true | false
     retentions   stats.forgetting.Retention per arm and general suite
     break_even   costs.BreakEven per fine-tuned arm and suite
+    curves       curves.SuiteCurve: score against training size, where a run has candidates of several sizes
     costs        the assumptions from models.yaml: gpu_hour_usd, requests_per_month
     """
     primary = {suite: scorer_names(tabulate(run), suite)[0] for suite in run.manifest.get("suites", {})}
@@ -139,6 +141,7 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
         "comparisons": [json_safe(c) | {"primary": c.scorer == primary[c.suite]} for c in comparisons(run)],
         "retentions": json_safe(retentions(run)),
         "break_even": json_safe(break_evens(run)),
+        "curves": [json_safe(curve) | {"sentence": curve.sentence} for curve in curves(run)],
         "costs": json_safe(dict(run.manifest.get("costs", {}))),
     }
 

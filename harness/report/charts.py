@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 from harness.report.text import count, one_line, percent, points, seconds
+from harness.stats.curve import Curve
 
 LABEL = 18
 """Characters of an arm's name that a chart shows."""
@@ -202,6 +203,40 @@ def loss_curve(name: str, losses: Sequence[Sequence[float]]) -> Markup:
         parts.append(f'<text class="tick end" x="{left - 5}" y="{y + 4}">{ceiling * share:g}</text>')
     parts.append(f'<polyline class="curve" points="{line}"/>')
     parts.append(f'<text class="axis mid" x="{(left + width) / 2}" y="{height - 8}">training loss, {said}</text>')
+    return Markup("".join([*parts, "</svg>"]))
+
+
+def learning_curve(name: str, curve: Curve) -> Markup:
+    """Score (0..1) against training samples, on a scale of doublings: fit, 90 % band, what was measured. 340 x 190."""
+    width, height, left, right, top, bottom = 340, 190, 40, 10, 10, 34
+    sizes = [point.size for point in curve.fitted]
+    wide = math.log(sizes[-1] / sizes[0])
+
+    def x(size: float) -> float:
+        return round(left + (width - left - right) * math.log(size / sizes[0]) / wide, 1)
+
+    def y(score: float) -> float:
+        return round(top + (height - top - bottom) * (1 - score), 1)
+
+    last = curve.measured[-1][0]
+    said = ", ".join(f"{percent(score)} at {count(size)}" for size, score, _ in curve.measured)
+    parts = [_opening(f"{name}: score against training samples", said, width, height)]
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y(share)}" y2="{y(share)}"/>')
+        parts.append(f'<text class="tick end" x="{left - 5}" y="{y(share) + 4}">{100 * share:.0f} %</text>')
+    up = [f"{x(p.size)},{y(p.interval.high)}" for p in curve.fitted]
+    down = [f"{x(p.size)},{y(p.interval.low)}" for p in reversed(curve.fitted)]
+    parts.append(f'<polygon class="band" points="{" ".join([*up, *down])}"/>')
+    known = [p for p in curve.fitted if p.size <= last]
+    ahead = [p for p in curve.fitted if p.size >= last]
+    for css, some in (("curve", known), ("curve ahead", ahead)):
+        line = " ".join(f"{x(p.size)},{y(p.score)}" for p in some)
+        parts.append(f'<polyline class="{css}" points="{line}"/>')
+    for size, score, _ in curve.measured:
+        parts.append(f'<circle class="dot" cx="{x(size)}" cy="{y(score)}" r="3.5"/>')
+    for size in sizes:
+        parts.append(f'<text class="tick mid" x="{x(size)}" y="{height - 18}">{count(size)}</text>')
+    parts.append(f'<text class="axis mid" x="{(left + width) / 2}" y="{height - 4}">training samples</text>')
     return Markup("".join([*parts, "</svg>"]))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.compare import Table, agreement, arm_names, grader, scorer_names, summarize_arm
+from harness.curves import curves
 from harness.data import ArmSummary, Comparison, Verdict
 from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
@@ -90,6 +91,7 @@ class SuiteView:
     lines: tuple[Line, ...]
     has_money: bool
     sub_scores: SubScores | None
+    curves: tuple[tuple[str, Markup | None], ...]
     breakdowns: tuple[Breakdown, ...]
     chart: Markup | None
     changes: Markup | None
@@ -174,6 +176,11 @@ def suite_view(
             mine, scorer_names(table, suite), arms, lambda name, arm: agreement(grader(table, suite, name), arm)
         ),
         breakdowns=tuple(breakdowns(mine, arms)),
+        curves=tuple(
+            (prose(one.sentence), charts.learning_curve(title, one.curve) if one.curve else None)
+            for one in curves(table.run)
+            if one.suite == suite
+        ),
         chart=_quality(title, summaries),
         changes=_changes(title, losses),
         changes_base=", ".join(sorted({one_line(r.base) for r in losses})),
