@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from harness import drift, prompt, retrieve, scorers
 from harness import manifest as manifests
-from harness import prompt, retrieve, scorers
 from harness.data import (
     AdapterRef,
     Arm,
@@ -148,6 +148,9 @@ def _run_model(
     )
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
     manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
+    earlier = {name: about.get("drift") or {} for name, about in (old.manifest["adapters"] if old else {}).items()}
+    for name, moved in drift.measure(engine, drift.neutral_texts(suites), adapters, earlier).items():
+        manifest["adapters"][name]["drift"] = moved
     writer.manifest(manifest)
     stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows} if old else {}
     scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()

@@ -36,6 +36,10 @@ class Engine(Protocol):
         """log p(continuation[i] | prompt, continuation[:i]) in nats: the probe behind "the adapter is applied"."""
         ...
 
+    def likeliest(self, prompts: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
+        """Per prompt the `count` (1..20) likeliest next tokens of the base and their log-probabilities in nats."""
+        ...
+
     def close(self) -> None:
         """Shut down: no process, no shared memory left behind."""
         ...

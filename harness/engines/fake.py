@@ -110,6 +110,10 @@ class FakeEngine:
         ]
         return [-4 * hashlib.sha256(text.encode()).digest()[0] / 255 for text in told]
 
+    def likeliest(self, prompts: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
+        """Made-up numbers, those of a request with as many choices."""
+        return [[(token, -3.0 - token) for token in range(count)] for _ in prompts]
+
     def close(self) -> None:
         self.closed = True
 

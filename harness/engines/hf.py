@@ -95,6 +95,18 @@ class TransformersEngine:
         ids = (*prompt_ids, *continuation_ids)
         return token_logprobs(Batch(self._served, [ids[:-1]], len(continuation_ids)).logits[0], continuation_ids)
 
+    def likeliest(self, prompts: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
+        """See `Engine.likeliest`."""
+        import torch
+
+        self._use(None)
+        found: list[list[tuple[int, float]]] = []
+        for part in _parts(list(range(len(prompts))), self.batch_size):
+            logits = Batch(self._served, [prompts[place] for place in part]).logits[:, -1].float()
+            values, tokens = torch.log_softmax(logits, dim=-1).topk(count)
+            found += [list(zip(*row, strict=True)) for row in zip(tokens.tolist(), values.tolist(), strict=True)]
+        return found
+
     def close(self) -> None:
         """Frees the weights."""
         import torch

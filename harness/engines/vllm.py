@@ -45,13 +45,14 @@ _PASSED_ON = (
 
 @dataclass(frozen=True)
 class _Job:
-    """One request to vLLM: an answer, or the log-probabilities of `tokens` after the prompt and `lead`."""
+    """One request to vLLM: an answer, the log-probabilities of `tokens` after prompt and `lead`, or the `likeliest`."""
 
     number: int
     request: Request
     started: float
     lead: Tokens = ()
     tokens: Tokens = ()
+    likeliest: int = 0
 
 
 class VllmEngine:
@@ -115,6 +116,19 @@ class VllmEngine:
         request = Request("", tuple(prompt_ids), Sampling(max_tokens=1), adapter, (wanted,), ("",))
         ((_, _, found),) = self._answers([request])
         return [found[wanted[: place + 1]] for place in range(len(wanted))]
+
+    def likeliest(self, prompts: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
+        """See `Engine.likeliest`."""
+        wanted = Sampling(max_tokens=1)
+        jobs = (
+            _Job(number, Request("", tuple(prompt), wanted), time.perf_counter(), likeliest=count)
+            for number, prompt in enumerate(prompts)
+        )
+        found: dict[int, list[tuple[int, float]]] = {}
+        for job, output in self._finished(jobs):
+            best = sorted(output.outputs[0].logprobs[0].items(), key=lambda pair: -pair[1].logprob)[:count]
+            found[job.number] = [(int(token), float(said.logprob)) for token, said in best]
+        return [found[number] for number in range(len(prompts))]
 
     def close(self) -> None:
         """Ends the engine's processes and waits for them; frees the shared memory between us."""
@@ -197,6 +211,8 @@ class VllmEngine:
         wanted = job.request.sampling
         if job.tokens:
             more: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "logprob_token_ids": list(job.tokens)}
+        elif job.likeliest:
+            more = {"max_tokens": 1, "temperature": 0.0, "logprobs": job.likeliest}
         else:
             more = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature, "top_p": wanted.top_p}
             more |= {"stop": list(wanted.stop), "seed": seed_of(wanted, job.request.prompt_ids)}

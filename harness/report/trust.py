@@ -31,6 +31,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _cut_off(table)
     yield from _visible(table, verdicts)
     yield from _applied(table)
+    yield from _drift(table)
     yield from _passages(table)
     yield from _no_corpus(table)
     yield from _chosen_on_test(table)
@@ -112,6 +113,16 @@ def _applied(table: Table) -> Iterator[Check]:
             yield Check("ok", f"Adapter {one_line(name)} is applied: {moved}.")
         else:
             yield Check("bad", f"Nothing proves that adapter {one_line(name)} was applied: it may equal its base.")
+
+
+def _drift(table: Table) -> Iterator[Check]:
+    for name, adapter in table.run.manifest.get("adapters", {}).items():
+        if moved := adapter.get("drift"):
+            size = f"{moved['kl']:.2f} nats ({moved['low']:.2f} to {moved['high']:.2f}, {moved['texts']} texts)"
+            text = (
+                f"On neutral text {one_line(name)} has moved {size} away from its base: an early warning, no verdict."
+            )
+            yield Check("fact", text)
 
 
 def _passages(table: Table) -> Iterator[Check]:

@@ -122,6 +122,14 @@ def test_choices_are_scored_as_by_the_transformers_engine(
         assert (served[key].text, served[key].finish_reason) == (completion.text, "choice")
 
 
+def test_likeliest_tokens_are_those_of_the_transformers_engine(vllm: Engine, reference: Engine) -> None:
+    prompts = [vllm.tokenizer.encode(text, add_special_tokens=False) for text in ("The tram", "To make a soup", "It")]
+    for mine, theirs in zip(vllm.likeliest(prompts, 20), reference.likeliest(prompts, 20), strict=True):
+        assert len(mine) == 20
+        assert [value for _, value in mine] == pytest.approx([value for _, value in theirs], abs=0.05)
+        assert mine[0][0] == theirs[0][0]
+
+
 def test_more_choices_than_one_request_may_name_are_all_scored(vllm: Engine, reference: Engine) -> None:
     choices = tuple((token,) for token in range(6, 206))
     request = Request("0", (1, 70, 71), Sampling(), None, choices, tuple(map(str, range(200))))

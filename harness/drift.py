@@ -1,0 +1,115 @@
+"""How far an adapter has moved the model on text that has nothing to do with its task: an early warning of forgetting.
+
+The Kullback-Leibler divergence of the adapter's next-token distribution from the base's, KL(base || adapter), in nats,
+at several places of neutral texts. Engines give the likeliest tokens only, so the base's 20 likeliest are compared one
+by one and the rest as one: a lower bound of the whole divergence, close to it for peaked distributions (data
+processing inequality). RL's Razor (Shenfeld et al. 2025, arXiv 2509.04259) finds forgetting predicted by such a
+divergence. What is not covered: any loss of ability. A verdict never rests on drift; the general suites measure that.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.data import AdapterRef, Request, Sampling, Suite
+from harness.digests import text_digest
+from harness.engines import Engine
+from harness.errors import SuiteError
+from harness.stats.clusters import cluster_error
+
+FILE = "drift.jsonl"
+TOP = 20
+PLACES = (0.25, 0.5, 0.75, 1.0)
+"""Where in a text the next token is asked for, as shares of its tokens."""
+
+
+def neutral_texts(suites: Sequence[Suite]) -> list[str]:
+    """The texts of drift.jsonl, one {"id", "text"} a line, of the suites of kind general that have it."""
+    texts = []
+    for suite in suites:
+        file = Path(suite.path, FILE)
+        if suite.kind != "general" or not file.is_file():
+            continue
+        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+            try:
+                texts.append(str(json.loads(line)["text"]))
+            except (ValueError, KeyError, TypeError):
+                raise SuiteError(f'{file}:{number}: not {{"id": ..., "text": ...}}. Correct the line.') from None
+    return texts
+
+
+def measure(
+    engine: Engine, texts: Sequence[str], adapters: Mapping[str, AdapterRef], known: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Per adapter: {"kl": mean in nats, "low", "high": 95 %, "texts", "contexts", "digest"}; {} without texts.
+
+    known: earlier results per adapter, kept where adapter and texts are the same (their "digest").
+    """
+    if len(texts) < 2:
+        return {}
+    identity = {name: text_digest(ref.digest, list(texts)) for name, ref in adapters.items()}
+    found = {name: dict(one) for name, one in (known or {}).items() if one.get("digest") == identity.get(name)}
+    left = {name: ref for name, ref in adapters.items() if name not in found}
+    if left:
+        contexts, sources = _contexts(engine, texts)
+        base = engine.likeliest(contexts, TOP)
+        for name, ref in left.items():
+            values = _divergences(engine, contexts, base, ref)
+            error, groups = cluster_error(values, sources)
+            mean = math.fsum(values) / len(values)
+            found[name] = {
+                "kl": round(mean, 5),
+                "low": round(max(0.0, mean - 2 * error), 5),
+                "high": round(mean + 2 * error, 5),
+                "texts": groups,
+                "contexts": len(values),
+                "digest": identity[name],
+            }
+    return found
+
+
+def divergence(base: Sequence[float], other: Sequence[float]) -> float:
+    """KL(base || other) in nats from log-probabilities of the same tokens; what they leave is one further outcome.
+
+    >>> divergence([math.log(0.5)], [math.log(0.5)])
+    0.0
+    """
+    p, q = [math.exp(x) for x in base], [math.exp(x) for x in other]
+    rest, other_rest = max(0.0, 1 - math.fsum(p)), max(1e-12, 1 - math.fsum(q))
+    parts = [mine * (x - y) for mine, x, y in zip(p, base, other, strict=True)]
+    parts.append(rest * math.log(rest / other_rest) if rest > 1e-12 else 0.0)
+    return max(0.0, math.fsum(parts))
+
+
+def _contexts(engine: Engine, texts: Sequence[str]) -> tuple[list[tuple[int, ...]], list[str]]:
+    """Beginnings of the texts as token ids, and the text that each is of."""
+    contexts, sources = [], []
+    for number, text in enumerate(texts):
+        ids = engine.tokenizer.encode(text, add_special_tokens=False)[: engine.max_model_len - 1]
+        for length in sorted({math.ceil(share * len(ids)) for share in PLACES} - {0}):
+            contexts.append(tuple(ids[:length]))
+            sources.append(f"text {number}")
+    return contexts, sources
+
+
+def _divergences(
+    engine: Engine,
+    contexts: Sequence[tuple[int, ...]],
+    base: Sequence[Sequence[tuple[int, float]]],
+    ref: AdapterRef,
+) -> list[float]:
+    requests = [
+        Request(
+            str(place), ids, Sampling(max_tokens=1), ref, tuple((t,) for t, _ in top), tuple(str(t) for t, _ in top)
+        )
+        for place, (ids, top) in enumerate(zip(contexts, base, strict=True))
+    ]
+    values = [0.0] * len(requests)
+    for request, said in engine.generate(requests):
+        place = int(request.key)
+        values[place] = divergence([logprob for _, logprob in base[place]], said.choice_logprobs or ())
+    return values

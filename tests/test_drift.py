@@ -1,0 +1,130 @@
+"""Drift: the divergence of an adapter from its base on neutral text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import make_adapter, make_model
+
+from harness.config import read_config
+from harness.data import AdapterRef, Model
+from harness.digests import adapter_digest
+from harness.drift import TOP, divergence, measure, neutral_texts
+from harness.engines.hf import TransformersEngine
+from harness.errors import SuiteError
+from harness.report import write_report
+from harness.runner import run
+from harness.suite import read_suite
+from tests.project import SUITE, make_project
+
+TEXTS = ["The tram stops beside the old mill.", "To make a soup, cut two onions.", "Thank you for it.", "It rains."]
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TransformersEngine]:
+    folder = tmp_path_factory.mktemp("drift")
+    made = TransformersEngine(Model("tiny", str(make_model(folder / "base"))))
+    yield made
+    made.close()
+
+
+def _adapter(engine: TransformersEngine, folder: Path, strength: float) -> AdapterRef:
+    base = Path(str(engine.model.config._name_or_path))
+    path = make_adapter(base, folder / f"a{strength}", seed=1, strength=strength)
+    return AdapterRef(f"a{strength}", str(path), adapter_digest(path))
+
+
+def test_equal_distributions_have_no_divergence_and_others_have_the_textbook_one() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p, q = rng.dirichlet([0.5] * 12), rng.dirichlet([0.5] * 12)
+        whole = float(np.sum(p * np.log(p / q)))
+        assert divergence(np.log(p).tolist(), np.log(q).tolist()) == pytest.approx(whole, abs=1e-9)
+        assert divergence(np.log(p).tolist(), np.log(p).tolist()) == pytest.approx(0, abs=1e-9)
+        top = np.argsort(-p)[:6]
+        assert divergence(np.log(p[top]).tolist(), np.log(q[top]).tolist()) <= whole + 1e-9
+
+
+def test_likeliest_tokens_are_those_of_the_whole_distribution(engine: TransformersEngine) -> None:
+    prompts = [engine.tokenizer.encode(text, add_special_tokens=False) for text in TEXTS]
+    for ids, found in zip(prompts, engine.likeliest(prompts, 5), strict=True):
+        with torch.inference_mode():
+            logits = engine.model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, -1]
+        values, tokens = torch.log_softmax(logits, dim=-1).topk(5)
+        assert [token for token, _ in found] == tokens.tolist()
+        assert [value for _, value in found] == pytest.approx(values.tolist(), abs=1e-4)
+
+
+def test_drift_is_near_the_divergence_over_the_whole_vocabulary_and_below_it(
+    engine: TransformersEngine, tmp_path: Path
+) -> None:
+    ref = _adapter(engine, tmp_path, 0.2)
+    found = measure(engine, TEXTS, {"a": ref})["a"]
+    whole = []
+    for text in TEXTS:
+        ids = engine.tokenizer.encode(text, add_special_tokens=False)
+        for length in sorted({math.ceil(share * len(ids)) for share in (0.25, 0.5, 0.75, 1.0)}):
+            p, q = (
+                np.array([engine.token_logprobs(ids[:length], [token], who)[0] for token in range(300)])
+                for who in (None, ref)
+            )
+            whole.append(float(np.sum(np.exp(p) * (p - q))))
+    assert 0.5 * np.mean(whole) <= found["kl"] <= np.mean(whole) + 1e-6
+    assert found["low"] < found["kl"] < found["high"]
+    assert (found["texts"], found["contexts"]) == (4, len(whole))
+
+
+def test_more_training_drifts_further(engine: TransformersEngine, tmp_path: Path) -> None:
+    refs = {str(s): _adapter(engine, tmp_path, s) for s in (0.02, 0.1, 0.4)}
+    found = measure(engine, TEXTS, refs)
+    assert found["0.02"]["kl"] < found["0.1"]["kl"] < found["0.4"]["kl"]
+
+
+def test_what_is_known_is_not_measured_again_and_a_retrained_adapter_is(
+    engine: TransformersEngine, tmp_path: Path
+) -> None:
+    ref = _adapter(engine, tmp_path, 0.1)
+    first = measure(engine, TEXTS, {"a": ref})
+    marked = {"a": {**first["a"], "kl": 123.0}}
+    assert measure(engine, TEXTS, {"a": ref}, marked)["a"]["kl"] == 123.0
+    again = AdapterRef("a", ref.path, "another digest")
+    assert measure(engine, TEXTS, {"a": again}, marked)["a"]["kl"] == first["a"]["kl"]
+    assert measure(engine, TEXTS[:3], {"a": ref}, marked)["a"]["kl"] != 123.0
+
+
+def test_without_neutral_text_there_is_no_drift(engine: TransformersEngine, tmp_path: Path) -> None:
+    assert measure(engine, [], {"a": _adapter(engine, tmp_path, 0.1)}) == {}
+
+
+def _general(folder: Path) -> Path:
+    config = make_project(folder)
+    (folder / "suites" / "sums" / "suite.yaml").write_text(SUITE + "kind: general\n")
+    rows = "".join(json.dumps({"id": str(i), "text": text}) + "\n" for i, text in enumerate(TEXTS))
+    (folder / "suites" / "sums" / "drift.jsonl").write_text(rows)
+    return config
+
+
+def test_a_run_measures_drift_once_and_the_report_calls_it_a_warning(tmp_path: Path) -> None:
+    checked = read_config(_general(tmp_path))
+    suite = read_suite("sums", tmp_path)
+    arms = [checked.arms["base"], checked.arms["lora"]]
+    done = run(checked, [suite], arms, tmp_path / "r", root=tmp_path)
+    moved = done.manifest["adapters"]["tuned"]["drift"]
+    assert (moved["texts"], TOP) == (4, 20)
+    assert run(checked, [suite], arms, tmp_path / "r", root=tmp_path).manifest["adapters"]["tuned"]["drift"] == moved
+    page = write_report([done], tmp_path / "page.html").html.read_text("utf-8")
+    assert "On neutral text tuned has moved" in page
+    assert "an early warning, no verdict" in page
+
+
+def test_bad_neutral_text_is_named(tmp_path: Path) -> None:
+    _general(tmp_path)
+    (tmp_path / "suites" / "sums" / "drift.jsonl").write_text('{"id": "1", "text": "a"}\n{"id": "2"}\n')
+    with pytest.raises(SuiteError, match=r"drift\.jsonl:2"):
+        neutral_texts([read_suite("sums", tmp_path)])
