@@ -16,6 +16,7 @@ import pytest
 
 from harness.data import Completion, Sample
 from harness.scorers import load
+from harness.scorers.lint import installed, linter
 from harness.suite import read_suite, shipped
 
 FOLDER = shipped() / "cobol"
@@ -23,6 +24,7 @@ SUITE = read_suite(FOLDER)
 SPLITS = {"test": SUITE.test, "dev": SUITE.dev, "train": SUITE.train, "shots": SUITE.shots}
 EVERY = [sample for samples in SPLITS.values() for sample in samples]
 SCORERS = {spec.name: load(spec, SUITE.path) for spec in SUITE.scorers}
+LINT = linter(installed(), SUITE.path)
 ROWS = {row["program"]: row for row in map(json.loads, (FOLDER / "cases.jsonl").read_text("utf-8").splitlines())}
 
 
@@ -99,7 +101,9 @@ def test_golds_agree_with_every_recorded_run() -> None:
 
 def test_golds_have_no_habit_of_cobol() -> None:
     for sample in EVERY[::3]:
-        assert SCORER.habits(CERTIFICATE.gold(sample.target)[0], bool(sample.metadata["decimals"])) == [], sample.id
+        code = CERTIFICATE.gold(sample.target)[0]
+        assert SCORER.habits(code, bool(sample.metadata["decimals"])) == [], sample.id
+        assert LINT(code).codes == (), sample.id
 
 
 @pytest.mark.skipif(not shutil.which("cobc"), reason="GnuCOBOL is not installed")

@@ -19,12 +19,13 @@ from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
 from harness.sandbox import Call, CallResult, Limits, ready, run_calls
 from harness.scorers.idioms import findings
+from harness.scorers.lint import linter
 from harness.scorers.python import extract_code, parse
 
 ENTRY = "main"
 LONGEST_ANSWER = 100_000
 LONGEST_MAIN = 40
-ALLOWED = ("a while loop over positions", "prints inside the function", "a function name that is not snake_case")
+ALLOWED = ("a while loop over positions", "prints inside the function")
 """Habits of small functions that are none here, or that are looked for below in another way."""
 
 
@@ -161,19 +162,24 @@ def share(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, 
     return score
 
 
-def idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
-    """Of an equivalent answer: 1 without a COBOL habit (see `habits`), a quarter less for each; 0 if not equivalent.
+def idiom(
+    *, suite_path: str, ruff: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256
+) -> Scorer:
+    """Of an equivalent answer: 1, less a quarter for each COBOL habit (see `habits`), less what ruff finds (lint.py).
 
+    0 if it is not equivalent. ruff: the version whose findings count; 50 per 100 lines leave nothing.
     What is not covered: whether names say what things are, and whether the division into functions is a good one.
     """
+    lint = linter(ruff, suite_path)
     judge = _judge(suite_path, cases, cpu_seconds, memory_mb)
 
     def score(sample: Sample, completion: Completion) -> Score:
         found = judge(sample, completion)
         if found.fault:
             return Score(0.0, found.code, f"not counted, it is not equivalent: {found.fault}")
-        seen = habits(found.code, bool(sample.metadata.get("decimals")))
-        return Score(max(0.0, 1 - len(seen) / 4), found.code, "; ".join(seen) or "nothing of COBOL left")
+        seen, linted = habits(found.code, bool(sample.metadata.get("decimals"))), lint(found.code)
+        said = "; ".join(filter(None, [*seen, str(linted)]))
+        return Score(max(0.0, 1 - len(seen) / 4 - linted.loss), found.code, said or "nothing of COBOL left")
 
     return score
 
@@ -190,6 +196,8 @@ def habits(code: str, decimals: bool = False) -> list[str]:
     name = next(filter(None, map(_field_name, nodes)), "") or _shouted(functions)
     if name:
         found.append(f"a name like a COBOL field: {name[:40]}")
+    if any(isinstance(node, ast.Global) for node in nodes):
+        found.append("a global variable")
     if any(map(_waits, nodes)):
         found.append("a while loop that only waits for a flag")
     if any(map(_position_loop, nodes)):
