@@ -13,8 +13,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from cobol_translations import RIGHT as RIGHT_BUILT
+from cobol_translations import WRONG as WRONG_BUILT
 
-from harness.data import Completion, Sample
+from harness.data import Completion, Sample, Score
 from harness.scorers import load
 from harness.scorers.lint import installed, linter
 from harness.suite import read_suite, shipped
@@ -196,6 +198,23 @@ def test_wrong_answers_score_zero(text: str, reason: str) -> None:
     assert "\n" not in score.explanation
 
 
+def translated(built: str, old: str = "", new: str = "") -> Score:
+    """What a translation of cobol_translations.py scores, with a text in it replaced by another."""
+    program, code = RIGHT_BUILT[built]
+    assert old in code
+    return SCORERS["equivalent"](sample_of(program), Completion(fenced(code.replace(old, new) if old else code)))
+
+
+@pytest.mark.parametrize("built", RIGHT_BUILT)
+def test_faithful_translation_in_another_build_scores_one(built: str) -> None:
+    assert translated(built).explanation.endswith("recorded runs agree")
+
+
+@pytest.mark.parametrize(("built", "mistake", "old", "new"), WRONG_BUILT, ids=[f"{m[0]}: {m[1]}" for m in WRONG_BUILT])
+def test_subtly_wrong_translation_scores_zero(built: str, mistake: str, old: str, new: str) -> None:
+    assert translated(built, old, new).value == 0, mistake
+
+
 def test_idiom_of_a_wrong_answer_is_not_counted() -> None:
     assert value(WRONG[0][0], scorer="idiom") == 0
 
@@ -225,6 +244,8 @@ HABITS = [
         "an append loop instead of a comprehension",
     ),
     ("def f(a):\n    print(a)", "prints instead of returning"),
+    ("def f(a, out):\n    print(a, file=out)", ""),
+    ("def f(a):\n    return a\nif __name__ == '__main__':\n    print(f(1))", ""),
     ("def f(a):\n" + "    a = a + 1\n" * 50, "a function of more than 40 statements"),
     ("def f(a):\n    return float(a)", "floats"),
 ]

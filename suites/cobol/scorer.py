@@ -138,7 +138,7 @@ def equivalent(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int 
     """1 if the answer's main returns, for every recorded input, the text and the files that the COBOL program wrote.
 
     Blanks at line ends and a last newline are no difference; everything else is. What is not covered: inputs that were
-    not recorded (about fourteen per program, at the edges of its fields), exit codes, and what COBOL leaves undefined,
+    not recorded (about eighteen per program, at the edges of its fields), exit codes, and what COBOL leaves undefined,
     such as letters in a numeric field.
     """
     judge = _judge(suite_path, cases, cpu_seconds, memory_mb)
@@ -202,7 +202,7 @@ def habits(code: str, decimals: bool = False) -> list[str]:
         found.append("a while loop that only waits for a flag")
     if any(map(_position_loop, nodes)):
         found.append("a loop over positions")
-    if any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" for node in nodes):
+    if any(map(_displays, _imported(code))):
         found.append("prints instead of returning")
     if any(isinstance(node, ast.FunctionDef) and len(_statements(node)) > LONGEST_MAIN for node in nodes):
         found.append(f"a function of more than {LONGEST_MAIN} statements")
@@ -211,6 +211,23 @@ def habits(code: str, decimals: bool = False) -> list[str]:
     if any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float" for node in nodes):
         found.append("floats")
     return found
+
+
+def _imported(code: str) -> list[ast.AST]:
+    """What is there when the program is imported: all but what stands under `if __name__ == "__main__"`."""
+    body = [
+        node for node in ast.parse(code).body if not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))
+    ]
+    return list(ast.walk(ast.Module(body, [])))
+
+
+def _displays(node: ast.AST) -> bool:
+    """A call of print that does not say where to."""
+    return (
+        isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "print"
+        and all(keyword.arg != "file" for keyword in node.keywords)
+    )
 
 
 def _named(node: ast.Name | ast.Attribute) -> str:
