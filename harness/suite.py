@@ -87,8 +87,8 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
     chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
-    named = {value for spec in (*scorers, *graders) for value in (spec.scorer.split(":")[0], *spec.options.values())}
-    files = [folder / value for value in sorted(value for value in named if isinstance(value, str))]
+    values = [value for spec in (*scorers, *graders) for value in (spec.scorer.split(":")[0], *spec.options.values())]
+    files = [folder / value for value in sorted({value for value in values if isinstance(value, str)})]
     code = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
     cluster = top.get("cluster", str)
     if cluster is not None and not any(cluster in sample.metadata for sample in splits["test"]):

@@ -18,12 +18,14 @@ from harness.data import Completion, Sample
 from harness.sandbox import same
 from harness.scorers import load
 from harness.scorers.idioms import findings, without
+from harness.scorers.lint import installed, linter
 from harness.scorers.python import Task, _tasks, extract_code
 from harness.suite import read_suite, shipped
 
 FOLDER = shipped() / "palindrome"
 SUITE = read_suite(FOLDER)
 TASKS: Mapping[str, Task] = _tasks(str(FOLDER / "cases.jsonl"), 0)
+LINT = linter(installed(), str(FOLDER))
 SPLITS = {"test": SUITE.test, "dev": SUITE.dev, "train": SUITE.train, "shots": SUITE.shots}
 EVERY = [sample for samples in SPLITS.values() for sample in samples]
 GOLDS = {str(sample.metadata["function"]): extract_code(sample.target)[0] for sample in EVERY}
@@ -84,6 +86,7 @@ def test_ideal_code_passes_and_rests_on_its_idiom(name: str) -> None:
     code, task = GOLDS[name], TASKS[name]
     assert passes(code, name, task)
     assert not findings(code)
+    assert not LINT(code).codes
     assert any(broken and not passes(broken, name, task) for broken in (without(idiom, code) for idiom in task.idioms))
 
 

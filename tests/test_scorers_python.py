@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import harness
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
 from harness.scorers.idioms import findings, without
+from harness.scorers.lint import installed, linter
 from harness.scorers.markdown import after_thinking, brevity, fences, markdown
 from harness.scorers.python import extract_code, literal, python_idiom, python_style, python_tests
 
@@ -35,7 +40,8 @@ def scored(scorer: Scorer, text: str, sample: Sample = SAMPLE) -> Score:
     return scorer(sample, Completion(text))
 
 
-TESTS, IDIOM, STYLE = python_tests(suite_path="."), python_idiom(suite_path="."), python_style(suite_path=".")
+TESTS, IDIOM = python_tests(suite_path="."), python_idiom(suite_path=".")
+STYLE, LINT = python_style(suite_path=".", ruff=installed()), linter(installed(), ".")
 BREVITY, MARKDOWN = brevity(suite_path="."), markdown(suite_path=".")
 
 RIGHT = {
@@ -60,6 +66,18 @@ RIGHT = {
     "a noisy program": answer("print('loading')\n" + GOLD + "\nprint(keep(['noon']))"),
     "a main guard": answer(GOLD + "\n\nif __name__ == '__main__':\n    raise SystemExit(1)"),
     "windows line ends": answer(GOLD).replace("\n", "\r\n"),
+    "fences in a docstring": answer('def keep(words):\n    """Keep.\n\n    ```python\n    keep([])\n    ```\n    """\n    return [w for w in words if w == w[::-1]]'),
+    "an example first": f"```python\nprint(keep(['noon']))\n```\n\n{answer(GOLD)}",
+    "an example first, with a name": f"```python\nfound = keep(['noon'])\nprint(found)\n```\n\n{answer(GOLD)}",
+    "an example that reads input": answer(GOLD) + "\n\n```python\nprint(keep(input().split()))\n```",
+    "a fence in a list": "1. Code:\n\n   ```python\n   def keep(words):\n       return [w for w in words if w == w[::-1]]\n   ```\n\n2. Done.",
+    "a fence deep in a list": "1.  Code:\n\n    ```python\n    def keep(words):\n        return [w for w in words if w == w[::-1]]\n    ```",
+    "a helper last, and main": answer("def keep(ws):\n    return [w for w in ws if ok(w)]\n\ndef ok(w):\n    return w == w[::-1]\n\ndef main():\n    print(keep(['a']))"),
+    "lambdas, the helper last": answer("keep = lambda ws: [w for w in ws if ok(w)]\nok = lambda w: w == w[::-1]"),
+    "an annotated lambda": answer("from typing import Any\nkeep: Any = lambda words: [w for w in words if w == w[::-1]]"),
+    "a helper class": answer("class P:\n    def ok(self, w):\n        return w == w[::-1]\n\ndef keep(words):\n    return [w for w in words if P().ok(w)]"),
+    "case ignored": answer("def keep(words):\n    return [w for w in words if w.casefold() == w.casefold()[::-1]]"),
+    "letters and digits only": answer("def keep(words):\n    def bare(s):\n        return [c.lower() for c in s if c.isalnum()]\n    return [w for w in words if bare(w) == bare(w)[::-1]]"),
 }  # fmt: skip
 
 WRONG = {
@@ -88,6 +106,10 @@ WRONG = {
     "shared list between calls": (answer("def keep(words, out=[]):\n    out += [w for w in words if w == w[::-1]]\n    return out"), "an empty list"),
     "prints instead": (answer("def keep(words):\n    print([w for w in words if w == w[::-1]])"), "gave None"),
     "exits": (answer("import os\n" + GOLD + "\nos._exit(0)"), "crash"),
+    "async": (answer("async def keep(words):\n    return [w for w in words if w == w[::-1]]"), "defines no function"),
+    "yield": (answer("def keep(words):\n    for w in words:\n        if w == w[::-1]:\n            yield w"), "generator"),
+    "a set": (answer("def keep(words):\n    return {w for w in words if w == w[::-1]}"), "order"),
+    "a prompt of Python": (answer(">>> def keep(words):\n...     return words"), "SyntaxError"),
     "always equal": (answer("class A(list):\n    def __eq__(s, o): return True\ndef keep(words):\n    return A()"), "Opaque"),
 }  # fmt: skip
 
@@ -184,14 +206,17 @@ def test_idiom_is_taken_out(idiom: str, code: str, broken: str) -> None:
 
 STYLES = {
     "range(len())": ("for i in range(len(x)):\n    f(x[i])", 1),
+    "half way": ("all(x[i] == x[-1 - i] for i in range(len(x) // 2))", 1),
     "a step is no habit": ("[x[i:i + n] for i in range(0, len(x), n)]", 0),
     "an append loop": ("for x in y:\n    if x:\n        out.append(x)", 1),
+    "an append loop with continue": ("for x in y:\n    if x:\n        continue\n    out.append(x)", 1),
+    "an append loop with a name between": ("for x in y:\n    z = x[::-1]\n    if x == z:\n        out.append(x)", 1),
+    "a list joined on": ("for x in y:\n    out += [x]", 1),
+    "a loop that sums": ("for x in y:\n    out += x", 0),
+    "a loop that remembers": ("for x in y:\n    n = n + x\n    out.append(n)", 0),
     "a loop that does more": ("for x in y:\n    if x not in seen:\n        seen.add(x)\n        out.append(x)", 0),
-    "== True": ("if f(x) == True:\n    g()", 1),
-    "== 1": ("if f(x) == 1:\n    g()", 0),
-    "return True else False": ("def f(x):\n    if x:\n        return True\n    else:\n        return False", 1),
-    "while and camel case": ("def fOo():\n    while True:\n        pass", 2),
-    "bare except, global, print, lambda": ("f = lambda: 1\ndef g():\n    global f\n    try:\n        print(1)\n    except:\n        pass", 4),
+    "a while loop that prints": ("def f(x):\n    while True:\n        print(x)", 2),
+    "main prints": ("def main():\n    print(1)", 0),
     "idiomatic": (GOLD, 0),
 }  # fmt: skip
 
@@ -199,6 +224,79 @@ STYLES = {
 @pytest.mark.parametrize(("code", "count"), STYLES.values(), ids=STYLES)
 def test_habits_are_counted(code: str, count: int) -> None:
     assert len(findings(code)) == count
+
+
+RULED = {
+    "== True": ("def f(x):\n    return 1 if x == True else 2", {"E712"}),
+    "== 1": ("def f(x):\n    return 1 if x == 1 else 2", set()),
+    "a number of the question": ("def f(x):\n    return 1 if len(x) > 17 else 2", set()),
+    "return True else False": ("def f(x):\n    if x == 3:\n        return True\n    return False", {"SIM103"}),
+    "camel case": ("def fOo(x):\n    return x", {"N802"}),
+    "a bare except": ("def f(x):\n    try:\n        return x[0]\n    except:\n        return x", {"E722"}),
+    "a lambda with a name": ("f = lambda x: x + 1", {"E731"}),
+    "a global": ("X = 1\ndef f(x):\n    global X\n    X = x", {"PLW0603"}),
+    "typing.List": ("from typing import List\ndef f(x: List[str]) -> str:\n    return x[0]", {"UP006", "UP035"}),
+    "an unused import": ("import re\ndef f(x):\n    return x", {"F401"}),
+    "noqa is not obeyed": ("import re  # noqa: F401\ndef f(x):\n    return x", {"F401"}),
+    "ruff: noqa is not obeyed": ("# ruff: noqa\nimport re\ndef f(x):\n    return x", {"F401", "ERA001"}),
+    "idiomatic": (GOLD, set()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "codes"), RULED.values(), ids=RULED)
+def test_ruff_finds(code: str, codes: set[str]) -> None:
+    assert set(LINT(code).codes) == codes
+
+
+def test_findings_are_counted_per_100_lines() -> None:
+    short, long = LINT("import re\nimport os\n"), LINT("import re\n" + "x = 1\n\n" * 39)
+    assert (short.codes, short.per_100, short.loss) == (("F401", "F401"), 20, 0.4)
+    assert (long.per_100, long.loss) == (2.5, 0.05)
+    assert str(short) == "ruff: F401 x2 (20 per 100 lines)"
+    assert LINT("x = " + "-" * 900 + "1").loss == 1
+
+
+def test_ruff_looks_at_no_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ruff.toml").write_text('lint.ignore = ["F401"]\n', "utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUFF_OUTPUT_FILE", str(tmp_path / "written"))
+    assert LINT("import json\n").codes == ("F401",)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["ruff.toml"]
+
+
+def test_another_ruff_is_one_clear_line() -> None:
+    with pytest.raises(SuiteError, match=r"^x/suite.yaml: option ruff: 0.1.2 is asked for, \S+ is installed. Install"):
+        python_style(suite_path="x", ruff="0.1.2")
+
+
+def test_one_version_of_ruff_everywhere() -> None:
+    project = Path(harness.__file__).parents[1]
+    pins = [
+        re.findall(r"ruff\W{1,3}(\d+\.\d+\.\d+)", (project / file).read_text("utf-8"))
+        for file in ("pyproject.toml", "tox.ini", "suites/palindrome/suite.yaml", "suites/cobol/suite.yaml")
+    ]
+    assert all(pins)
+    assert {pin for found in pins for pin in found} == {installed()}
+
+
+PROBED = Sample("p-3", "", "", metadata={**SAMPLE.metadata, "probe": ["Racecar", "Aa", "nurses run", "ab!a", "level!", " noon"]})  # fmt: skip
+READ = {
+    "strict": (GOLD, 1, "reads palindromes: strict"),
+    "casefold": (GOLD.replace("w == w", "w.lower() == w.lower()"), 1, "ignores case"),
+    "no spaces": ("def keep(words):\n    return [w for w in words if (v := w.replace(' ', '')) == v[::-1]]", 1, "ignores spaces"),
+    "bare": ("def keep(words):\n    return [w for w in words if (v := [c.lower() for c in w if c.isalnum()]) == v[::-1]]", 1, "only, ignores case"),
+    "stripped ends": ("def keep(words):\n    return [w for w in words if (v := w.strip()) == v[::-1]]", 1, "mixed, it kept [' noon']"),
+    "changed strings": ("def keep(words):\n    return [w for w in (w.strip('!') for w in words) if w == w[::-1]]", 0, "inconsistent"),
+    "its own argument": ("def keep(words):\n    return words if all(w == w[::-1] for w in words) else [w for w in words if w == w[::-1]]", 0, "its own argument"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "value", "said"), READ.values(), ids=READ)
+def test_probe_reports_the_reading(code: str, value: int, said: str) -> None:
+    score = scored(TESTS, answer(code), PROBED)
+    assert score.value == value
+    assert said in score.explanation
+    assert scored(IDIOM, answer(code), PROBED).value <= value
 
 
 def test_style_counts_only_for_answers_that_pass() -> None:
@@ -214,6 +312,11 @@ BRIEF = {
     "long": (answer(GOLD, "word " * 120), 0.5),
     "an essay": (answer(GOLD, "word " * 200), 0.0),
     "filler": (answer(GOLD, "Certainly! " + PROSE), 0.0),
+    "sure": (answer(GOLD, "Sure thing. " + PROSE), 0.0),
+    "to be sure": (answer(GOLD, "To make sure, it compares. " + PROSE), 1.0),
+    "a refusal": ("I am sorry, but this is something that I can not help you with today.", 0.0),
+    "no fence": (f"{GOLD}\n\n{PROSE}", 0.0),
+    "a fence never closed": (f"{PROSE}\n```python\n{GOLD}", 0.0),
     "thinking is not counted": ("<think>" + "word " * 500 + "</think>" + answer(GOLD), 1.0),
 }
 
@@ -223,10 +326,24 @@ def test_brevity_counts_words_outside_code(text: str, value: float) -> None:
     assert scored(BREVITY, text).value == value
 
 
+def test_brevity_wants_the_explanation_to_say_how() -> None:
+    scorer = brevity(suite_path=".", says={"seed": ["revers", "[::-1]"]})
+    seed = Sample("p-4", "", "", metadata={"kind": "seed"})
+    assert scored(scorer, answer(GOLD), seed).value == 1
+    assert (
+        scored(scorer, answer(GOLD, "It does just what was asked for and keeps the strings that fit."), seed).value
+        == 0.5
+    )
+    assert scored(scorer, answer(GOLD, "It does just what was asked for and keeps the strings that fit.")).value == 1
+
+
 LAYOUT = {
     "the ideal answer": (answer(GOLD), 1.0),
     "a heading and a list": (f"## Solution\n\n{answer(GOLD)}\n\n- it is `O(n)`", 1.0),
     "no fence": (f"{GOLD}\n\n{PROSE}", 0.0),
+    "tildes": (answer(GOLD).replace("```", "~~~"), 1.0),
+    "a title": (answer(GOLD).replace("```python", '```python title="keep.py"'), 1.0),
+    "fences in a docstring": (RIGHT["fences in a docstring"], 1.0),
     "two fences": (answer(GOLD) + answer(GOLD), 0.0),
     "untagged": (f"```\n{GOLD}\n```\n{PROSE}", 0.0),
     "never closed": (f"{PROSE}\n```python\n{GOLD}", 0.0),

@@ -103,6 +103,14 @@ def test_an_unknown_option_of_a_scorer_is_an_error(tmp_path: Path) -> None:
         load(suite.scorers[0], suite.path)
 
 
+def test_options_may_be_lists_and_mappings_and_move_the_identity(tmp_path: Path) -> None:
+    digests = set()
+    for option in ("{}", "[told]", "{seed: [told]}"):
+        yaml = YAML.replace("{scorer: exact}", f"{{scorer: python_brevity, options: {{says: {option}}}}}")
+        digests.add(read_suite(make(tmp_path, yaml)).digest)
+    assert len(digests) == 3
+
+
 def test_a_template_key_missing_from_a_sample_is_named(tmp_path: Path) -> None:
     suite = read_suite(make(tmp_path / "tiny", YAML.replace("Q: {input}", "{topic}: {input}")))
     with pytest.raises(SuiteError, match=r"template key '\{topic\}' is not in the sample"):

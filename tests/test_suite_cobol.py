@@ -13,9 +13,12 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from cobol_translations import RIGHT as RIGHT_BUILT
+from cobol_translations import WRONG as WRONG_BUILT
 
-from harness.data import Completion, Sample
+from harness.data import Completion, Sample, Score
 from harness.scorers import load
+from harness.scorers.lint import installed, linter
 from harness.suite import read_suite, shipped
 
 FOLDER = shipped() / "cobol"
@@ -23,6 +26,7 @@ SUITE = read_suite(FOLDER)
 SPLITS = {"test": SUITE.test, "dev": SUITE.dev, "train": SUITE.train, "shots": SUITE.shots}
 EVERY = [sample for samples in SPLITS.values() for sample in samples]
 SCORERS = {spec.name: load(spec, SUITE.path) for spec in SUITE.scorers}
+LINT = linter(installed(), SUITE.path)
 ROWS = {row["program"]: row for row in map(json.loads, (FOLDER / "cases.jsonl").read_text("utf-8").splitlines())}
 
 
@@ -99,7 +103,9 @@ def test_golds_agree_with_every_recorded_run() -> None:
 
 def test_golds_have_no_habit_of_cobol() -> None:
     for sample in EVERY[::3]:
-        assert SCORER.habits(CERTIFICATE.gold(sample.target)[0], bool(sample.metadata["decimals"])) == [], sample.id
+        code = CERTIFICATE.gold(sample.target)[0]
+        assert SCORER.habits(code, bool(sample.metadata["decimals"])) == [], sample.id
+        assert LINT(code).codes == (), sample.id
 
 
 @pytest.mark.skipif(not shutil.which("cobc"), reason="GnuCOBOL is not installed")
@@ -192,6 +198,23 @@ def test_wrong_answers_score_zero(text: str, reason: str) -> None:
     assert "\n" not in score.explanation
 
 
+def translated(built: str, old: str = "", new: str = "") -> Score:
+    """What a translation of cobol_translations.py scores, with a text in it replaced by another."""
+    program, code = RIGHT_BUILT[built]
+    assert old in code
+    return SCORERS["equivalent"](sample_of(program), Completion(fenced(code.replace(old, new) if old else code)))
+
+
+@pytest.mark.parametrize("built", RIGHT_BUILT)
+def test_faithful_translation_in_another_build_scores_one(built: str) -> None:
+    assert translated(built).explanation.endswith("recorded runs agree")
+
+
+@pytest.mark.parametrize(("built", "mistake", "old", "new"), WRONG_BUILT, ids=[f"{m[0]}: {m[1]}" for m in WRONG_BUILT])
+def test_subtly_wrong_translation_scores_zero(built: str, mistake: str, old: str, new: str) -> None:
+    assert translated(built, old, new).value == 0, mistake
+
+
 def test_idiom_of_a_wrong_answer_is_not_counted() -> None:
     assert value(WRONG[0][0], scorer="idiom") == 0
 
@@ -221,6 +244,8 @@ HABITS = [
         "an append loop instead of a comprehension",
     ),
     ("def f(a):\n    print(a)", "prints instead of returning"),
+    ("def f(a, out):\n    print(a, file=out)", ""),
+    ("def f(a):\n    return a\nif __name__ == '__main__':\n    print(f(1))", ""),
     ("def f(a):\n" + "    a = a + 1\n" * 50, "a function of more than 40 statements"),
     ("def f(a):\n    return float(a)", "floats"),
 ]

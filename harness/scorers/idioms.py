@@ -1,4 +1,4 @@
-"""Idioms in a syntax tree: take one out and see whether anything changes; and habits that are not Python's."""
+"""Idioms in a syntax tree: take one out and see whether anything changes; and the habits lint.py does not see."""
 
 from __future__ import annotations
 
@@ -91,12 +91,11 @@ def _call(name: str) -> Callable[[ast.AST], ast.AST | None]:
     return change
 
 
-_CONSTANTS = ("True", "False", "None")
 _CHANGES = {"palindrome": _palindrome, "reverse": _reverse, "slice": _slice, "comprehension": _comprehension}
 
 
 def findings(code: str) -> list[str]:
-    """Un-Pythonic habits in a program that parses, each at most once, in a fixed order."""
+    """Un-Pythonic habits in a program that parses that lint.py does not see, each at most once, in a fixed order."""
     try:
         nodes = list(ast.walk(ast.parse(code)))
     except RecursionError:
@@ -108,58 +107,54 @@ def _range_len(node: ast.AST) -> bool:
     return isinstance(node, ast.Call) and bool(re.fullmatch(r"range\((0, )?len\([^()]*\)\)", ast.unparse(node)))
 
 
+def _half_way(node: ast.AST) -> bool:
+    """range(len(s) // 2), which compares both ends position by position."""
+    return isinstance(node, ast.Call) and bool(re.fullmatch(r"range\((0, )?len\([^()]*\) // 2\)", ast.unparse(node)))
+
+
 def _append_loop(node: ast.AST) -> bool:
-    """for x in xs: (if ...:) result.append(...), which is a comprehension spelled out."""
+    """for x in xs: (if ...:) result.append(...), a comprehension spelled out; continue, +=, a name between too."""
     if not isinstance(node, ast.For) or node.orelse:
         return False
     body = node.body
-    if len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
+    while len(body) > 1 and (_skips(body[0]) or _names(body[0])):
+        body = body[1:]
+    while len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
         body = body[0].body
+    if len(body) == 1 and isinstance(body[0], ast.AugAssign) and isinstance(body[0].op, ast.Add):
+        return isinstance(body[0].value, ast.List)
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None
     if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
         return False
     return call.func.attr in ("append", "add") and isinstance(call.func.value, ast.Name)
 
 
-def _compares_constant(node: ast.AST) -> bool:
-    return isinstance(node, ast.Compare) and any(
-        isinstance(op, ast.Eq | ast.NotEq) and isinstance(side, ast.Constant) and repr(side.value) in _CONSTANTS
-        for op, side in zip(node.ops, node.comparators, strict=True)
-    )
+def _skips(node: ast.stmt) -> bool:
+    """if ...: continue"""
+    return isinstance(node, ast.If) and not node.orelse and isinstance(node.body[0], ast.Continue)
 
 
-def _returns_verdict(node: ast.AST) -> bool:
-    """if condition: return True, else return False."""
-    if not isinstance(node, ast.If) or len(node.body) != 1 or len(node.orelse) != 1:
+def _names(node: ast.stmt) -> bool:
+    """name = ..., where what is named does not depend on what the name meant before."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
         return False
-    ends = [*node.body, *node.orelse]
-    values = [end.value.value for end in ends if isinstance(end, ast.Return) and isinstance(end.value, ast.Constant)]
-    return sorted(map(repr, values)) == ["False", "True"]
-
-
-def _named_lambda(node: ast.AST) -> bool:
-    return isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda)
-
-
-def _odd_name(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name != node.name.lower()
+    name = node.targets[0].id
+    return not any(isinstance(inner, ast.Name) and inner.id == name for inner in ast.walk(node.value))
 
 
 def _prints(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef) and any(
-        isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "print" for inner in ast.walk(node)
+    """A function with arguments that prints; main() may."""
+    return (
+        isinstance(node, ast.FunctionDef)
+        and bool(node.args.args)
+        and any(isinstance(inner, ast.Call) and getattr(inner.func, "id", "") == "print" for inner in ast.walk(node))
     )
 
 
 _HABITS: dict[str, Callable[[ast.AST], bool]] = {
     "counts with range(len(...))": _range_len,
+    "compares both ends by position": _half_way,
     "a while loop over positions": lambda node: isinstance(node, ast.While),
     "an append loop instead of a comprehension": _append_loop,
-    "a comparison with True, False or None": _compares_constant,
-    "if ... return True else return False": _returns_verdict,
-    "a lambda given a name": _named_lambda,
-    "a function name that is not snake_case": _odd_name,
-    "a bare except": lambda node: isinstance(node, ast.ExceptHandler) and node.type is None,
-    "a global variable": lambda node: isinstance(node, ast.Global),
     "prints inside the function": _prints,
 }

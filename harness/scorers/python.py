@@ -7,6 +7,8 @@ A sample names its tests by `metadata.function`, a row of the suite's cases file
 
 or carries them itself as `metadata.cases` (and `metadata.idioms`). args and expected are Python literals as text, with
 `*` and `+` for long ones ("(['ab' * 50000],)"). `metadata.entry` is the function's name where the prompt asks for one.
+`"probe": ["Racecar", "Aa", "nurses run", ...]` in a row asks how a filter reads strings on which the prompt is silent:
+the explanation reports it, no score depends on it, except that what comes back must be some of these very strings.
 """
 
 from __future__ import annotations
@@ -25,10 +27,14 @@ from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
 from harness.sandbox import Call, CallResult, Limits, ready, run_calls, same, shown
 from harness.scorers.idioms import findings, without
+from harness.scorers.lint import linter
 from harness.scorers.markdown import PYTHON_TAGS, after_thinking, fences
 
 LONGEST_CODE = 20_000
 """Characters; beyond this a small function is no small function, and its parse tree no longer ours to hold."""
+
+MOST_FENCES = 20
+"""Of which it is asked whether they are examples."""
 
 _PARSING = threading.Lock()
 
@@ -47,11 +53,12 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """The hidden tests of one function, and the idioms (idioms.py) of which one must carry the answer."""
+    """The hidden tests of one function, the idioms (idioms.py) of which one must carry the answer, and the probe."""
 
     function: str
     idioms: tuple[str, ...]
     cases: tuple[Case, ...]
+    probe: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def _task(row: Mapping[str, Any], where: str) -> Task:
             Case(case.get("name", case["args"]), tuple(literal(case["args"])), literal(case["expected"]))
             for case in row["cases"]
         )
-        return Task(row.get("function", "f"), tuple(row.get("idioms", ())), cases)
+        return Task(row.get("function", "f"), tuple(row.get("idioms", ())), cases, tuple(row.get("probe", ())))
     except (KeyError, TypeError, ValueError, SyntaxError) as error:
         raise SuiteError(f"{where}: not a row of hidden tests ({error!r}). See harness/scorers/python.py.") from None
 
@@ -130,7 +137,8 @@ def _task_of(sample: Sample, suite_path: str, cases: str) -> Task:
 def extract_code(text: str) -> tuple[str, str]:
     """(code, "") or ("", why there is none). Python fences first, else untagged ones, else bare code in the text.
 
-    Several fences are read as one program; if that is none, the last that defines a function counts.
+    Several fences are read as one program, without those that only use what others define; if that is none, the last
+    that defines a function counts.
     An answer that stops inside its fence is not an answer. Reasoning before the answer is passed over.
     """
     text = after_thinking(text)
@@ -142,7 +150,7 @@ def extract_code(text: str) -> tuple[str, str]:
     if not blocks:
         texts = [bare_code(text)]
     fault = "no code in the answer"
-    for code in ["\n".join(texts), *reversed(texts)]:
+    for code in ["\n".join(_without_examples(texts)), *reversed(texts)]:
         tree = parse(code)
         if isinstance(tree, str):
             fault = tree if code.strip() else fault
@@ -151,6 +159,20 @@ def extract_code(text: str) -> tuple[str, str]:
         elif code.strip():
             fault = "the code defines no function"
     return "", fault
+
+
+def _without_examples(texts: list[str]) -> list[str]:
+    """The fences but for those that define no function and use one that another fence defines: calls to show it."""
+    trees = [parse(text) for text in texts[:MOST_FENCES]]
+    defined = {name for tree in trees if isinstance(tree, ast.Module) for name in _functions(tree)}
+
+    def is_example(tree: ast.Module | str) -> bool:
+        if isinstance(tree, str) or _functions(tree) or any(isinstance(node, ast.ClassDef) for node in tree.body):
+            return False
+        return any(isinstance(node, ast.Name) and node.id in defined for node in ast.walk(tree))
+
+    kept = [text for text, tree in zip(texts, trees, strict=False) if not is_example(tree)]
+    return kept + texts[MOST_FENCES:]
 
 
 def bare_code(text: str) -> str:
@@ -180,33 +202,38 @@ def parse(code: str) -> ast.Module | str:
         return f"not Python: {type(error).__name__}"
 
 
-def _functions(tree: ast.Module) -> dict[str, ast.arguments]:
+def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef | ast.Lambda]:
     """The functions at top level, lambdas with a name included, in the order of their definition."""
-    found: dict[str, ast.arguments] = {}
+    found: dict[str, ast.FunctionDef | ast.Lambda] = {}
     for node in tree.body:
         if isinstance(node, ast.FunctionDef):
-            found[node.name] = node.args
-        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
-            found.update({name.id: node.value.args for name in node.targets if isinstance(name, ast.Name)})
+            found[node.name] = node
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Lambda):
+            names = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found.update({name.id: node.value for name in names if isinstance(name, ast.Name)})
     return found
 
 
+def _takes(function: ast.FunctionDef | ast.Lambda, arguments: int) -> bool:
+    spec = function.args
+    given = len(spec.posonlyargs + spec.args)
+    return given - len(spec.defaults) <= arguments and (spec.vararg is not None or arguments <= given)
+
+
 def _entry(tree: ast.Module, arguments: int) -> str:
-    """The function meant to be called: the last that no other calls and that takes this many arguments; "" if none."""
+    """The function meant to be called: the last that no other calls and that takes this many arguments; "" if none.
+
+    What main() or a test without arguments calls is not called by others in this sense.
+    """
     functions = _functions(tree)
+    fitting = [name for name, function in functions.items() if _takes(function, arguments)]
     used = {
         inner.id
-        for node in tree.body
-        if isinstance(node, ast.FunctionDef)
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and inner.id != node.name
+        for name, function in functions.items()
+        if name in fitting or not _takes(function, 0)
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Name) and inner.id != name
     }
-    fitting = [
-        name
-        for name, spec in functions.items()
-        if len(spec.posonlyargs + spec.args) - len(spec.defaults) <= arguments
-        and (spec.vararg or arguments <= len(spec.posonlyargs + spec.args))
-    ]
     free = [name for name in fitting if name not in used]
     return (free or fitting or [""])[-1]
 
@@ -246,6 +273,33 @@ def _verdict(case: Case, result: CallResult) -> str:
     return "" if same(result.args, case.args) else f"f({given}) changed its argument"
 
 
+@lru_cache(maxsize=4096)
+def _reading(code: str, entry: str, probe: tuple[str, ...], limits: Limits) -> tuple[str, bool]:
+    """(how a filter reads the strings of the probe, whether it gave a new list of these very strings, in order)."""
+    own = f"{code}\n\n\ndef {OWN}(words):\n    return {entry}(words) is words\n"
+    result, returned = run_calls(own, [Call(entry, (list(probe),)), Call(OWN, (["noon", "level"],))], limits)
+    if result.status != "ok":
+        return f"{result.status}: {result.detail}", False
+    if returned.value is True:
+        return "it gives back its own argument, not a new list", False
+    kept = result.value if type(result.value) is list else None
+    if kept is None or any(type(item) is not str for item in kept) or kept != [s for s in probe if s in kept]:
+        return f"inconsistent, it gave {short(result.value)} for {short(list(probe))}", False
+    return READINGS.get(tuple(kept), f"mixed, it kept {short(kept)}"), True
+
+
+OWN = "gives_back_its_own_argument"
+READINGS = {
+    (): "strict",
+    ("Racecar", "Aa"): "ignores case",
+    ("nurses run", " noon"): "ignores spaces",
+    ("Racecar", "Aa", "nurses run", " noon"): "ignores case and spaces",
+    ("nurses run", "ab!a", "level!", " noon"): "letters and digits only",
+    ("Racecar", "Aa", "nurses run", "ab!a", "level!", " noon"): "letters and digits only, ignores case",
+}
+"""Which of the probe's strings count as palindromes, and what that means."""
+
+
 def short(value: Any, longest: int = 80) -> str:
     """A value on at most `longest` characters, whatever its size."""
     text = repr(value[:longest]) if isinstance(value, str) else shown(value)
@@ -265,7 +319,10 @@ def python_tests(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
     def score(sample: Sample, completion: Completion) -> Score:
         task = _task_of(sample, suite_path, cases)
         reading, fault = _tested(sample, completion, task, limits)
-        return Score(0.0 if fault else 1.0, reading.code, fault or f"all {len(task.cases)} hidden calls are right")
+        said = f"all {len(task.cases)} hidden calls are right"
+        if task.probe and not fault:
+            said += f"; reads palindromes: {_reading(reading.code, reading.entry, task.probe, limits)[0]}"
+        return Score(0.0 if fault else 1.0, reading.code, fault or said)
 
     return score
 
@@ -273,7 +330,11 @@ def python_tests(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
 def _tested(sample: Sample, completion: Completion, task: Task, limits: Limits) -> tuple[Reading, str]:
     asked = str(sample.metadata.get("entry") or "")
     reading = _read(completion.text, asked, len(task.cases[0].args))
-    return reading, reading.fault or _failure(reading.code, reading.entry, task, limits)
+    fault = reading.fault or _failure(reading.code, reading.entry, task, limits)
+    if task.probe and not fault:
+        how, consistent = _reading(reading.code, reading.entry, task.probe, limits)
+        fault = "" if consistent else f"the probe of readings: {how}"
+    return reading, fault
 
 
 def python_idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
@@ -299,17 +360,24 @@ def python_idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: in
     return score
 
 
-def python_style(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
-    """Of an answer that passes: 1 without an un-Pythonic habit (see idioms.py), 0.5 with one, 0 with more."""
+def python_style(
+    *, suite_path: str, ruff: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256
+) -> Scorer:
+    """Of an answer that passes: 1, less a half for each un-Pythonic habit (idioms.py), less what ruff finds (lint.py).
+
+    ruff: the version whose findings count; 50 per 100 lines leave nothing, and ten lines are the least that counts.
+    """
     ready()
     limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
+    lint = linter(ruff, suite_path)
 
     def score(sample: Sample, completion: Completion) -> Score:
         task = _task_of(sample, suite_path, cases)
         reading, fault = _tested(sample, completion, task, limits)
         if fault:
             return Score(0.0, reading.code, f"not counted, the tests fail: {fault}")
-        found = findings(reading.code)
-        return Score(max(0.0, 1 - len(found) / 2), reading.code, "; ".join(found) or "nothing un-Pythonic found")
+        found, seen = findings(reading.code), lint(reading.code)
+        said = "; ".join(filter(None, [*found, str(seen)]))
+        return Score(max(0.0, 1 - len(found) / 2 - seen.loss), reading.code, said or "nothing un-Pythonic found")
 
     return score

@@ -193,6 +193,25 @@ def _constant(node: ast.AST) -> ast.AST | None:
     return None
 
 
+def _limit(node: ast.AST) -> ast.AST | None:
+    """A whole number of the rules one too high: compared with, added, taken away, divided by, or given a name."""
+    if isinstance(node, ast.Compare) and _whole(node.comparators[0]):
+        return ast.Compare(node.left, node.ops, [_next(node.comparators[0]), *node.comparators[1:]])
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.FloorDiv) and _whole(node.right):
+        return ast.BinOp(node.left, node.op, _next(node.right))
+    if isinstance(node, ast.Assign) and _whole(node.value):
+        return ast.Assign(node.targets, _next(node.value))
+    return None
+
+
+def _whole(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int and node.value > 1
+
+
+def _next(node: ast.expr) -> ast.expr:
+    return ast.Constant(int(ast.unparse(node)) + 1)
+
+
 def _first_for_last(node: ast.AST) -> ast.AST | None:
     turned = {"min": "max", "max": "min"}
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in turned:
@@ -228,6 +247,7 @@ ONE_BY_ONE: dict[str, Mutation] = {
     "loop start": _loop_start,
     "implied point": _scale,
     "constant": _constant,
+    "limit": _limit,
     "minimum and maximum": _first_for_last,
     "rounded down": _floor,
     "field not filled": _stripped,
@@ -341,9 +361,9 @@ def _tidy(text: str) -> str:
 
 
 def _fuzz(program: str) -> list[dict[str, Any]]:
-    """Ordinary inputs of a program, none of them chosen for its edges."""
-    found: list[dict[str, Any]] = _inputs().cases(_specs()[program], f"fuzz {program}", FUZZ, fuzz=True)
-    return found
+    """Ordinary inputs of a program, none of them chosen for its edges, and some of many records."""
+    spec, seed = _specs()[program], f"fuzz {program}"
+    return [*_inputs().cases(spec, seed, FUZZ, fuzz=True), *_inputs().crowds(spec, seed)]
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from typing import Any
 
 Case = dict[str, Any]
 CASES = 14
+CROWD, KINDS = 12, 6
 WORDS: tuple[str, ...] = tuple(
     re.findall(
         r"\S+",
@@ -61,7 +62,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Source:
-    """The records of one source. sort: the field they are sorted by, or None."""
+    """The records of one source. sort: the field they are sorted by, or None. open: any number of records may come."""
 
     name: str
     low: int
@@ -69,6 +70,7 @@ class Source:
     fields: tuple[Field, ...]
     sort: int | None = None
     unique: bool = False
+    open: bool = False
 
 
 def field(text: str) -> Field:
@@ -98,7 +100,7 @@ def source(line: str) -> Source:
     name, low, high, how, key = found.groups()
     least = int(low or 0)
     most = int(high or low or 6)
-    return Source(name, least, most, tuple(map(field, fields)), int(key) if key else None, how == "unique")
+    return Source(name, least, most, tuple(map(field, fields)), int(key) if key else None, how == "unique", low is None)
 
 
 def edges(what: Field) -> list[str]:
@@ -198,6 +200,47 @@ def cases(spec: Sequence[str], seed: str, count: int = CASES, fuzz: bool = False
             seen.add(key)
             found.append(case)
     return found
+
+
+def crowds(spec: Sequence[str], seed: str) -> list[Case]:
+    """Inputs of many records: a dozen of a kind, which overflow small counters, and each kind with 0, 1 and the most.
+
+    And inputs of a single record that holds a value that matters. Only of sources of which any number of records may
+    come; the other sources of the program are ordinary.
+    """
+    draw = random.Random(seed)
+    sources = [source(line) for line in spec]
+    found = []
+    for index, where in enumerate(sources):
+        if where.open:
+            found += [_beside(sources, index, records, draw) for records in _many(where, draw)]
+    return found
+
+
+def _many(where: Source, draw: random.Random) -> list[list[list[str]]]:
+    kinds = [(place, value) for place, what in enumerate(where.fields) if what.choices for value in edges(what)]
+    kinds = [kind for kind in dict.fromkeys(kinds) if kind[0] == kinds[0][0]][:KINDS]
+    numbers = [place for place, what in enumerate(where.fields) if what.kind in "9S" and not what.choices]
+    dozens = [[record(where, draw, kind) for _ in range(CROWD)] for kind in kinds or [None]]
+    crossed = []
+    for kind in kinds if numbers else ():
+        for number in (0, 1, 10 ** where.fields[numbers[0]].size - 1):
+            values = record(where, draw, kind)
+            values[numbers[0]] = shown(where.fields[numbers[0]], number)
+            crossed.append(values)
+    marks = [(place, mark) for place, what in enumerate(where.fields) for mark in what.marks if what.kind in "9S"]
+    numbers_shown = [(place, shown(where.fields[place], sign * mark)) for place, mark in marks for sign in (1, -1)]
+    alone = [[record(where, draw, fixed)] for fixed in dict.fromkeys(numbers_shown)]
+    return [*dozens, *([crossed] if crossed else []), *alone]
+
+
+def _beside(sources: Sequence[Source], index: int, records: list[list[str]], draw: random.Random) -> Case:
+    """An input in which one source has these records."""
+    texts: dict[str, str] = {}
+    for number, where in enumerate(sources):
+        own = records if number == index else [record(where, draw) for _ in range(max(where.low, 1))]
+        texts[where.name] = texts.get(where.name, "") + text(where, own)
+    return {"stdin": texts.pop("stdin", ""), "files": texts}
 
 
 def _records(

@@ -23,7 +23,7 @@ sys.path.insert(0, str(HERE))
 
 from certificate import FUZZ, behaviour, mutants  # noqa: E402
 from generate import SEED, SIZES, Program, programs  # noqa: E402
-from inputs import Case, cases  # noqa: E402
+from inputs import Case, cases, crowds  # noqa: E402
 
 
 def compiler() -> str:
@@ -52,10 +52,11 @@ def inputs(made: Program) -> list[Case]:
     Half-way values, and totals that meet a limit exactly, cannot be read from a PICTURE, so they are looked for among
     ordinary inputs: one is kept where a mistake in the Python (see certificate.py) shows for the first time.
     """
-    found = cases(made.spec, f"{SEED} {made.key}")
+    found = [*cases(made.spec, f"{SEED} {made.key}"), *crowds(made.spec, f"{SEED} {made.key}")]
     expected = behaviour(made.python, found)
     hidden = [text for _, text in mutants(made.python) if behaviour(text, found) == expected]
     ordinary = cases(made.spec, f"fuzz {made.key}", FUZZ, fuzz=True)
+    ordinary += crowds(made.spec, f"fuzz {made.key}")
     ordinary += cases(made.spec, f"{SEED} more {made.key}", MORE, fuzz=True)
     right = behaviour(made.python, ordinary)
     shown = [behaviour(text, ordinary) for text in hidden]

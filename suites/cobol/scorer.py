@@ -19,12 +19,13 @@ from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
 from harness.sandbox import Call, CallResult, Limits, ready, run_calls
 from harness.scorers.idioms import findings
+from harness.scorers.lint import linter
 from harness.scorers.python import extract_code, parse
 
 ENTRY = "main"
 LONGEST_ANSWER = 100_000
 LONGEST_MAIN = 40
-ALLOWED = ("a while loop over positions", "prints inside the function", "a function name that is not snake_case")
+ALLOWED = ("a while loop over positions", "prints inside the function")
 """Habits of small functions that are none here, or that are looked for below in another way."""
 
 
@@ -137,7 +138,7 @@ def equivalent(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int 
     """1 if the answer's main returns, for every recorded input, the text and the files that the COBOL program wrote.
 
     Blanks at line ends and a last newline are no difference; everything else is. What is not covered: inputs that were
-    not recorded (about fourteen per program, at the edges of its fields), exit codes, and what COBOL leaves undefined,
+    not recorded (about eighteen per program, at the edges of its fields), exit codes, and what COBOL leaves undefined,
     such as letters in a numeric field.
     """
     judge = _judge(suite_path, cases, cpu_seconds, memory_mb)
@@ -161,19 +162,24 @@ def share(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, 
     return score
 
 
-def idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
-    """Of an equivalent answer: 1 without a COBOL habit (see `habits`), a quarter less for each; 0 if not equivalent.
+def idiom(
+    *, suite_path: str, ruff: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256
+) -> Scorer:
+    """Of an equivalent answer: 1, less a quarter for each COBOL habit (see `habits`), less what ruff finds (lint.py).
 
+    0 if it is not equivalent. ruff: the version whose findings count; 50 per 100 lines leave nothing.
     What is not covered: whether names say what things are, and whether the division into functions is a good one.
     """
+    lint = linter(ruff, suite_path)
     judge = _judge(suite_path, cases, cpu_seconds, memory_mb)
 
     def score(sample: Sample, completion: Completion) -> Score:
         found = judge(sample, completion)
         if found.fault:
             return Score(0.0, found.code, f"not counted, it is not equivalent: {found.fault}")
-        seen = habits(found.code, bool(sample.metadata.get("decimals")))
-        return Score(max(0.0, 1 - len(seen) / 4), found.code, "; ".join(seen) or "nothing of COBOL left")
+        seen, linted = habits(found.code, bool(sample.metadata.get("decimals"))), lint(found.code)
+        said = "; ".join(filter(None, [*seen, str(linted)]))
+        return Score(max(0.0, 1 - len(seen) / 4 - linted.loss), found.code, said or "nothing of COBOL left")
 
     return score
 
@@ -190,11 +196,13 @@ def habits(code: str, decimals: bool = False) -> list[str]:
     name = next(filter(None, map(_field_name, nodes)), "") or _shouted(functions)
     if name:
         found.append(f"a name like a COBOL field: {name[:40]}")
+    if any(isinstance(node, ast.Global) for node in nodes):
+        found.append("a global variable")
     if any(map(_waits, nodes)):
         found.append("a while loop that only waits for a flag")
     if any(map(_position_loop, nodes)):
         found.append("a loop over positions")
-    if any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "print" for node in nodes):
+    if any(map(_displays, _imported(code))):
         found.append("prints instead of returning")
     if any(isinstance(node, ast.FunctionDef) and len(_statements(node)) > LONGEST_MAIN for node in nodes):
         found.append(f"a function of more than {LONGEST_MAIN} statements")
@@ -203,6 +211,23 @@ def habits(code: str, decimals: bool = False) -> list[str]:
     if any(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "float" for node in nodes):
         found.append("floats")
     return found
+
+
+def _imported(code: str) -> list[ast.AST]:
+    """What is there when the program is imported: all but what stands under `if __name__ == "__main__"`."""
+    body = [
+        node for node in ast.parse(code).body if not (isinstance(node, ast.If) and "__name__" in ast.dump(node.test))
+    ]
+    return list(ast.walk(ast.Module(body, [])))
+
+
+def _displays(node: ast.AST) -> bool:
+    """A call of print that does not say where to."""
+    return (
+        isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "print"
+        and all(keyword.arg != "file" for keyword in node.keywords)
+    )
 
 
 def _named(node: ast.Name | ast.Attribute) -> str:

@@ -89,6 +89,9 @@ NAMED = {
 }
 SAYS = {"train": (0, 1), "shots": (0, 1), "test": (2, 3), "dev": (3, 0)}
 
+PROBE = ("Racecar", "Aa", "nurses run", "ab!a", "level!", " noon")
+"""Palindromes in one reading and not in another: reported for keep_palindromes, which leaves the reading open."""
+
 SEEDS = (
     ("keep_palindromes", "Write a Python function that takes a list of strings and returns only the palindromes among them, in their original order. Explain briefly and format your answer as markdown."),
     ("keep_palindromes", "I have a list of strings. I want a Python function that gives me a new list with just the palindromes, order unchanged. Brief explanation, markdown formatting."),
@@ -222,7 +225,8 @@ def case_row(function: Function) -> dict[str, Any]:
     cases = [
         {"name": name, "args": written(args), "expected": written(expected)} for name, args, expected in function.cases
     ]
-    return {"function": function.key, "idioms": list(function.idioms), "cases": cases}
+    row: dict[str, Any] = {"function": function.key, "idioms": list(function.idioms), "cases": cases}
+    return {**row, "probe": list(PROBE)} if function.key == "keep_palindromes" else row
 
 
 def digest(function: Function) -> str:

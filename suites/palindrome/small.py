@@ -227,7 +227,7 @@ SMALL = [
           lambda ns: list(map(repr, ns)),
           ("turns a list of integers into strings", "returns the integers of a list as a list of strings", "makes a string of each integer in a list"),
           ([1, 22],), ([],), ([-3],), ([0, 0],)),
-    small("train", "def pair_up(keys, values):\n    return dict(zip(keys, values))",
+    small("train", "def pair_up(keys, values):\n    return dict(zip(keys, values, strict=True))",
           "The call of zip pairs keys with values, and dict makes them a dictionary.", "call:zip",
           lambda ks, vs: {k: vs[i] for i, k in enumerate(ks)},
           ("makes a dictionary out of a list of keys and an equally long list of values", "pairs keys and values, two lists of one length, in a dictionary", "returns a dictionary from two equally long lists, keys and values"),
