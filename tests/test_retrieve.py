@@ -56,7 +56,7 @@ def test_a_question_that_no_passage_answers_is_asked_without_any(tmp_path: Path)
     [
         (None, "suite sums: arm ceiling: sample test-0 names no passages for `retrieve: gold`. Add metadata"),
         (3, "names no passages"),
-        (["p2"], "no passage 'p2' in corpus.jsonl. Did you mean 'p"),
+        (["p2"], "no passage 'p2' in corpus.jsonl."),
         ([7], "no passage '7' in corpus.jsonl"),
     ],
 )
