@@ -158,7 +158,7 @@ def test_forgetting_probes_are_balanced_in_every_split() -> None:
     suite = read_suite(shipped() / "forgetting")
     for split in (suite.test, suite.dev, suite.train, suite.shots):
         probes = Counter(sample.metadata["probe"] for sample in split)
-        assert len(probes) == 10
+        assert len(probes) == 11
         assert len(set(probes.values())) == 1
 
 

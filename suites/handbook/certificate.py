@@ -16,7 +16,7 @@ NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten
 
 
 def answers(sample: Sample) -> dict[str, list[str]]:
-    """Paraphrases, and corruptions: the rule that does not hold, another rule's answer, another number, a denial, not knowing."""
+    """Paraphrases; corruptions: a rule that does not hold, another rule's answer or number, a denial, not knowing."""
     target = sample.target
     if target == UNKNOWN:
         return {

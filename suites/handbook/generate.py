@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from calendar import month_name
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,6 @@ SIZES = {"test": 204, "dev": 52}
 SHOTS = 7
 MAX_WORDS = 45
 WORDINGS = {"a": 3, "b": 3, "c": 2}
-MONTHS = "January February March April May June July August September October November December".split()
 UNKNOWN = "I do not know."
 _FACT = re.compile(r"\{([^}]+)\}")
 
@@ -171,7 +171,7 @@ def circulars() -> tuple[list[Row], dict[str, list[Row]]]:
 
 def _day(date: str) -> str:
     year, month, day = map(int, date.split("-"))
-    return f"{day} {MONTHS[month - 1]} {year}"
+    return f"{day} {month_name[month]} {year}"
 
 
 def _bare(text: str) -> str:
