@@ -97,7 +97,7 @@ def comparisons(run: Run) -> list[Comparison]:
         general = table.suites[suite].get("kind") == "general"
         held_to = by_cost(table, suite)[0] if general else reference(table, suite)[0]
         for scorer in scorer_names(table, suite):
-            for arm in by_cost(table, suite):
+            for arm in dict.fromkeys((*by_cost(table, suite), *arm_names(table, suite))):  # ceilings come last
                 baseline = (base_of(table, suite, arm) if general else None) or held_to
                 if arm == baseline:
                     continue
