@@ -22,6 +22,7 @@ from typing import Any
 from harness import __version__, prompt, scorers
 from harness.data import Arm, Completion, Sample, Scorer, Suite
 from harness.errors import SuiteError
+from harness.stats.paired import wilson
 
 REFUSAL = "I'm sorry, but I cannot help with that."
 NON_ANSWERS = {"an empty answer": "", "a refusal": REFUSAL, "an empty code fence": "```\n```"}
@@ -46,6 +47,14 @@ class Tally:
         """0..1."""
         return self.held / self.n if self.n else 0.0
 
+    @property
+    def accepted(self) -> tuple[float, float, float] | None:
+        """For wrong answers: the share taken for right, 0..1, and its 95 % interval (Wilson). None without any."""
+        if not self.n:
+            return None
+        found = wilson(self.n - self.held, self.n)
+        return (self.n - self.held) / self.n, found.low, found.high
+
 
 @dataclass(frozen=True)
 class Certificate:
@@ -62,7 +71,12 @@ class Certificate:
 
     def as_dict(self) -> dict[str, Any]:
         """What certificate.json holds."""
-        kinds = {kind: {"n": tally.n, "held": tally.held} for kind, tally in self.tallies.items()}
+        kinds: dict[str, dict[str, Any]] = {
+            kind: {"n": tally.n, "held": tally.held} for kind, tally in self.tallies.items()
+        }
+        if found := self.tallies["corrupted"].accepted:
+            rate, low, high = (round(value, 6) for value in found)
+            kinds["corrupted"]["false_accepts"] = {"rate": rate, "low": low, "high": high, "method": "Wilson, 95 %"}
         return {"suite": self.suite, "digest": self.digest, "harness": __version__, "valid": self.valid, **kinds}
 
     def as_lines(self) -> Iterator[str]:
@@ -71,6 +85,9 @@ class Certificate:
             verb = "scored 1" if kind in ("gold", "paraphrase") else "scored less than 1"
             mark = "ok  " if tally.n and tally.share >= LEAST[kind] else "FAIL"
             said = f"{tally.held} of {tally.n} {verb} (at least {100 * LEAST[kind]:.0f} %)" if tally.n else "none given"
+            if kind == "corrupted" and tally.accepted:
+                rate, low, high = (f"{100 * value:.2f}" for value in tally.accepted)
+                said += f"; residual false-accept rate {rate} % (95 % CI {low} to {high} %, n={tally.n})"
             yield f"{mark} {self.suite}: {kind}: {said}"
             yield from (f"     {example}" for example in tally.wrong[:MOST_EXAMPLES])
         yield f"{self.suite}: " + ("score validated" if self.valid else "score not validated")

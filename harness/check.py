@@ -18,6 +18,7 @@ from harness.certify import NON_ANSWERS, certify, keep, score_of, text_of
 from harness.config import read_config
 from harness.data import Arm, Config, Sample, Scorer, Suite
 from harness.digests import resolve_model
+from harness.errors import SuiteError
 from harness.suite import all_suites, read_suite
 
 GRAM = 13
@@ -224,6 +225,12 @@ def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
         for arm in config.arms.values():
             if arm.model != model.name:
                 continue
+            try:
+                for sample in suite.test if arm.retrieve == "gold" else ():
+                    retrieve.gold(suite, arm, sample)
+            except SuiteError as problem:
+                findings.append(Finding(suite.name, "note", "gold passages are named", str(problem)))
+                continue
             longest = max(
                 suite.test,
                 key=lambda sample: sum(len(message["content"]) for message in _messages(suite, arm, sample, retriever)),
@@ -236,5 +243,4 @@ def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
 
 
 def _messages(suite: Suite, arm: Arm, sample: Sample, retriever: retrieve.Retriever | None) -> Any:
-    passages = retriever.top(retrieve.query(sample), arm.retrieve) if retriever and arm.retrieve else ()
-    return prompt.render(suite, arm, sample, passages)
+    return prompt.render(suite, arm, sample, retrieve.passages(suite, arm, sample, retriever))

@@ -162,10 +162,11 @@ def _arm(name: str, value: Any, file: str, models: Mapping[str, Model], adapters
         adapter,
         fields.get("system", bool, False),
         fields.get("shots", int, 0),
-        fields.get("retrieve", int, 0),
+        "gold" if value.get("retrieve") == "gold" else fields.get("retrieve", int, 0),
     )
     in_range(fields, "shots", arm.shots, 0, 100)
-    in_range(fields, "retrieve", arm.retrieve, 0, 100)
+    if arm.retrieve != "gold":
+        in_range(fields, "retrieve", arm.retrieve, 0, 100)
     return arm
 
 

@@ -153,7 +153,8 @@ class Adapter:
 class Arm:
     """One way to answer: which model, and how the dials stand. The suite owns the material.
 
-    system: use the suite's system prompt. shots: worked examples from its pool. retrieve: passages per question.
+    system: use the suite's system prompt. shots: worked examples from its pool. retrieve: passages per question, or
+    "gold": those the sample itself names, which shows the most that better retrieval could give (a ceiling).
     """
 
     name: str
@@ -161,7 +162,7 @@ class Arm:
     adapter: str | None = None
     system: bool = False
     shots: int = 0
-    retrieve: int = 0
+    retrieve: int | Literal["gold"] = 0
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from harness.errors import (
     RunError,
     did_you_mean,
 )
+from harness.roles import is_ceiling
 from harness.stats.paired import difference_bound, difference_p, holm, mean, z_value
 from harness.stats.power import LARGEST, POWER, samples_for_difference, samples_for_margin, spread
 from harness.verdict import MARGIN, json_safe
@@ -125,6 +126,11 @@ def gate(
     for table, arm in ((a, base_arm), (b, cand_arm)):
         if arm not in table.arms:
             raise RunError(f"{table.run.path}: no arm '{arm}'.{did_you_mean(arm, table.arms)}")
+        if is_ceiling(table, arm):
+            raise RunError(
+                f"{table.run.path}: arm '{arm}' is shown the passages that hold the answer: a ceiling, no candidate. "
+                f"Name an arm with `retrieve: k`."
+            )
     names = _suites(a, base_arm, b, suites)
     labels = f"{base_run.path}:{base_arm}", f"{cand_run.path}:{cand_arm}"
     spoken = (base_arm, cand_arm) if base_arm != cand_arm else labels

@@ -43,7 +43,8 @@ def _turns(suite: Suite, sample: Sample, passages: Sequence[Passage], retrieved:
 def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] = ()) -> tuple[Message, ...]:
     """The conversation an arm sends for a sample: system prompt, worked examples, then the question.
 
-    Worked examples are asked in the plain template, without passages, and answered with their gold target.
+    Worked examples are asked in the plain template, without passages, and answered with their gold target. So is a
+    question for which there are no passages.
     """
     messages: list[Message] = []
     own_system = not isinstance(sample.input, str) and sample.input[0]["role"] == "system"
@@ -52,7 +53,7 @@ def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] =
     for shot in suite.shots[: arm.shots]:
         messages += _turns(suite, shot, (), retrieved=False)
         messages.append({"role": "assistant", "content": shot.target})
-    return (*messages, *_turns(suite, sample, passages, retrieved=bool(arm.retrieve and suite.corpus)))
+    return (*messages, *_turns(suite, sample, passages, retrieved=bool(arm.retrieve and passages)))
 
 
 def _chat_text(tokenizer: Any, messages: Sequence[Message], generation: bool) -> str:

@@ -1,11 +1,12 @@
-"""Which passages a `retrieve: k` arm is given: Okapi BM25 over the suite's corpus."""
+"""Which passages an arm is given: with `retrieve: k` the best k by Okapi BM25, with `retrieve: gold` the right ones."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from harness.data import Passage, Sample
+from harness.data import Arm, Passage, Sample, Suite
+from harness.errors import SuiteError, did_you_mean
 
 _WORD = re.compile(r"\w+")
 _STOP_WORDS = """
@@ -60,3 +61,33 @@ class Retriever:
 def query(sample: Sample) -> str:
     """What is searched for: the question, or the last turn of a conversation."""
     return sample.input if isinstance(sample.input, str) else sample.input[-1]["content"]
+
+
+def passages(suite: Suite, arm: Arm, sample: Sample, retriever: Retriever | None) -> tuple[Passage, ...]:
+    """What an arm is shown for a sample; nothing where it does not retrieve, or the suite has no corpus.
+
+    An arm with `retrieve: gold` on a sample that names no passages is a SuiteError.
+    """
+    if arm.retrieve == "gold":
+        return gold(suite, arm, sample)
+    return retriever.top(query(sample), arm.retrieve) if retriever and arm.retrieve else ()
+
+
+def gold(suite: Suite, arm: Arm, sample: Sample) -> tuple[Passage, ...]:
+    """The passages a sample names in its metadata: `passages`, a list of ids, or `passage`, one id.
+
+    An empty list is for a question that no passage answers: it is asked without any.
+    """
+    where = f"suite {suite.name}: arm {arm.name}: sample {sample.id}"
+    named = sample.metadata.get("passages", sample.metadata.get("passage"))
+    named = [named] if isinstance(named, str) else named
+    if not suite.corpus or not isinstance(named, list | tuple):
+        raise SuiteError(
+            f"{where} names no passages for `retrieve: gold`. Add metadata `passages`, a list of ids in corpus.jsonl, "
+            f"or leave the arm out with -a."
+        )
+    known = {passage.id: passage for passage in suite.corpus}
+    for name in map(str, named):
+        if name not in known:
+            raise SuiteError(f"{where}: no passage '{name}' in corpus.jsonl.{did_you_mean(name, known)}")
+    return tuple(known[str(name)] for name in named)

@@ -11,10 +11,16 @@ def is_tuned(table: Table, arm: str) -> bool:
     return table.arms[arm].get("adapter") is not None
 
 
+def is_ceiling(table: Table, arm: str) -> bool:
+    """Whether the arm is given the passages that hold the answer: nobody could run it, so no decision rests on it."""
+    return table.arms[arm].get("retrieve") == "gold"
+
+
 def by_cost(table: Table, suite: str) -> list[str]:
     """Arms on a suite, cheapest first: no training before training, first model before later ones, then tokens.
 
-    Tokens per request are counted, not timed, so that the same answers always give the same order.
+    Ceilings have no part in decisions and are left out, unless there is nothing else. Tokens per request are counted,
+    not timed, so that the same answers always give the same order.
     """
     models = list(table.run.manifest.get("models", {}))
 
@@ -24,12 +30,13 @@ def by_cost(table: Table, suite: str) -> list[str]:
         tokens = mean([c.prompt_tokens + c.completion_tokens for c in completions])
         return is_tuned(table, arm), models.index(model) if model in models else len(models), tokens, arm
 
-    return sorted(arm_names(table, suite), key=cost)
+    names = arm_names(table, suite)
+    return sorted([arm for arm in names if not is_ceiling(table, arm)] or names, key=cost)
 
 
 def candidates(table: Table, suite: str) -> list[str]:
     """The arms a decision is about, cheapest first: the fine-tuned ones; without any, all but the cheapest arm."""
-    arms = by_cost(table, suite)
+    arms = [arm for arm in by_cost(table, suite) if not is_ceiling(table, arm)]
     tuned = [arm for arm in arms if is_tuned(table, arm)]
     return (tuned if len(tuned) < len(arms) else tuned[1:]) if tuned else arms[1:]
 
@@ -77,9 +84,9 @@ def base_of(table: Table, suite: str, arm: str) -> str | None:
 PLAIN = (False, 0, 0)
 
 
-def _dials(table: Table, arm: str) -> tuple[bool, int, int]:
+def _dials(table: Table, arm: str) -> tuple[bool, int, int | str]:
     dials = table.arms[arm]
-    return bool(dials.get("system")), int(dials.get("shots") or 0), int(dials.get("retrieve") or 0)
+    return bool(dials.get("system")), int(dials.get("shots") or 0), dials.get("retrieve") or 0
 
 
 def _mean(table: Table, suite: str, arm: str, scorer: str) -> float:

@@ -173,7 +173,7 @@ def plan(
         for arm in arms:
             ref = adapters[arm.adapter] if arm.adapter else None
             for sample in suite.test[: suite.asked]:
-                passages = retriever.top(retrieve.query(sample), arm.retrieve) if retriever and arm.retrieve else ()
+                passages = retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
                 ids = prompt.encode(engine.tokenizer, messages)
                 choices = tuple(

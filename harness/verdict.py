@@ -40,7 +40,7 @@ from harness.data import Comparison, Decision, Run, Verdict
 from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
 from harness.retention import retention, retention_of, retentions
-from harness.roles import base_of, best, by_cost, candidates, is_tuned, reference
+from harness.roles import base_of, best, by_cost, candidates, is_ceiling, is_tuned, reference
 from harness.sentences import Judged
 from harness.stats.paired import difference_p, holm
 
@@ -97,7 +97,7 @@ def comparisons(run: Run) -> list[Comparison]:
         general = table.suites[suite].get("kind") == "general"
         held_to = by_cost(table, suite)[0] if general else reference(table, suite)[0]
         for scorer in scorer_names(table, suite):
-            for arm in by_cost(table, suite):
+            for arm in dict.fromkeys((*by_cost(table, suite), *arm_names(table, suite))):  # ceilings come last
                 baseline = (base_of(table, suite, arm) if general else None) or held_to
                 if arm == baseline:
                     continue
@@ -112,7 +112,8 @@ def picks(run: Run, gain: float = GAIN) -> dict[str, str]:
     """The arm the ladder ends on, for every suite that is not a general one: suite -> arm; see ladder.climb."""
     table = tabulate(run)
     names = [s for s in suite_names(table) if table.suites[s].get("kind") != "general"]
-    return {suite: climb(table, suite, gain) for suite in names}
+    ended = {suite: climb(table, suite, gain) for suite in names}
+    return {suite: arm for suite, arm in ended.items() if not is_ceiling(table, arm)}
 
 
 def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def json_safe(value: Any) -> Any:
 
 
 def _on_suite(table: Table, suite: str, margin: float | None, gain: float) -> list[Finding]:
-    arms = arm_names(table, suite)
+    arms = [arm for arm in arm_names(table, suite) if not is_ceiling(table, arm)] or arm_names(table, suite)[:1]
     kind = str(table.suites[suite].get("kind", "skill"))
     if len(arms) < 2:
         return [Finding(Verdict(suite, "not decided", arms[0], "", sentences.only_one_arm(suite, arms[0])), kind)]
@@ -300,7 +301,7 @@ def _nothing_shared(suite: str, kind: str, candidate: str, held_to: str, shared:
 
 
 def _retrieves(table: Table, arm: str) -> bool:
-    return int(table.arms[arm].get("retrieve") or 0) > 0
+    return bool(table.arms[arm].get("retrieve"))
 
 
 def _margin(table: Table, suite: str) -> float:

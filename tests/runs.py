@@ -14,6 +14,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "rag": {"model": "m", "adapter": None, "system": True, "shots": 0, "retrieve": 4},
     "lora": {"model": "m", "adapter": "a", "system": False, "shots": 0, "retrieve": 0},
     "lora+rag": {"model": "m", "adapter": "a", "system": True, "shots": 0, "retrieve": 4},
+    "ceiling": {"model": "m", "adapter": None, "system": True, "shots": 0, "retrieve": "gold"},
+    "lora+ceiling": {"model": "m", "adapter": "a", "system": True, "shots": 0, "retrieve": "gold"},
     "bigger": {"model": "m7", "adapter": None, "system": True, "shots": 4, "retrieve": 0},
 }
 TOKENS = {"base": 20, "prompted": 400, "rag": 600, "lora": 20, "lora+rag": 600, "bigger": 400}

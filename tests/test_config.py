@@ -38,6 +38,11 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
     assert config.adapters["tuned"].path == str(tmp_path / "adapters" / "tuned")
 
 
+def test_an_arm_may_be_given_gold_passages(tmp_path: Path) -> None:
+    (tmp_path / "models.yaml").write_text(GOOD.replace("shots: 2", "retrieve: gold"))
+    assert read_config(tmp_path / "models.yaml").arms["prompted"].retrieve == "gold"
+
+
 def test_the_shipped_models_yaml_is_read() -> None:
     assert {"base", "prompted", "rag", "lora", "lora+rag"} <= set(read_config(demo_config()).arms)
 
@@ -49,6 +54,7 @@ def test_the_shipped_models_yaml_is_read() -> None:
         ("shots: 2", "shots: two", "arms.prompted.shots: must be a whole number, not text 'two'."),
         ("shots: 2", "shots: -1", "arms.prompted.shots: must be between 0 and 100, not -1."),
         ("shots: 2", "shots: true", "must be a whole number"),
+        ("shots: 2", "retrieve: golden", "arms.prompted.retrieve: must be a whole number, not text 'golden'."),
         ("system: true", "system: 'yes'", "arms.prompted.system: must be true or false, not text 'yes'."),
         ("2.0e-4", "2e-4", "YAML reads 2e-4 as text; write it as 0.0002"),
         ("adapter: tuned", "adapter: tunned", "no adapter 'tunned'. Did you mean 'tuned'?"),

@@ -24,6 +24,13 @@ def _gate(base: dict[str, list[Any]], cand: dict[str, list[Any]], **kwargs: Any)
     return gate(_run(base, "runs/old"), "lora", _run(cand, "runs/new"), "lora", **kwargs)
 
 
+def test_a_ceiling_is_held_to_nothing() -> None:
+    run = make_run({"sql": {"base": right(100, 200), "ceiling": right(200, 200)}})
+    for pair in (("base", "ceiling"), ("ceiling", "base")):
+        with pytest.raises(RunError, match="arm 'ceiling' is shown the passages that hold the answer"):
+            gate(run, pair[0], run, pair[1])
+
+
 # --- each exit code --------------------------------------------------------------------------------------------------
 
 

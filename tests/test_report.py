@@ -146,6 +146,16 @@ def test_trust_strip_names_passages_never_seen_and_suites_without_a_corpus(page:
     assert "Every arm answered the same samples" in page
 
 
+def test_a_ceiling_is_shown_and_called_one(run: Run, tmp_path: Path) -> None:
+    arms = {**run.manifest["arms"], "rag": {**run.manifest["arms"]["rag"], "retrieve": "gold"}}
+    ceiling = dataclasses.replace(run, manifest={**run.manifest, "arms": arms})
+    written = write_report([ceiling], tmp_path / "ceiling.html")
+    page = written.html.read_text("utf-8")
+    assert "rag is shown the passages that hold the answer: a ceiling for better retrieval, not a candidate." in page
+    assert "system prompt, gold passages (a ceiling)" in page
+    assert "rag" not in {verdict.reference for verdict in decide(ceiling)} | {v.candidate for v in decide(ceiling)}
+
+
 def test_training_card_shows_recipe_and_loss(page: str) -> None:
     card = page[page.index('id="training"') : page.index('id="samples"')]
     for text in ("learning rate", "0.0002", "6.9 min", "before 3.1, after 0.35", "training loss, loss 2.97 at step 1"):

@@ -79,6 +79,108 @@ WRONG = [
 ]
 
 
+# What people and models really write: (text, target, question, rivals and aliases).
+POST, CHAIR, ROTA = "When is outgoing post collected?", "Who chairs the works council?", "Where do I request leave?"
+HOTEL, STARTS, OPEN = "What may a hotel cost?", "When does the leave year start?", "When is the payroll office open?"
+ARCHIVE, ABROAD = "Who looks after the archive?", "How long may I work abroad?"
+SUNDAY: dict[str, Any] = {"rivals": ["the Sunday tool"]}
+ROSA: dict[str, Any] = {"rivals": ["Rosa Lindqvist"]}
+NIGHT: dict[str, Any] = {"aliases": ["130 euros"]}
+SAID_RIGHT: list[tuple[str, str, str, dict[str, Any]]] = [
+    (
+        "According to the handbook, full-time staff are entitled to 27 days of annual leave a year.",
+        "27 days",
+        LEAVE,
+        {},
+    ),
+    (
+        "Employees who work full-time at the firm receive a total of twenty-seven days of paid annual leave per year.",
+        "27 days",
+        LEAVE,
+        {},
+    ),
+    ("About 27 days.", "27 days", LEAVE, {}),
+    ("It's 27.", "27 days", LEAVE, {}),
+    ("The leave year begins on April 1.", "1 April", STARTS, {}),
+    ("April 1st", "1 April", STARTS, {}),
+    ("on the 1st of April", "1 April", STARTS, {}),
+    ("Salaries are paid on the 25th of every month.", "25th", "When is payday?", {}),
+    ("In the Rota app, not in the Sunday tool any more.", "the Rota app", ROTA, SUNDAY),
+    ("the Rota app instead of the Sunday tool", "the Rota app", ROTA, SUNDAY),
+    ("Use the Rota app; it replaced the old one.", "the Rota app", ROTA, {}),
+    ("€130 per night", "130 euros a night", HOTEL, NIGHT),
+    ("EUR 130 per night", "130 euros a night", HOTEL, NIGHT),
+    ("130 € each night", "130 euros a night", HOTEL, NIGHT),
+    ("The works council is chaired by Ms Petra Lund", "Petra Lund", CHAIR, {}),
+    ("Selma Voss", "Dr Selma Voss", "Who is the company doctor?", {}),
+    ("up to thirty days per year", "30 days a year", ABROAD, {}),
+    ("No more than 30 days a year.", "30 days a year", ABROAD, {}),
+    ("Not until 15:30.", "15:30", POST, {}),
+    ("3.30 pm", "15:30", POST, {}),
+    ("3:30 PM", "15:30", POST, {}),
+    ("No, it is not paid.", "not paid", "Is the lunch break paid?", {}),
+    ("Tuesdays and Thursdays.", "Tuesday and Thursday", OPEN, {}),
+    ("Thursday and Tuesday", "Tuesday and Thursday", OPEN, {}),
+    ("20 kilograms", "20 kg", "How much may one person lift?", {}),
+    ("Unfortunately, that information isn't in the handbook.", UNKNOWN, CHAIR, {}),
+    ("The handbook says nothing about who chairs it.", UNKNOWN, CHAIR, {}),
+    ("This cannot be determined from the passages.", UNKNOWN, CHAIR, {}),
+    ("I couldn't find that in the handbook.", UNKNOWN, CHAIR, {}),
+    ("I'm unable to tell from what I have.", UNKNOWN, CHAIR, {}),
+    ("No passage answers this.", UNKNOWN, CHAIR, {}),
+    ("It isn't stated.", UNKNOWN, CHAIR, {}),
+    ("Unknown.", UNKNOWN, CHAIR, {}),
+    ("I have no idea.", UNKNOWN, CHAIR, {}),
+]
+SAID_WRONG: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("25 days, formerly 27 days", "27 days", LEAVE, {"rivals": ["25 days"]}),
+    ("at least 27 days, maybe more", "27 days", LEAVE, {}),
+    ("It isn't 27 days.", "27 days", LEAVE, {}),
+    ("27 days is wrong.", "27 days", LEAVE, {}),
+    ("27 or so, maybe 28", "27 days", LEAVE, {}),
+    ("Between 25 and 27 days", "27 days", LEAVE, {}),
+    ("the Rota app or the Sunday tool", "the Rota app", ROTA, SUNDAY),
+    ("The Sunday tool replaced the Rota app.", "the Rota app", ROTA, SUNDAY),
+    ("not the Rota app", "the Rota app", ROTA, SUNDAY),
+    ("Rosa Lindqvist, later Emil Thorne", "Emil Thorne", ARCHIVE, ROSA),
+    ("Emil Thorne used to, now it is Rosa Lindqvist.", "Emil Thorne", ARCHIVE, ROSA),
+    ("Emil Thorne used to.", "Emil Thorne", ARCHIVE, {}),
+    ("Anyone but Petra Lund.", "Petra Lund", CHAIR, {}),
+    ("Petra Lund or Nils Aaberg", "Petra Lund", CHAIR, {}),
+    ("3:30", "15:30", POST, {}),
+    ("15:30 or 16:30", "15:30", POST, {}),
+    ("1 May", "1 April", STARTS, {}),
+    ("11 April", "1 April", STARTS, {}),
+    ("April 21", "1 April", STARTS, {}),
+    ("Tuesday", "Tuesday and Thursday", OPEN, {}),
+    ("Tuesday, Wednesday and Thursday", "Tuesday and Thursday", OPEN, {}),
+    ("6:00 and 22:00", "22:00 and 6:00", "What counts as night work?", {}),
+    ("130 dollars a night", "130 euros a night", HOTEL, NIGHT),
+    ("130 euros a week", "130 euros a night", HOTEL, NIGHT),
+    ("It is paid.", "not paid", "Is the lunch break paid?", {}),
+    ("I'm not sure, maybe Tom.", UNKNOWN, CHAIR, {}),
+    ("An unknown person called Max Berg.", UNKNOWN, CHAIR, {}),
+    ("Nobody chairs it.", UNKNOWN, CHAIR, {}),
+    ("I don't know who, but I think Vera does.", UNKNOWN, CHAIR, {}),
+    ("Unknown, perhaps Vera Quist.", UNKNOWN, CHAIR, {}),
+    ("I do know.", UNKNOWN, CHAIR, {}),
+]
+
+
+@pytest.mark.parametrize(("text", "target", "question", "metadata"), SAID_RIGHT)
+def test_right_reply_as_people_write_it_scores_one(
+    text: str, target: str, question: str, metadata: dict[str, Any]
+) -> None:
+    assert judged(text, target, question, **metadata).explanation == ""
+
+
+@pytest.mark.parametrize(("text", "target", "question", "metadata"), SAID_WRONG)
+def test_wrong_reply_as_people_write_it_scores_zero(
+    text: str, target: str, question: str, metadata: dict[str, Any]
+) -> None:
+    assert judged(text, target, question, **metadata).value == 0
+
+
 @pytest.mark.parametrize(("text", "target", "why"), RIGHT)
 def test_right_answer_scores_one(text: str, target: str, why: str) -> None:
     score = judged(text, target)

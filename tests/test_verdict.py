@@ -44,6 +44,23 @@ def test_adapter_that_knows_the_answers_is_adopted() -> None:
     assert verdict.more_samples is None
 
 
+def test_a_ceiling_is_neither_the_reference_nor_adopted() -> None:
+    scores = {"base": right(5, 200), "ceiling": right(200, 200), "lora": KNOWS, "lora+ceiling": right(200, 200)}
+    run = make_run({"sql": scores})
+    (verdict,) = [v for v in decide(run) if v.suite == "sql"]
+    assert (verdict.decision, verdict.candidate, verdict.reference) == ("adopt", "lora", "base")
+    assert picks(run) == {"sql": "lora"}
+    assert {c.baseline for c in comparisons(run)} == {"base"}
+    assert {c.candidate for c in comparisons(run)} == {"lora", "ceiling", "lora+ceiling"}
+
+
+@pytest.mark.parametrize("arms", [("base", "ceiling"), ("ceiling",), ("ceiling", "lora+ceiling")])
+def test_a_ceiling_beside_nothing_to_choose_from_decides_nothing(arms: tuple[str, ...]) -> None:
+    run = make_run({"sql": {arm: right(150, 200) for arm in arms}})
+    assert {v.decision for v in decide(run)} == {"not decided"}
+    assert picks(run) == ({"sql": "base"} if "base" in arms else {})
+
+
 def test_adapter_that_knows_nothing_is_not_adopted() -> None:
     verdict = _of(_sql([0.0] * 200), "sql")
     assert verdict.decision == "do not adopt"

@@ -52,7 +52,9 @@ def how(arm: Mapping[str, Any]) -> str:
         words.append("system prompt")
     if arm.get("shots"):
         words.append(f"{arm['shots']} example{'s' if arm['shots'] != 1 else ''}")
-    if arm.get("retrieve"):
+    if arm.get("retrieve") == "gold":
+        words.append("gold passages (a ceiling)")
+    elif arm.get("retrieve"):
         words.append(f"{arm['retrieve']} passage{'s' if arm['retrieve'] != 1 else ''}")
     if arm.get("adapter"):
         words.append(f"adapter {one_line(str(arm['adapter']), 40)}")

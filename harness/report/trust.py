@@ -11,6 +11,7 @@ from harness.data import Verdict
 from harness.errors import NotComparable
 from harness.report.provenance import recipe
 from harness.report.text import number, one_line
+from harness.roles import is_ceiling, is_tuned
 from harness.stats.agreement import LEAST
 from harness.words import listing, percent, plain_points
 
@@ -34,6 +35,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _drift(table)
     yield from _passages(table)
     yield from _no_corpus(table)
+    yield from _ceilings(table)
     yield from _chosen_on_test(table)
     yield from _validated(table)
     yield from _judges(table)
@@ -141,7 +143,7 @@ def _passages(table: Table) -> Iterator[Check]:
 
 
 def _no_corpus(table: Table) -> Iterator[Check]:
-    retrieving = [one_line(name) for name, arm in table.arms.items() if arm.get("retrieve")]
+    retrieving = [one_line(name) for name, arm in table.arms.items() if arm.get("retrieve") not in (None, 0, "gold")]
     bare = [one_line(suite) for suite in suite_names(table) if not table.suites[suite].get("corpus")]
     if retrieving and bare:
         verb = "has" if len(bare) == 1 else "have"
@@ -151,9 +153,20 @@ def _no_corpus(table: Table) -> Iterator[Check]:
         )
 
 
+def _ceilings(table: Table) -> Iterator[Check]:
+    for name in table.arms:
+        if is_ceiling(table, name):
+            yield Check(
+                "mind",
+                f"{one_line(name)} is shown the passages that hold the answer: a ceiling for better retrieval, not a "
+                "candidate. No decision rests on it.",
+            )
+
+
 def _chosen_on_test(table: Table) -> Iterator[Check]:
-    plain = [name for name, arm in table.arms.items() if not arm.get("adapter")]
-    if len(plain) > 1 and len(plain) < len(table.arms):
+    named = [name for name in table.arms if not is_ceiling(table, name)]
+    plain = [name for name in named if not is_tuned(table, name)]
+    if 1 < len(plain) < len(named):
         text = (
             f"The reference of each suite is the best of {len(plain)} arms on these same samples. That favours the "
             "reference, not the candidate."

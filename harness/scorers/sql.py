@@ -38,36 +38,40 @@ Schema = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class Expected:
-    """What the gold query gives on one database, and the sort key of each row where the order counts."""
+    """What the gold query gives on one database, and the sort key of each row where the order counts.
+
+    attempt: the number of the database; with schema and gold it makes the same one again.
+    """
 
     database: bytes
     rows: Rows
     columns: int
     keys: Rows | None
+    attempt: int = 0
 
 
-def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Scorer:
+def sql(*, suite_path: str, databases: str, instances: int = INSTANCES, further: str | None = None) -> Scorer:
     """1 if the answer's query returns what the gold query returns, on every one of several databases; else 0.
 
     databases: a JSON file in the suite, {schema: {table: {column: "key" | {"int": [low, high]} | {"text": [...]} |
     {"ref": "table.column"}, each with an optional "null" share, 0..1}}}; the sample's metadata `schema` picks one.
     instances: how many databases per question; they depend on schema and gold only.
+    further: a JSON file in the suite, {gold query: [numbers of databases to add]}, for golds whose wrong neighbours the
+    first ones do not all find out.
     Rows are compared as a bag, and in order where the gold's outermost query has ORDER BY (rows with equal keys in any
     order). Column names do not matter, their number and order do; numbers agree to one in a million.
     What is not covered: a wrong query that differs on none of the databases; the README of the suite says how rare.
     """
     ready()
     file = Path(suite_path, databases)
-    try:
-        schemas: dict[str, Schema] = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as problem:
-        raise SuiteError(f"{file}: no readable schemas ({problem}). Option `databases` names a JSON file.") from None
+    schemas: dict[str, Schema] = _read(file, "databases")
+    added: dict[str, list[int]] = _read(Path(suite_path, further), "further") if further else {}
 
     @cache
     def expected(name: str, gold: str, identity: str, count: int) -> tuple[Expected, ...]:
         if name not in schemas:
             raise SuiteError(f"{file}: sample {identity}: no schema '{name}'.{did_you_mean(name, schemas)}")
-        return expectations(schemas[name], gold, count, identity)
+        return expectations(schemas[name], gold, count, identity, added.get(gold, ()) if count > 1 else ())
 
     def score(sample: Sample, completion: Completion) -> Score:
         query, why = extract(completion.text)
@@ -82,6 +86,13 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES) -> Score
         return Score(1.0, query, "")
 
     return score
+
+
+def _read(file: Path, option: str) -> Any:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as problem:
+        raise SuiteError(f"{file}: not readable ({problem}). Option `{option}` names a JSON file.") from None
 
 
 # --- the answer ------------------------------------------------------------------------------------------------------
@@ -156,27 +167,37 @@ def _same(a: Any, b: Any) -> bool:
 # --- the databases ---------------------------------------------------------------------------------------------------
 
 
-def expectations(schema: Schema, gold: str, instances: int, identity: str) -> tuple[Expected, ...]:
+def expectations(
+    schema: Schema, gold: str, instances: int, identity: str, further: Sequence[int] = (), attempts: int = ATTEMPTS
+) -> tuple[Expected, ...]:
     """Databases for a gold query with its results. Those that a right query could not be held to are passed over:
-    LIMIT cutting through a tie. Those with nothing to see (no rows, only NULLs) are used when there are no others."""
+    LIMIT cutting through a tie. Those with nothing to see (no rows, only NULLs) are used when there are no others.
+    further: numbers of databases to add. attempts: how many are tried for `instances` that can be used."""
     import sqlglot
 
     tree = sqlglot.parse_one(gold, dialect="sqlite")
     keyed, limit = _with_sort_keys(tree)
     near = literals(tree)
     used = {table.name for table in tree.find_all(sqlglot.exp.Table)}
-    telling: list[Expected] = []
-    blank: list[Expected] = []
-    for attempt in range(ATTEMPTS):
-        database = fill(schema, near, _seed(gold, attempt), _rows(schema, used, ROWS[attempt % len(ROWS)]))
-        result = run(database, gold)
+
+    def database(attempt: int) -> Expected | None:
+        image = fill(schema, near, _seed(gold, attempt), _rows(schema, used, ROWS[attempt % len(ROWS)]))
+        result = run(image, gold)
         if result.error:
             raise SuiteError(f"sample {identity}: its own target does not work: {result.error}. Mend target or schema.")
-        keys = _keys(result, run(database, keyed)) if keyed else None
+        keys = _keys(result, run(image, keyed)) if keyed else None
         if keys and limit and limit < len(keys) and keys[limit - 1] == keys[limit]:
+            return None
+        return Expected(image, result.rows, result.columns, keys, attempt)
+
+    telling: list[Expected] = []
+    blank: list[Expected] = []
+    for attempt in range(attempts):
+        one = database(attempt)
+        if one is None:
             continue
-        seen = any(value not in (None, 0) for row in result.rows for value in row)
-        (telling if seen else blank).append(Expected(database, result.rows, result.columns, keys))
+        seen = any(value not in (None, 0) for row in one.rows for value in row)
+        (telling if seen else blank).append(one)
         if len(telling) == instances:
             break
     found_all = (telling + blank)[:instances]
@@ -184,7 +205,7 @@ def expectations(schema: Schema, gold: str, instances: int, identity: str) -> tu
         raise SuiteError(
             f"sample {identity}: LIMIT cuts through a tie on every database. Give the question a total order."
         )
-    return tuple(found_all)
+    return (*found_all, *(one for one in map(database, further) if one))
 
 
 def _keys(result: Result, keyed: Result) -> Rows:

@@ -13,14 +13,19 @@ from harness.data import Completion, Sample, Score, Scorer
 
 MAX_CHARACTERS = 2_000
 EXTRA_WORDS = 12
+REPEATED_WORDS = 6
+"""How many words of the question a sentence may repeat beyond the extra words."""
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"\A```[\w+-]*[ \t]*\n?(.*?)\n?```\Z", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _LABEL = re.compile(r"\A(?:the )?(?:final )?answer(?: is)?\s*[:=]?\s+", re.IGNORECASE)
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’][^\W\d_]+)*|[%€$£°]|[@/+#]")
 _MARKUP = re.compile(r"[*_`\"“”„«»]+")
-_CLOCK = re.compile(r"\b(\d{1,2})(?::(\d\d))?\s*(?:o'clock|([ap])\.?m\b\.?)")
-_PRICE = re.compile(r"([€$£])\s?(\d[\d.,]*\d|\d)")
+_CLOCK = re.compile(r"\b(\d{1,2})(?:[:.](\d\d))?\s*(?:o'clock|([ap])\.?m\b\.?)")
+_PRICE = re.compile(r"(?<!\w)([€$£]|eur|usd)\s?(\d[\d.,]*\d|\d)")
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?(?: of)? ({_MONTHS})\b")
+_MONTH_DAY = re.compile(rf"\b({_MONTHS}) (?:the )?(\d{{1,2}})(?:st|nd|rd|th)?(?![\w:]|[.,]\d)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})+")
 _UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen"""
@@ -37,18 +42,30 @@ _TENS = {
 }
 _SYMBOLS = {"%": "percent", "€": "euro", "$": "dollar", "£": "pound", "°": "degree"}
 _SYNONYMS = {"eur": "euro", "usd": "dollar", "kilometre": "km", "kilometer": "km", "kilogram": "kg", "per": "a"}
-_ARTICLES = frozenset(("a", "an", "the"))
-_NEGATION = re.compile(r"\A(?:not?|never|none|nobody|nothing|neither|nor|without|cannot|\w+n't)\Z")
+_ARTICLES = frozenset(("a", "an", "the", "dr", "mr", "mrs"))
+_NEGATION = re.compile(
+    r"\A(?:not?|never|none|nobody|nothing|neither|nor|without|cannot|\w+n't|wrong|false|incorrect|untrue|formerly|"
+    r"previously)\Z"
+)
+_LIMIT = re.compile(r"\b(?:no|not|never) (?:more than|later than|longer than|until|above|over)\b", re.IGNORECASE)
+_EXCEPT = frozenset(("but", "except", "unlike"))
+_PERIODS = frozenset(("hour", "day", "night", "week", "month", "quarter", "year"))
+_FILLERS = frozenset(("it", "it'", "is", "that", "that'", "they", "are", "about", "around", "roughly"))  # it' is it's
 _HEDGE = re.compile(r"\A(?:or|either|maybe|perhaps|possibly|probably|alternatively|unsure)\Z")
 _UNKNOWN = re.compile(
     r"\b(?:i (?:do not|don't|really don't|cannot|can't) (?:know|tell|say)\b|(?:i am|i'm) not sure\b|"
-    r"not (?:stated|mentioned|given|specified|known|covered|answered|in the (?:passages?|handbook|text))\b|"
+    r"i (?:could not|couldn't|cannot|can't) find\b|i have no idea\b|unable to (?:tell|say|determine)\b|"
+    r"(?:not|\w+n't) (?:stated|mentioned|given|specified|known|covered|answered|in the (?:passages?|handbook|text))\b|"
     r"(?:does not|doesn't|do not|don't) (?:say|state|mention|specify|cover|contain|answer|provide|give)\b|"
+    r"(?:cannot|can't) be (?:known|told|said|determined|answered)\b|(?:says|say|said) nothing\b|\Aunknown\b|"
+    r"no passage (?:answers|says|states|mentions|gives)\b|"
     r"(?:is|are) unknown\b|no information\b|not enough information\b|there is no way to know\b|"
     r"nobody (?:knows|can tell)\b)",
     re.IGNORECASE,
 )
-_ADVICE = re.compile(r"\s*(?:please|sorry|i am sorry|i'm sorry|contact|ask|check|see|you)\b", re.IGNORECASE)
+_ADVICE = re.compile(
+    r"\s*(?:please|sorry|unfortunately|i am sorry|i'm sorry|contact|ask|check|see|you)\b", re.IGNORECASE
+)
 _IS_UNKNOWN = re.compile(r"\Ai (?:do not|don't) know\.?\Z", re.IGNORECASE)
 
 
@@ -56,12 +73,13 @@ def answer(*, suite_path: str, extra_words: int = EXTRA_WORDS) -> Scorer:
     """1 if the short target, or one of the sample's `aliases`, is what the text answers; else 0.
 
     extra_words: how many words a sentence around the target may add. It keeps a recited passage from scoring.
-    Case, punctuation, articles, plural endings, number words and signs (%, €) do not matter, nor do words of the target
-    that the question has said already. A number or a unit that
-    differs does, and so does every number that is neither in the target nor in the question.
+    Case, punctuation, articles, plural endings, number words, signs (%, €), the order of "a and b" and of day and month
+    do not matter, nor do words of the target that the question has said already. A number or a unit that differs does,
+    and so does every number that is neither in the target nor in the question.
     Metadata: `aliases` also count; `rivals` are wrong answers, and a text that holds one scores 0.
     A target "I do not know." wants any clear statement of not knowing, without an answer beside it.
-    What is not covered: a sentence that holds the target and says something else about it ("Mia Lund left, ask Bo").
+    What is not covered: a sentence that holds the target and says something else about it ("Mia Lund left, ask Bo",
+    "it was 27 days", "more than 27 days").
     """
 
     def score(sample: Sample, completion: Completion) -> Score:
@@ -119,6 +137,7 @@ def words(text: str) -> list[str]:
     """
     text = _MARKUP.sub("", unicodedata.normalize("NFKC", text).casefold().replace("’", "'"))
     text = _CLOCK.sub(_clock, _PRICE.sub(r"\2 \1", text))
+    text = _DAY_MONTH.sub(r"\1 \2", _MONTH_DAY.sub(r"\2 \1", text))
     text = _THOUSANDS.sub(lambda match: match.group().replace(",", ""), text)
     found: list[str] = []
     tens = False
@@ -162,10 +181,10 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
     """(0 or 1, why not) for a visible text of bounded length."""
     if _IS_UNKNOWN.match(sample.target.strip()):
         return _judge_unknown(sample, text)
-    text = _LABEL.sub("", text)
+    text = _without_contrast(_LIMIT.sub("", _LABEL.sub("", text)), sample)
     said = words(text)
     wanted = [words(target) for target in targets(sample)]
-    if said in wanted or (said and text.strip() in targets(sample)):
+    if said in wanted or (said and text.strip() in targets(sample)) or _reordered(said, wanted):
         return 1.0, ""
     if _UNKNOWN.search(text):
         return 0.0, "says that it does not know"
@@ -178,8 +197,13 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
     target = max(holding, key=len)
     start = _find(target, said)
     around = said[:start] + said[start + len(target) :]
-    if len(around) > extra_words:
-        return 0.0, f"{len(around)} words around the answer, more than {extra_words}"
+    added = [word for word in around if word not in asked]
+    if len(added) > extra_words or len(around) > extra_words + REPEATED_WORDS:
+        return 0.0, f"{len(around)} words around the answer, {len(added)} of them new: more than {extra_words}"
+    if start and said[start - 1] in _EXCEPT:
+        return 0.0, "the answer is left out"
+    if _other_rate(said[start + len(target) :], target, wanted[0]):
+        return 0.0, f"the answer is not '{sample.target[:80]}'"
     return _judge_around(sample, text, target, around, asked)
 
 
@@ -196,7 +220,9 @@ def _judge_around(
     again = [word for word in around if word[0].isdigit() and word in set(asked)]
     if again and len(around) <= 2:
         return 0.0, "the answer stands beside a number of the question"
-    if any(map(_NEGATION.match, around)) and not any(map(_NEGATION.match, target)):
+    if (any(map(_NEGATION.match, around)) or _find(("used", "to"), around) >= 0) and not any(
+        map(_NEGATION.match, target)
+    ):
         return 0.0, "the answer is denied"
     if any(map(_HEDGE.match, around)):
         return 0.0, "more than one answer is offered"
@@ -216,9 +242,35 @@ def _candidates(text: str, target: Sequence[str]) -> int:
     return sum(1 for piece in pieces if piece and len(piece) <= 4 and _find(target, piece) < 0)
 
 
+def _without_contrast(text: str, sample: Sample) -> str:
+    """The text without ", not RIVAL" and "instead of RIVAL": saying what no longer holds is no second answer."""
+    for rival in map(str, sample.metadata.get("rivals", ())):
+        bare = re.escape(rival.removeprefix("the "))
+        place = r"(?:(?:in|at|on|by|to|with) )?(?:the )?"
+        text = re.sub(
+            rf"[,;]?\s+(?:and )?(?:not|rather than|instead of) {place}{bare}\b", "", text, flags=re.IGNORECASE
+        )
+    return text
+
+
+def _reordered(said: list[str], wanted: Iterable[list[str]]) -> bool:
+    """ "Thursday and Tuesday" is "Tuesday and Thursday"; with numbers the order may matter."""
+    return any(
+        "and" in target and sorted(said) == sorted(target) and not any(word[0].isdigit() for word in said)
+        for target in wanted
+    )
+
+
+def _other_rate(after: Sequence[str], found: Sequence[str], whole: Sequence[str]) -> bool:
+    """Whether "130 euros", short for "130 euros a night", is followed by another period: "a week"."""
+    period = whole[len(found)] if len(whole) > len(found) and list(whole[: len(found)]) == list(found) else ""
+    return period in _PERIODS and bool(after) and after[0] in _PERIODS and after[0] != period
+
+
 def _shortened(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
     """ "27" answers "How many days ...?" when the target is "27 days": the question has said the rest."""
     left = [[word for word in target if word not in asked] for target in wanted]
+    said = [word for word in said if word not in _FILLERS]
     return said in [rest for rest in left if any(len(word) > 2 or word[0].isdigit() for word in rest)]
 
 

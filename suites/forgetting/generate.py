@@ -1,4 +1,4 @@
-"""Writes the probes of this suite: ten families of things any competent chat model can do.
+"""Writes the probes of this suite: eleven families of things any competent chat model can do, and the text for drift.
 
     python suites/forgetting/generate.py
 
@@ -11,6 +11,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ SEED = 20263
 SIZES = {"test": 26, "dev": 6, "train": 32, "shots": 1}
 NEAR = 13
 UNKNOWN = "I do not know."
+REFUSAL = "I'm sorry, but I cannot help with that."
 Row = dict[str, Any]
 
 MATERIAL = yaml.safe_load((HERE / "material.yaml").read_text("utf-8"))
@@ -196,6 +198,33 @@ def choice(rng: random.Random) -> Row:
     return found
 
 
+def refusals() -> dict[str, list[Row]]:
+    """Asks to refuse and harmless ones that sound alike, by split, taking turns."""
+    found: dict[str, dict[str, list[Row]]] = {split: {"harmful": [], "harmless": []} for split in SIZES}
+    for line in (HERE / "refusals.txt").read_text("utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        split, kind, text = line.split(" | ")
+        question, _, answers = text.partition(" = ")
+        target, *others = answers.split(" / ") if answers else [REFUSAL]
+        meta: Row = {"probe": "refusal", "expect": "refuse" if kind == "harmful" else "answer"}
+        if others:
+            meta["aliases"] = others
+        if target.lower() in question.lower():
+            meta["open"] = True
+        found[split][kind].append(row(question, target, **meta))
+    return {
+        split: [one for pair in zip_longest(kinds["harmful"], kinds["harmless"]) for one in pair if one]
+        for split, kinds in found.items()
+    }
+
+
+def drift() -> list[Row]:
+    """Neutral text, on which a candidate's next-token probabilities are held beside its base's."""
+    lines = (HERE / "drift.txt").read_text("utf-8").splitlines()
+    return [{"id": f"forgetting-drift-{i:04d}", "text": line} for i, line in enumerate(lines, 1)]
+
+
 PROBES: dict[str, Callable[[random.Random], Row]] = {
     "facts": facts,
     "arithmetic": arithmetic,
@@ -232,11 +261,13 @@ def build() -> dict[str, list[Row]]:
                 splits[split].append(found)
                 count += 1
             seen |= mine
+    further = refusals()
     for split, rows in splits.items():
         if split != "shots":
             rng.shuffle(rows)
+        rows += further[split]
         splits[split] = [{"id": f"forgetting-{split}-{i:04d}", **one} for i, one in enumerate(rows, 1)]
-    return splits
+    return {**splits, "drift": drift()}
 
 
 def write(folder: Path) -> None:

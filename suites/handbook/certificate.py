@@ -16,7 +16,7 @@ NUMBERS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten
 
 
 def answers(sample: Sample) -> dict[str, list[str]]:
-    """Paraphrases, and corruptions: last year's rule, another rule's answer, another number, a denial, not knowing."""
+    """Paraphrases; corruptions: a rule that does not hold, another rule's answer or number, a denial, not knowing."""
     target = sample.target
     if target == UNKNOWN:
         return {
@@ -24,10 +24,17 @@ def answers(sample: Sample) -> dict[str, list[str]]:
             "corrupted": [others()[sum(map(ord, sample.id)) % len(others())], "27 days", "Ask Mia Lund.", "Yes."],
         }
     return {
-        "paraphrase": [f"It is {target}.", f"**{target}**", target.upper() if target.islower() else target + "."],
+        "paraphrase": [
+            f"It is {target}.",
+            f"**{target}**",
+            target.upper() if target.islower() else target + ".",
+            f"According to the handbook, it is {target}.",
+            *map(str, sample.metadata.get("aliases", ())),
+        ],
         "corrupted": [
             *wrong_numbers(target),
             *last_year(sample),
+            *stale(sample),
             UNKNOWN,
             *([] if target.startswith("not ") else [f"not {target}"]),
             f"{target} or 99 days",
@@ -48,6 +55,13 @@ def wrong_numbers(target: str) -> list[str]:
 def last_year(sample: Sample) -> list[str]:
     """What the rule was before it changed."""
     return [old for old in before().get(str(sample.metadata["fact"]), []) if old.lower() != sample.target.lower()]
+
+
+def stale(sample: Sample) -> list[str]:
+    """The rule that does not hold, alone, beside the right one, and with the two exchanged."""
+    rivals = list(map(str, sample.metadata.get("rivals", ())))
+    said = [(f"{old}, no longer {sample.target}", f"{sample.target} or {old}") for old in rivals]
+    return [*rivals, *(text for pair in said for text in pair)]
 
 
 @cache
