@@ -71,9 +71,9 @@ def test_drift_is_near_the_divergence_over_the_whole_vocabulary_and_below_it(
     engine: TransformersEngine, tmp_path: Path
 ) -> None:
     ref = _adapter(engine, tmp_path, 0.2)
-    found = measure(engine, TEXTS, {"a": ref})["a"]
+    found = measure(engine, TEXTS[2:], {"a": ref})["a"]
     whole = []
-    for text in TEXTS:
+    for text in TEXTS[2:]:
         ids = engine.tokenizer.encode(text, add_special_tokens=False)
         for length in sorted({math.ceil(share * len(ids)) for share in (0.25, 0.5, 0.75, 1.0)}):
             p, q = (
@@ -83,7 +83,7 @@ def test_drift_is_near_the_divergence_over_the_whole_vocabulary_and_below_it(
             whole.append(float(np.sum(np.exp(p) * (p - q))))
     assert 0.25 * np.mean(whole) <= found["kl"] <= np.mean(whole) + 1e-6
     assert found["low"] < found["kl"] < found["high"]
-    assert (found["texts"], found["contexts"]) == (4, len(whole))
+    assert (found["texts"], found["contexts"]) == (2, len(whole))
 
 
 def test_more_training_drifts_further(engine: TransformersEngine, tmp_path: Path) -> None:
