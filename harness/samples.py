@@ -43,7 +43,10 @@ class _Source:
 def read_data(
     folder: Path, file: Path, data: Any, *, test_needed: bool = True
 ) -> tuple[dict[str, tuple[Sample, ...]], tuple[Passage, ...]]:
-    """The samples of every split and the corpus. data: `data:` of suite.yaml (`file`), or None. Raises SuiteError."""
+    """The samples of every split and the corpus. data: `data:` of suite.yaml (`file`), or None. Raises SuiteError.
+
+    test_needed: without test samples it is no suite.
+    """
     sources = _sources(data, file)
     labels: dict[str, str] = {}
     splits: dict[str, tuple[Sample, ...]] = {}

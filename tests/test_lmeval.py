@@ -20,6 +20,7 @@ from harness.digests import EMBEDDED
 from harness.engines import Engine, open_engine
 from harness.engines.fake import FakeEngine
 from harness.errors import HarnessError, SuiteError
+from harness.prompt import continued
 from harness.retention import retentions
 from harness.runner import rescore, run
 from harness.scorers import load
@@ -338,6 +339,39 @@ def test_choices_equally_likely_are_no_choice(tmp_path: Path) -> None:
     assert scored(suite, blood, Completion(" red"))[0] == 0.0
 
 
+def test_a_choice_counts_without_what_is_its_contexts_own(tmp_path: Path) -> None:
+    make_suite(tmp_path, "{tasks: [mini_blank], include_path: tasks}")
+    suite = read_suite("general", tmp_path)
+    hall = suite.test[1]
+    assert hall.input == "I"
+    assert hall.choices[:3] == (" see the hall here.", " say the hall is here.", " go, the hall, here.")
+    assert hall.choices[3:] == (" see the hall", " say the hall is", " go, the hall,")
+    parts = (-1.0, -30.0, -9.0)
+    assert scored(suite, hall, Completion("", choice_logprobs=(-9.0, -31.0, -15.0, *parts)))[0] == 1.0
+    assert scored(suite, hall, Completion("", choice_logprobs=(-9.0, -31.0, -9.5, *parts)))[0] == 0.0
+
+
+PAIRS = [
+    ("The sky is", " blue"),
+    ("The sky is ", "blue"),
+    ("The sky is \n", " blue and grey"),
+    ("Answer:\n\n", "B"),
+    ("half a wo", "rd"),
+    ("", "blue"),
+    ("<|bos|>The sky is", " blue"),
+]
+
+
+@pytest.mark.parametrize(("context", "continuation"), PAIRS)
+def test_texts_are_split_into_tokens_as_lm_eval_splits_them(hf: Any, context: str, continuation: str) -> None:
+    ours = continued(hf.tokenizer, context, continuation)
+    if context:
+        start, rest = hf._encode_pair(context, continuation)
+    else:
+        start, rest = [hf.prefix_token_id], hf.tok_encode(continuation, add_special_tokens=False)
+    assert ours == (tuple(start), tuple(rest))
+
+
 def test_own_samples_and_tasks_share_a_suite_and_its_score(tmp_path: Path) -> None:
     more = "scorers: [{name: kept, scorer: exact}]\nchance: {mini_choice: 0.4, sums: 0.1}\n"
     folder = make_suite(tmp_path, "{tasks: [mini_choice, mini_write], include_path: tasks, limit: 3}", more)
@@ -428,6 +462,21 @@ def test_bad_settings_are_one_clear_line(settings: str, more: str, message: str,
         read_suite("general", tmp_path)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+OWN: list[tuple[str, str, str]] = [
+    ("mini_choice/0", "scorers: [{scorer: exact}]\n", "id 'mini_choice/0' is also in test.jsonl"),
+    ("s-1", "scorers: [{scorer: exact, primary: true}, {scorer: similarity}]\n", "this suite has 2 scorers"),
+    ("s-1", "", "'scorers' is missing"),
+]
+
+
+@pytest.mark.parametrize(("identity", "more", "message"), OWN)
+def test_own_samples_that_do_not_go_with_tasks(identity: str, more: str, message: str, tmp_path: Path) -> None:
+    folder = make_suite(tmp_path, "{tasks: [mini_choice], include_path: tasks}", more)
+    (folder / "test.jsonl").write_text(json.dumps({"id": identity, "input": "What is 2 plus 2?", "target": "4"}) + "\n")
+    with pytest.raises(SuiteError, match=message):
+        read_suite("general", tmp_path)
 
 
 def test_only_general_suites_ask_lm_eval(tmp_path: Path) -> None:
