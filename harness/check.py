@@ -235,9 +235,11 @@ def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
                 suite.test,
                 key=lambda sample: sum(len(message["content"]) for message in _messages(suite, arm, sample, retriever)),
             )
-            tokens = len(prompt.encode(tokenizer, _messages(suite, arm, longest, retriever)))
-            if tokens + suite.sampling.max_tokens > limit:
-                message = f"arm {arm.name}: {longest.id} needs {tokens} + {suite.sampling.max_tokens} tokens of {limit}"
+            ids, choices = prompt.tokens(tokenizer, longest, _messages(suite, arm, longest, retriever))
+            sampling = longest.sampling or suite.sampling
+            wanted = max(map(len, choices)) if choices and longest.as_is else sampling.max_tokens
+            if len(ids) + wanted > limit:
+                message = f"arm {arm.name}: {longest.id} needs {len(ids)} + {wanted} tokens of {limit}"
                 findings.append(Finding(suite.name, "note", "prompts fit the context", message))
     return findings
 

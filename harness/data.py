@@ -20,6 +20,8 @@ class Sample:
     input: the text of the question, or whole conversation turns ending with a user turn.
     target: the gold answer; for multiple choice it is one of `choices`.
     digest: hash of input, target and choices; two runs are paired by it, never by position.
+    as_is: input is the whole prompt, which no arm adds to; a text is sent without chat template and is gone on with.
+    sampling: how this sample is answered, where that is not the suite's.
     """
 
     id: str
@@ -28,6 +30,8 @@ class Sample:
     choices: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    as_is: bool = False
+    sampling: Sampling | None = None
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,10 @@ def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] =
     """The conversation an arm sends for a sample: system prompt, worked examples, then the question.
 
     Worked examples are asked in the plain template, without passages, and answered with their gold target. So is a
-    question for which there are no passages.
+    question for which there are no passages. A sample whose input is the prompt as it is gets nothing added.
     """
+    if sample.as_is:
+        return ({"role": "user", "content": sample.input},) if isinstance(sample.input, str) else sample.input
     messages: list[Message] = []
     own_system = not isinstance(sample.input, str) and sample.input[0]["role"] == "system"
     if arm.system and suite.system and not own_system:
@@ -56,7 +58,8 @@ def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] =
     return (*messages, *_turns(suite, sample, passages, retrieved=bool(arm.retrieve and passages)))
 
 
-def _chat_text(tokenizer: Any, messages: Sequence[Message], generation: bool) -> str:
+def chat_text(tokenizer: Any, messages: Sequence[Message], generation: bool) -> str:
+    """A conversation in the model's chat template; `generation` adds the beginning of the assistant's turn."""
     if not getattr(tokenizer, "chat_template", None):
         raise ConfigError(
             "this model's tokenizer has no chat template. Use an instruction-tuned model, or add a chat_template.jinja "
@@ -68,7 +71,45 @@ def _chat_text(tokenizer: Any, messages: Sequence[Message], generation: bool) ->
 
 def encode(tokenizer: Any, messages: Sequence[Message]) -> tuple[int, ...]:
     """Token ids of a conversation, up to where the assistant's next turn begins."""
-    return tuple(tokenizer.encode(_chat_text(tokenizer, messages, generation=True), add_special_tokens=False))
+    return tuple(tokenizer.encode(chat_text(tokenizer, messages, generation=True), add_special_tokens=False))
+
+
+def tokens(
+    tokenizer: Any, sample: Sample, messages: Sequence[Message]
+) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    """(prompt ids, ids of each choice) of a rendered sample, as an engine is asked.
+
+    A choice is encoded by itself where it is a turn of a conversation, together with the text where it goes on one.
+    """
+    if not (sample.as_is and isinstance(sample.input, str)):
+        choices = tuple(tuple(tokenizer.encode(text, add_special_tokens=False)) for text in sample.choices)
+        return encode(tokenizer, messages), choices
+    pairs = [continued(tokenizer, sample.input, choice) for choice in sample.choices]
+    return (pairs[0][0], tuple(ids for _, ids in pairs)) if pairs else (encode_text(tokenizer, sample.input), ())
+
+
+def prefix_token(tokenizer: Any) -> int:
+    """What stands before a text's first token: the beginning-of-text token, or the end-of-text token without one."""
+    start = getattr(tokenizer, "bos_token_id", None)
+    return int(tokenizer.eos_token_id if start is None else start)
+
+
+def encode_text(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """Token ids of a bare text, with the special tokens its tokenizer puts around one, once; never empty."""
+    start = getattr(tokenizer, "bos_token", None)
+    special = not (start and text.startswith(start))
+    return tuple(tokenizer.encode(text, add_special_tokens=special)) or (prefix_token(tokenizer),)
+
+
+def continued(tokenizer: Any, text: str, continuation: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(ids of the text, ids of what follows it), encoded together; spaces between them belong to what follows.
+
+    This is how lm-eval splits a text (`TemplateLM._encode_pair`), so that log-probabilities are comparable with its.
+    """
+    if not text.strip():
+        return (prefix_token(tokenizer),), tuple(tokenizer.encode(text + continuation, add_special_tokens=False))
+    start = encode_text(tokenizer, text.rstrip())
+    return start, encode_text(tokenizer, text + continuation)[len(start) :]
 
 
 def training_ids(tokenizer: Any, messages: Sequence[Message], target: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -76,8 +117,8 @@ def training_ids(tokenizer: Any, messages: Sequence[Message], target: str) -> tu
 
     The completion ends with the template's end-of-turn token, so that stopping is learned.
     """
-    prompt = _chat_text(tokenizer, messages, generation=True)
-    whole = _chat_text(tokenizer, [*messages, {"role": "assistant", "content": target}], generation=False)
+    prompt = chat_text(tokenizer, messages, generation=True)
+    whole = chat_text(tokenizer, [*messages, {"role": "assistant", "content": target}], generation=False)
     eos = str(tokenizer.eos_token)
     completion = whole[len(prompt) :] if whole.startswith(prompt + target) else target
     end = completion.rfind(eos)

@@ -36,7 +36,7 @@ from harness.data import (
 )
 from harness.digests import adapter_digest, model_digest, resolve_model, text_digest
 from harness.engines import Engine, applied, open_engine
-from harness.errors import AdapterError, SuiteError
+from harness.errors import AdapterError, HarnessError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
 from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
@@ -173,13 +173,11 @@ def plan(
         for arm in arms:
             ref = adapters[arm.adapter] if arm.adapter else None
             for sample in suite.test[: suite.asked]:
-                passages = retrieve.passages(suite, arm, sample, retriever)
+                passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
-                ids = prompt.encode(engine.tokenizer, messages)
-                choices = tuple(
-                    tuple(engine.tokenizer.encode(text, add_special_tokens=False)) for text in sample.choices
-                )
-                wanted = max(map(len, choices)) if choices else suite.sampling.max_tokens
+                ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
+                sampling = sample.sampling or suite.sampling
+                wanted = max(map(len, choices)) if choices else sampling.max_tokens
                 if len(ids) + wanted > engine.max_model_len:
                     raise SuiteError(
                         f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and "
@@ -187,9 +185,9 @@ def plan(
                         f"shots or passages, or a smaller max_tokens."
                     )
                 key = text_digest(
-                    digest, ref.digest if ref else "", ids, asdict(suite.sampling), choices, engine.name, engine.version
+                    digest, ref.digest if ref else "", ids, asdict(sampling), choices, engine.name, engine.version
                 )
-                request = Request(key, ids, suite.sampling, ref, choices, sample.choices)
+                request = Request(key, ids, sampling, ref, choices, sample.choices)
                 yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
 
 
@@ -276,6 +274,8 @@ def score_sample(
     for spec in suite.scorers:
         try:
             score: Score = of_suite[spec.name](sample, completion)
+        except HarnessError:
+            raise
         except Exception as error:
             raise RuntimeError(
                 f"scorer '{spec.name}' of suite '{suite.name}' crashed on sample '{sample.id}'"

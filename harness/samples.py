@@ -40,8 +40,13 @@ class _Source:
         return bool(self.columns) or self.metadata is not None
 
 
-def read_data(folder: Path, file: Path, data: Any) -> tuple[dict[str, tuple[Sample, ...]], tuple[Passage, ...]]:
-    """The samples of every split and the corpus. data: `data:` of suite.yaml (`file`), or None. Raises SuiteError."""
+def read_data(
+    folder: Path, file: Path, data: Any, *, test_needed: bool = True
+) -> tuple[dict[str, tuple[Sample, ...]], tuple[Passage, ...]]:
+    """The samples of every split and the corpus. data: `data:` of suite.yaml (`file`), or None. Raises SuiteError.
+
+    test_needed: without test samples it is no suite.
+    """
     sources = _sources(data, file)
     labels: dict[str, str] = {}
     splits: dict[str, tuple[Sample, ...]] = {}
@@ -50,7 +55,7 @@ def read_data(folder: Path, file: Path, data: Any) -> tuple[dict[str, tuple[Samp
         splits[split] = tuple(_samples(rows, split))
     labels["corpus"], rows = _rows(folder, "corpus", sources.get("corpus", _Source()), _PASSAGE_KEYS)
     corpus = tuple(_passages(rows))
-    if not splits["test"]:
+    if test_needed and not splits["test"]:
         raise SuiteError(f"{folder / labels['test']}: no samples. A suite needs a test split; write one row per line.")
     _unique_ids(folder, splits, corpus, labels)
     return splits, corpus

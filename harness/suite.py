@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.config import read_yaml
-from harness.data import Sampling, ScorerSpec, Suite
+from harness.data import Sample, Sampling, ScorerSpec, Suite
 from harness.digests import PACKAGE, text_digest
 from harness.errors import SuiteError, did_you_mean
 from harness.fields import Fields, in_range
+from harness.lmeval import tasks as lm_eval
 from harness.plugins import installed
 from harness.samples import read_data
 from harness.scorers import GRADERS
 
 KINDS = ("skill", "style", "format", "knowledge", "general")
 _PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "margin", "chance", "cluster")
-_KEYS = ("name", "version", "title", "question", "kind", "data", *_PROMPT_AND_SCORES)
+_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT_AND_SCORES)
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
 
 
@@ -73,8 +74,15 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
     margin = top.get("margin", float, 0.05)
     in_range(top, "margin", margin, 0.001, 1.0)
-    splits, corpus = read_data(folder, file, top.value.get("data"))
-    scorers, graders = _scorers(top, file)
+    asks_tasks = top.value.get("lm_eval") is not None
+    if asks_tasks and kind != "general":
+        raise SuiteError(f"{file}: lm_eval: only a suite of kind general asks lm-eval tasks. Set kind: general.")
+    splits, corpus = read_data(folder, file, top.value.get("data"), test_needed=not asks_tasks)
+    scorers, graders = _scorers(top, file) if splits["test"] or not asks_tasks else ((), ())
+    chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
+    own_scorers = scorers
+    if asks_tasks:
+        splits["test"], scorers, chance = _with_lm_eval(top, folder, splits["test"], (*scorers, *graders), chance)
     sampling = _sampling(top, file)
     template = prompt.get("template", str, "{input}")
     retrieval_template = prompt.get("retrieval_template", str, RETRIEVAL_TEMPLATE)
@@ -86,8 +94,8 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
             if slot not in text:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
-    chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
-    values = [value for spec in (*scorers, *graders) for value in (spec.scorer.split(":")[0], *spec.options.values())]
+    named = (*own_scorers, *graders)
+    values = [value for spec in named for value in (spec.scorer.split(":")[0], *spec.options.values())]
     files = [folder / value for value in sorted({value for value in values if isinstance(value, str)})]
     code = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
     cluster = top.get("cluster", str)
@@ -148,6 +156,33 @@ def _scorers(top: Fields, file: Path) -> tuple[tuple[ScorerSpec, ...], tuple[Sco
     if len({spec.name for spec in (*specs, *graders)}) < len(specs) + len(graders):
         raise SuiteError(f"{file}: scorers: two have the same name. Give each its own.")
     return tuple(specs), tuple(graders)
+
+
+def _with_lm_eval(
+    top: Fields, folder: Path, own: tuple[Sample, ...], scorers: tuple[ScorerSpec, ...], chance: dict[str, float]
+) -> tuple[tuple[Sample, ...], tuple[ScorerSpec, ...], dict[str, float]]:
+    """A suite's test samples, scorer and chances with those of its lm-eval tasks, which are probes of their own."""
+    where = f"{folder / 'suite.yaml'}: lm_eval"
+    if len(scorers) > 1:
+        raise SuiteError(f"{where}: lm-eval tasks have one score, this suite has {len(scorers)} scorers. Keep one.")
+    if top.value.get("scorers") and not own:
+        raise SuiteError(f"{where}: there is no test.jsonl that `scorers` could score. Remove them.")
+    settings = lm_eval.read_settings(top.value["lm_eval"], where)
+    found = lm_eval.load(settings, folder)
+    taken = {sample.id for sample in own} & {document.sample.id for document in found}
+    if taken:
+        raise SuiteError(f"{where}: id '{min(taken)}' is also in test.jsonl. Ids must be unique; change it there.")
+    mine = {"scorer": scorers[0].scorer, "options": dict(scorers[0].options)} if scorers else None
+    name = scorers[0].name if scorers else "lm_eval"
+    guessed: dict[str, list[float]] = {}
+    for document in found:
+        guessed.setdefault(document.probe, []).append(document.chance)
+    means = {probe: round(sum(values) / len(values), 6) for probe, values in guessed.items()}
+    return (
+        (*own, *(document.sample for document in found)),
+        (ScorerSpec(name, "lm_eval", lm_eval.options(settings, found, mine), True),),
+        {**means, **chance},
+    )
 
 
 def _sampling(top: Fields, file: Path) -> Sampling:

@@ -18,6 +18,7 @@ FORBIDDEN = {
     "scorers": {"engines", "runner", "store", "report", "train", "gate", "verdict", "cli"},
     "sandbox": {"engines", "runner", "store", "report", "train", "gate", "verdict", "cli", "scorers"},
     "engines": {"runner", "store", "report", "train", "gate", "verdict", "cli", "suite"},
+    "lmeval": {"runner", "store", "report", "train", "gate", "verdict", "cli", "suite", "scorers"},
     "train": {"runner", "report", "gate", "verdict", "cli", "store"},
     "report": {"engines", "train", "runner", "cli"},
     "gate": {"engines", "train", "runner", "cli", "report"},

@@ -28,6 +28,7 @@ BUILTIN = {
     "python_style": "harness.scorers.python:python_style",
     "python_brevity": "harness.scorers.markdown:brevity",
     "markdown": "harness.scorers.markdown:markdown",
+    "lm_eval": "harness.scorers.lm_eval:lm_eval",
 }
 
 GRADERS = {
