@@ -402,6 +402,7 @@ def test_verdict_json_is_json_and_holds_everything() -> None:
             "comparisons",
             "retentions",
             "break_even",
+            "curves",
             "costs",
         ),
     }
