@@ -5,7 +5,8 @@ sources/markers.txt (words that a naive list would look for, one a line). Writes
 what it is worth: every writer is held out in turn, together with every prompt of theirs, and the model fitted on the
 others says which of the texts are in the style (AUROC, Hanley and McNeil 1982). The same protocol gives the baselines:
 the length of the text alone, the number of marker words, and labels that were shuffled before fitting.
-A writer with texts of one class only is trained on, and its false alarms are counted, but it has no AUROC.
+A source of neutral texts alone widens what the model knows as neutral. It is trained on, and its false alarms when held
+out are shown, but it has no AUROC, and threshold and calibration come from the writers of both classes.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from harness.scorers.style import (
 )
 
 SEED = 0
-PENALTY = 4.0
+PENALTY = 16.0
 BLOCK_WEIGHTS = {"words": 1.0, "frame": 1.0, "letters": 1.0}
 COUNTS_WEIGHT = 0.15
 FALSE_ALARMS = 0.05
@@ -159,12 +160,12 @@ def _sigmoid(values: Array) -> Array:
     return found
 
 
-def _calibrated(data: Texts, logits: Array) -> Array:
-    """Probabilities of each writer's texts, calibrated on the other writers."""
+def _calibrated(data: Texts, logits: Array, paired: Array) -> Array:
+    """Probabilities of each writer's texts, calibrated on the other writers; 0 for texts that are not `paired`."""
     found = np.zeros(len(logits))
-    for name in np.unique(data.source):
+    for name in np.unique(data.source[paired]):
         out = data.source == name
-        slope, offset = platt(logits[~out], data.styled[~out])
+        slope, offset = platt(logits[paired & ~out], data.styled[paired & ~out])
         found[out] = _sigmoid(slope * logits[out] + offset)
     return found
 
@@ -173,9 +174,13 @@ def fit(folder: Path) -> tuple[StyleModel, dict[str, Any]]:
     """The model fitted on every source, and what style.json says of it."""
     data, digests = read_sources(folder)
     logits = held_out(data, data.features, data.styled)
-    slope, offset = platt(logits, data.styled)
+    found = by_source(data, logits)
+    if not found:
+        raise SuiteError(f"{folder}/sources: no writer wrote in both classes, so nothing can be measured.")
+    paired = np.isin(data.source, list(found))
+    slope, offset = platt(logits[paired], data.styled[paired])
     probability = _sigmoid(slope * logits + offset)
-    threshold = float(np.quantile(probability[~data.styled], 1 - FALSE_ALARMS, method="higher"))
+    threshold = float(np.quantile(probability[paired & ~data.styled], 1 - FALSE_ALARMS, method="higher"))
     above = probability > threshold
     weights, bias = fit_weights(data.features, data.styled)
     hashes = sum(BLOCKS.values())
@@ -188,9 +193,6 @@ def fit(folder: Path) -> tuple[StyleModel, dict[str, Any]]:
         platt=(slope, offset),
         threshold=threshold,
     )
-    found = by_source(data, logits)
-    if not found:
-        raise SuiteError(f"{folder}/sources: no writer wrote in both classes, so nothing can be measured.")
     masks = {str(name): data.source == name for name in np.unique(data.source)}
     about = {
         "recipe": RECIPE,
@@ -200,13 +202,17 @@ def fit(folder: Path) -> tuple[StyleModel, dict[str, Any]]:
         "auroc_worst": _round(min(found.values())),
         "auroc_by_source": {name: _round(value) for name, value in found.items()},
         "threshold": _round(threshold),
-        "recall_at_threshold": _round(float(above[data.styled].mean())),
+        "recall_at_threshold": _round(float(above[paired & data.styled].mean())),
+        "at_even_odds": {
+            "recall": _round(float((probability > 0.5)[paired & data.styled].mean())),
+            "false_alarms": _round(float((probability > 0.5)[paired & ~data.styled].mean())),
+        },
         "false_alarms_by_source": {
             name: _round(float(above[mask & ~data.styled].mean()))
             for name, mask in masks.items()
             if (mask & ~data.styled).any()
         },
-        "calibration_error": _round(calibration_error(_calibrated(data, logits), data.styled)),
+        "calibration_error": _round(calibration_error(_calibrated(data, logits, paired)[paired], data.styled[paired])),
         "baselines": baselines(folder, data),
         "sources": digests,
     }
