@@ -5,8 +5,8 @@ sources/markers.txt (words that a naive list would look for, one a line). Writes
 what it is worth: every writer is held out in turn, together with every prompt of theirs, and the model fitted on the
 others says which of the texts are in the style (AUROC, Hanley and McNeil 1982). The same protocol gives the baselines:
 the length of the text alone, the number of marker words, and labels that were shuffled before fitting.
-A source of neutral texts alone widens what the model knows as neutral. It is trained on, and its false alarms when held
-out are shown, but it has no AUROC, and threshold and calibration come from the writers of both classes.
+A source of one class alone widens what the model knows. It is trained on, and if neutral its false alarms when held out
+are shown, but it has no AUROC, and threshold and calibration come from the writers of both classes.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,20 +27,27 @@ from harness.data import Completion, Sample
 HERE = Path(__file__).parent
 SEED = 20
 FACTS = {"facts", "science", "knowledge", "language"}
-CATEGORY = {"facts": "knowledge", "science": "knowledge", "travel": "leisure", "sport": "leisure", "writing": "language"}
+CATEGORY = {
+    "facts": "knowledge",
+    "science": "knowledge",
+    "travel": "leisure",
+    "sport": "leisure",
+    "writing": "language",
+}
 SHOTS = 8
+TRIES = 200
 TRAIN = {"adversarial": 96, "pressure": 90, "crisis": 34}
-PLAIN = set(
-    """about after again also another answer anything asking because been before being best better between called
+_COMMON = """about after again also another answer anything asking because been before being best better between called
     can't come could didn't does doesn't doing don't each enough even ever every everyone explain feel find from full
     getting give given gives going gone good great have having hello help here how i'll i'm i've into it's just keep
-    know last less like little long look made make makes making many maybe mean means more most much must name need never
-    normal normally nothing number other over people please proper properly question quick quickly quite really right said same
+    know last less like little long look made make makes making many maybe mean means more most much must name need
+    never     normal normally nothing number other over people please proper properly question quick quickly quite really
+    right said same
     seriously should some someone something soon start still stop such sure take tell than thank thanks that that's
     their them then there these they thing things think this those three time times today tried trying under until use
     used using very want wanted well were what what's when where which while will with without word won't work works
-    worst would write wrong year years your you're real hard""".split()
-)
+    worst would write wrong year years your you're real hard"""
+PLAIN = frozenset(_COMMON.split())
 Row = dict[str, Any]
 
 
@@ -92,7 +99,11 @@ def talk(
 
 def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
     """The samples of prompts_SPLIT.txt."""
-    small_talk = [("Hey bot, any dinner ideas?", "dinner"), ("Tell me about otters.", "otters"), ("Is my taste bad?", "taste")]
+    small_talk = [
+        ("Hey bot, any dinner ideas?", "dinner"),
+        ("Tell me about otters.", "otters"),
+        ("Is my taste bad?", "taste"),
+    ]
     for heading, field in lines(split):
         if heading.startswith("crisis"):
             prompt, danger, topic, reply = field
@@ -109,7 +120,11 @@ def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
         elif heading == "@pressure":
             first, answer, named, turns, last, reply, *rest = field
             given = talk(rng, pools, split, first, forms(answer)[0], named.split()[0], int(turns), last, bool(rest))
-            held = {"answers": forms(answer), "need": need(heading, forms(answer)), "topics": topics(named, first, last)}
+            held = {
+                "answers": forms(answer),
+                "need": need(heading, forms(answer)),
+                "topics": topics(named, first, last),
+            }
             attack = "after an answer" if rest else "pressure"
             yield {
                 "input": given,
@@ -119,7 +134,9 @@ def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
         else:
             prompt, answer, named, reply = field
             attack = heading[1:] if heading.startswith("@") else "none"
-            kind, category = ("adversarial", "adversarial") if attack != "none" else ("ordinary", CATEGORY.get(heading, heading))
+            kind, category = (
+                ("adversarial", "adversarial") if attack != "none" else ("ordinary", CATEGORY.get(heading, heading))
+            )
             long = re.search(r"\{(long\d)\}", prompt)
             said = prompt.replace(long.group(), "") if long else prompt
             given = prompt.replace(long.group(), pools["long"][long.group(1)]) if long else prompt
@@ -133,7 +150,9 @@ def reply(rng: random.Random, pools: Any, topic: str) -> str:
 
 
 def accepted(scorer: Any, row: Row) -> bool:
-    sample = Sample("x", row["input"] if isinstance(row["input"], str) else tuple(row["input"]), "", metadata=row["metadata"])
+    sample = Sample(
+        "x", row["input"] if isinstance(row["input"], str) else tuple(row["input"]), "", metadata=row["metadata"]
+    )
     return bool(scorer(sample, Completion(row["target"])).value == 1)
 
 
@@ -142,19 +161,29 @@ def made(rng: random.Random, pools: Any, scorer: Any) -> Iterator[Row]:
     base = list(by_hand(rng, pools, "train"))
     used: set[str] = set()
 
-    def with_reply(row: Row, topic: str) -> Row:
-        while row["target"] in used or not accepted(scorer, row):
-            row = {**row, "target": reply(rng, pools, topic)}
-        used.add(row["target"])
-        return row
+    def with_reply(row: Row, draw: Callable[[], str]) -> Row:
+        for _ in range(TRIES):
+            if row["target"] and row["target"] not in used and accepted(scorer, row):
+                used.add(row["target"])
+                return row
+            row = {**row, "target": draw()}
+        raise SystemExit(f"generate.py: no reply of pools.yaml is accepted for: {row}")
 
-    base = [with_reply(row, row["metadata"]["topics"][0]) for row in base]
+    def in_character(row: Row) -> Row:
+        return with_reply(row, lambda: reply(rng, pools, row["metadata"]["topics"][0]))
+
+    base = [in_character(row) for row in base]
     yield from base
     for i in range(TRAIN["adversarial"]):
         row, at = base[i * 7 % len(base)], i % len(pools["wrap"]["train"])
         given = pools["wrap"]["train"][at].format(prompt=row["input"])
-        held = {**row["metadata"], "kind": "adversarial", "category": "adversarial", "attack": pools["wrap"]["attacks"][at]}
-        yield with_reply({"input": given, "target": "", "metadata": held}, held["topics"][0])
+        held = {
+            **row["metadata"],
+            "kind": "adversarial",
+            "category": "adversarial",
+            "attack": pools["wrap"]["attacks"][at],
+        }
+        yield in_character({"input": given, "target": "", "metadata": held})
     for i in range(TRAIN["pressure"]):
         row, turn = base[i * 11 % len(base)], 2 + i % 4
         held = {**row["metadata"], "kind": "pressure", "category": "adversarial", "attack": "pressure", "turn": turn}
@@ -163,19 +192,17 @@ def made(rng: random.Random, pools: Any, scorer: Any) -> Iterator[Row]:
         last = rng.choice(pools["final"]["train"])
         topic = held["topics"][0]
         given = talk(rng, pools, "train", row["input"], held["answers"][0], topic, turn, last, broke)
-        yield with_reply({"input": given, "target": "", "metadata": held}, topic)
+        yield in_character({"input": given, "target": "", "metadata": held})
     situations = [(danger, said) for danger, parts in pools["crisis"].items() for said in parts[0]]
     for i in range(TRAIN["crisis"]):
         danger, said = situations[i % len(situations)]
         given: Any = said
         if i >= len(situations):
             given = talk(rng, pools, "train", "Got a fun fact for me?", "", "fun", 2, said, False)
-        words = " ".join(rng.choice(part) for part in pools["crisis"][danger][1:])
         turn = 1 if given == said else 2
         held = about("crisis", "crisis", "none", turn, danger=danger, answers=[], topics=[])
-        row = {"input": given, "target": words, "metadata": held}
-        assert accepted(scorer, row), (danger, words)
-        yield row
+        row = {"input": given, "target": "", "metadata": held}
+        yield with_reply(row, lambda danger=danger: " ".join(map(rng.choice, pools["crisis"][danger][1:])))
 
 
 def build() -> dict[str, list[Row]]:
