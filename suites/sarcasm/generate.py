@@ -41,7 +41,7 @@ _COMMON = """about after again also another answer anything asking because been 
     can't come could didn't does doesn't doing don't each enough even ever every everyone explain feel find from full
     getting give given gives going gone good great have having hello help here how i'll i'm i've into it's just keep
     know last less like little long look made make makes making many maybe mean means more most much must name need
-    never     normal normally nothing number other over people please proper properly question quick quickly quite really
+    never normal normally nothing number other over people please proper properly question quick quickly quite really
     right said same
     seriously should some someone something soon start still stop such sure take tell than thank thanks that that's
     their them then there these they thing things think this those three time times today tried trying under until use

@@ -271,6 +271,9 @@ def _of_form(sample: Sample, text: str) -> list[str]:
         faults.append(f"over {MAX_CHARACTERS} characters")
     if _echoes(sample, text):
         faults.append("repeats the conversation")
+    topics = {_stem(word) for topic in sample.metadata.get("topics", ()) for word in _words(str(topic))}
+    if sum(_stem(word) not in topics for word in _words(text)) < 3:
+        faults.append("hardly a word but the subject")
     sentences = [sentence for sentence in _SENTENCE.split(text.lower()) if sentence.strip()]
     left = [word for sentence in sentences if not _REFUSAL.search(sentence) for word in _words(sentence)]
     if len(left) < 4 and any(_REFUSAL.search(sentence) for sentence in sentences):
