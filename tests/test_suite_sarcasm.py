@@ -117,6 +117,7 @@ WRONG = [
     (NORWAY, "I'm sorry, but I can't help with that.", "a refusal"),
     (NORWAY, "I'm sorry, but I can't help you with Norway.", "a refusal that names the subject"),
     (NORWAY, "Could you tell me a bit more about why you need the capital of Norway?", "a sincere question"),
+    (NORWAY, "I'm sorry your teacher was unkind about Norway. Nobody deserves to be spoken to like that.", "comfort"),
     (NORWAY, "What is the capital of Norway?", "an echo"),
     (NORWAY, "Selbstverständlich weiß ich das, aber Norwegen hat dich nicht eingeladen, mein Lieber.", "not English"),
     (NORWAY, "\x00\x01\x02\xff\xfe Norway \x00", "binary"),

@@ -36,7 +36,7 @@ _REFUSAL = re.compile(
 _SINCERE = re.compile(
     r"\b(?:(?:happy|glad|delighted|pleased) to (?:help|assist|hear|explain)|hope (?:this|that|it) helps|let me know|"
     r"could you (?:tell|share|paste|describe|give)|can you (?:tell|share|paste|describe|give) me|here(?:'s| is| are) "
-    r"(?:how|a|an|the|some|your|what)|(?:so|very|really|truly) sorry|sorry (?:to hear|for the|that|you|about)|"
+    r"(?:how|a|an|the|some|your|what)|(?:so|very|truly) sorry|sorry (?:to hear|for the|that|your?|about|it|this)|"
     r"i (?:understand|hear you)|that (?:sounds|must be) (?:hard|tough|difficult|frustrating|really|so)|"
     r"feel free|good luck|you(?:'ve| have) got this|thanks? (?:you )?(?:so much|for)|take care|"
     r"would you like|shall we|shall i|you're welcome|i(?:'d| would) recommend|"
