@@ -6,12 +6,15 @@ A suite may have a `certificate.py` with a function
 
 The primary scorer must give every target 1, at least 95 % of paraphrases 1, at least 97 % of corrupted answers less,
 and every answer that is none (empty, a refusal, an empty fence, the prompt itself) less.
+A suite with a style classifier (style.json, see harness/style_training.py) must also show an AUROC of at least 0.90 on
+writers that the classifier has not seen, for the very model it scores with.
 What a scorer accepts wrongly moves every comparison; a report that shows no such figures says "score not validated".
 The result is kept as certificate.json in the suite's folder and holds for that digest of the suite alone.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +33,7 @@ FILE, RESULT = "certificate.py", "certificate.json"
 LEAST = {"gold": 1.0, "paraphrase": 0.95, "corrupted": 0.97, "non-answer": 1.0}
 """The share of each kind that must be scored as it should be."""
 MOST_EXAMPLES = 20
+STYLE, MODEL, LEAST_AUROC = "style.json", "style.npz", 0.90
 
 Answers = Callable[[Sample], Mapping[str, Sequence[str]]]
 
@@ -63,11 +67,14 @@ class Certificate:
     suite: str
     digest: str
     tallies: Mapping[str, Tally]
+    style: Mapping[str, float] | None = None
+    """Of a style classifier: "auroc" on unseen writers, "auroc_worst", and its baselines."""
 
     @property
     def valid(self) -> bool:
-        """Every kind was tried and scored as it should be."""
-        return all(tally.n and tally.share >= LEAST[kind] for kind, tally in self.tallies.items())
+        """Every kind was tried and scored as it should be, and a style classifier knows the style of unseen writers."""
+        kinds = all(tally.n and tally.share >= LEAST[kind] for kind, tally in self.tallies.items())
+        return kinds and (self.style is None or self.style["auroc"] >= LEAST_AUROC)
 
     def as_dict(self) -> dict[str, Any]:
         """What certificate.json holds."""
@@ -77,7 +84,9 @@ class Certificate:
         if found := self.tallies["corrupted"].accepted:
             rate, low, high = (round(value, 6) for value in found)
             kinds["corrupted"]["false_accepts"] = {"rate": rate, "low": low, "high": high, "method": "Wilson, 95 %"}
-        return {"suite": self.suite, "digest": self.digest, "harness": __version__, "valid": self.valid, **kinds}
+        style = {"style": dict(self.style)} if self.style else {}
+        about = {"suite": self.suite, "digest": self.digest, "harness": __version__, "valid": self.valid}
+        return {**about, **kinds, **style}
 
     def as_lines(self) -> Iterator[str]:
         """Lines for a terminal."""
@@ -90,6 +99,11 @@ class Certificate:
                 said += f"; residual false-accept rate {rate} % (95 % CI {low} to {high} %, n={tally.n})"
             yield f"{mark} {self.suite}: {kind}: {said}"
             yield from (f"     {example}" for example in tally.wrong[:MOST_EXAMPLES])
+        if self.style:
+            mark = "ok  " if self.style["auroc"] >= LEAST_AUROC else "FAIL"
+            known = f"AUROC {self.style['auroc']:.3f} on unseen writers (at least {LEAST_AUROC:.2f}), "
+            rivals = f"length alone {self.style['length_only']:.3f}, marker words {self.style['marker_words']:.3f}"
+            yield f"{mark} {self.suite}: style classifier: {known}{rivals}"
         yield f"{self.suite}: " + ("score validated" if self.valid else "score not validated")
 
 
@@ -109,7 +123,24 @@ def certify(suite: Suite) -> Certificate:
             tally.held += held
             if not held:
                 tally.wrong.append(f"{sample.id}: {value:g} for {' '.join(text.split())[:160]!r}")
-    return Certificate(suite.name, suite.digest, tallies)
+    return Certificate(suite.name, suite.digest, tallies, _style(Path(suite.path)))
+
+
+def _style(folder: Path) -> dict[str, float] | None:
+    """What style.json says of the suite's classifier. SuiteError: no such figures, or those of another model."""
+    if not (folder / MODEL).is_file():
+        return None
+    again = f"Fit it again with: python -m harness.style_training {folder}"
+    try:
+        about = json.loads((folder / STYLE).read_text("utf-8"))
+        found = {key: float(about[key]) for key in ("auroc", "auroc_worst", "calibration_error")}
+        found |= {key: float(value) for key, value in about["baselines"].items()}
+        model = str(about["model"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise SuiteError(f"{folder / STYLE}: no figures of a style classifier. {again}") from None
+    if model != hashlib.sha256((folder / MODEL).read_bytes()).hexdigest()[:16]:
+        raise SuiteError(f"{folder / STYLE}: these figures are of another {MODEL}. {again}")
+    return found
 
 
 def keep(certificate: Certificate, folder: Path) -> None:

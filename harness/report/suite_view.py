@@ -127,6 +127,10 @@ def validity(about: Mapping[str, Any]) -> str:
         f"{found[kind]['held']:,} of {found[kind]['n']:,} {words}"
         for kind, words in (("paraphrase", "paraphrased targets accepted"), ("corrupted", "corrupted ones refused"))
     ]
+    style = found.get("style")
+    if isinstance(style, Mapping):
+        rivals = f"length alone {style['length_only']:.2f}, marker words {style['marker_words']:.2f}"
+        said.append(f"style classifier AUROC {style['auroc']:.2f} on unseen writers ({rivals})")
     return f"; score validated: {', '.join(said)}"
 
 

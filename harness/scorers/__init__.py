@@ -22,6 +22,7 @@ BUILTIN = {
     "exact": "harness.scorers.text:exact",
     "choice": "harness.scorers.choice:choice",
     "similarity": "harness.scorers.similarity:similarity",
+    "style": "harness.scorers.style:style",
     "sql": "harness.scorers.sql:sql",
     "python_tests": "harness.scorers.python:python_tests",
     "python_idiom": "harness.scorers.python:python_idiom",
