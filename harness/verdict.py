@@ -23,9 +23,11 @@ from typing import Any
 
 from harness import __version__, sentences
 from harness.compare import (
+    Pairs,
     Table,
     agreement,
     arm_names,
+    compare_pairs,
     compare_tables,
     grader,
     pair,
@@ -42,7 +44,7 @@ from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missi
 from harness.retention import retention, retention_of, retentions
 from harness.roles import base_of, best, by_cost, candidates, is_ceiling, is_tuned, reference
 from harness.sentences import Judged
-from harness.stats.paired import difference_p, holm
+from harness.stats.paired import difference_p, holm, is_binary
 
 __all__ = [
     "GAIN",
@@ -88,8 +90,9 @@ def decide(run: Run, *, margin: float | None = None, gain: float = GAIN) -> list
 def comparisons(run: Run) -> list[Comparison]:
     """Every arm against its suite's reference (on general suites, against its base), primary scorer first.
 
-    Other scorers follow for information; no verdict rests on them. Pairs that share fewer than two samples are left
-    out: the verdict says so.
+    Other scorers follow for information; no verdict rests on them. So does, of a graded primary score, the share of
+    samples that scored more than nothing: a mean hides a few complete failures, and its interval is too narrow for
+    them. Pairs that share fewer than two samples are left out: the verdict says so.
     """
     table = tabulate(run)
     found = []
@@ -105,7 +108,22 @@ def comparisons(run: Run) -> list[Comparison]:
                 if c is not None and (said := agreement(grader(table, suite, scorer), arm)):
                     c = dataclasses.replace(c, note="; ".join(filter(None, (c.note, f"judge: {said}"))))
                 found += [c] if c is not None else []
+                if c is not None and scorer == scorer_names(table, suite)[0]:
+                    found += _complete_failures(c, pair(table, baseline, table, arm, suite, scorer))
     return found
+
+
+def _complete_failures(c: Comparison, pairs: Pairs) -> list[Comparison]:
+    """For graded scores with some at 0, the comparison of samples above 0 as 0/1 scores; else nothing."""
+    values = {*pairs.baseline, *pairs.candidate}
+    if is_binary((*pairs.baseline, *pairs.candidate)) or 0 not in values:
+        return []
+    above = dataclasses.replace(
+        pairs,
+        baseline=tuple(float(v > 0) for v in pairs.baseline),
+        candidate=tuple(float(v > 0) for v in pairs.candidate),
+    )
+    return [compare_pairs(c.suite, f"{c.scorer} above 0", c.baseline, c.candidate, above)]
 
 
 def picks(run: Run, gain: float = GAIN) -> dict[str, str]:

@@ -158,6 +158,17 @@ def test_graded_scores_are_said_as_scores_not_as_right_answers() -> None:
     assert verdict.sentence.startswith("soap: adopt lora. It scores 80.0 % against 40.0 % for base")
 
 
+def test_complete_failures_of_a_graded_score_have_a_row_of_their_own() -> None:
+    base, lora = [0.8] * 200, [0.9] * 192 + [0.0] * 8
+    found = comparisons(make_run({"soap": {"prompted": base, "lora": lora}}))
+    assert [c.scorer for c in found] == ["match", "match above 0"]
+    mean, failures = found
+    assert mean.difference > 0
+    assert (failures.losses, failures.p_method) == (8, "mid-p McNemar")
+    assert failures.interval.high < 0
+    assert [c.scorer for c in comparisons(make_run({"soap": {"prompted": base, "lora": [0.9] * 200}}))] == ["match"]
+
+
 def test_one_arm_alone_decides_nothing() -> None:
     (verdict,) = decide(make_run({"sql": {"base": right(5, 20)}}))
     assert verdict.decision == "not decided"
