@@ -105,12 +105,10 @@ def attack() -> Siege:
     """Replays the list of attacks (harness/sandbox/attacks.py) on every tier that works here; about 20 s."""
     from harness.sandbox import described, tiers
     from harness.sandbox.attacks import ATTACKS
-    from harness.sandbox.siege import replay
+    from harness.sandbox.siege import replay_all
 
-    items: list[tuple[str, Finding]] = []
     with Progress("attacking the sandbox", len(ATTACKS) * len(tiers()), "attacks") as progress:
-        for tier in tiers():
-            items += [(tier, found) for found in replay(tier, progress=lambda _: progress.update())]
+        items = replay_all(tiers(), progress=lambda _: progress.update())
     return Siege(described(), tuple(items))
 
 

@@ -179,8 +179,8 @@ def test_sandbox_that_leaks_is_exit_code_5(monkeypatch: pytest.MonkeyPatch, caps
 
     monkeypatch.setattr("harness.sandbox.tiers", lambda: ("T1",))
     for outcome, code in (("blocked", 0), ("leaked", 5)):
-        found = [Finding(ATTACKS[0], outcome, "read it\n")]  # type: ignore[arg-type]
-        monkeypatch.setattr("harness.sandbox.siege.replay", lambda tier, progress, found=found: found)
+        found = [("T1", Finding(ATTACKS[0], outcome, "read it\n"))]  # type: ignore[arg-type]
+        monkeypatch.setattr("harness.sandbox.siege.replay_all", lambda tiers, progress, found=found: found)
         assert main(["doctor", "--sandbox"]) == code
         assert f"{outcome:<9}  T1  H01   read a file outside" in capsys.readouterr().out
     assert main(["doctor", "--sandbox", "--json"]) == 5

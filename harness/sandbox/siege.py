@@ -179,31 +179,44 @@ def replay(
     progress: Callable[[Finding], None] = lambda _: None,
 ) -> list[Finding]:
     """Runs every attack, in the order given; host programs one by one, so that what changed out here has one author."""
+    return [finding for _, finding in replay_all((tier,), attacks, progress)]
+
+
+def replay_all(
+    tiers: Sequence[Tier],
+    attacks: Sequence[Attack] = ATTACKS,
+    progress: Callable[[Finding], None] = lambda _: None,
+) -> list[tuple[Tier, Finding]]:
+    """Every attack on every tier, the tiers side by side, each with a world of its own; one look at what is left."""
     before = descendants()
-    world = World()
-    found: list[Finding] = []
+    worlds = {tier: World() for tier in tiers}
     try:
-        quick = [one for one in attacks if one.kind in ("verdict", "channel")]
-        with ThreadPoolExecutor(4) as threads:
-            waiting = {one.id: threads.submit(_run, one, tier, world) for one in quick}
-            for one in attacks:
-                if one.kind == "host":
-                    finding = _run(one, tier, world)
-                    changed = world.changes()
-                    finding = Finding(one, "leaked", f"outside has changed: {changed}") if changed else finding
-                elif one.kind == "honest":
-                    finding = _run(one, tier, world)
-                else:
-                    finding = waiting[one.id].result()
-                found.append(finding)
-                progress(finding)
+        with ThreadPoolExecutor(max(1, len(worlds))) as threads:
+            started = {t: threads.submit(_besiege, t, world, attacks, progress) for t, world in worlds.items()}
+            found = [(tier, finding) for tier, running in started.items() for finding in running.result()]
         time.sleep(DAEMON_SECONDS)
-        left = descendants() - before - {world.victim.pid}
-        if changed := world.changes() or (f"processes {sorted(left)}" if left else ""):
-            found.append(Finding(Attack("END", "what is left at the end", "host", ""), "survived", changed))
+        left = descendants() - before - {world.victim.pid for world in worlds.values()}
+        for tier, world in worlds.items():
+            if changed := world.changes() or (f"processes {sorted(left)}" if left else ""):
+                found.append((tier, Finding(Attack("END", "what is left at the end", "host", ""), "survived", changed)))
         return found
     finally:
-        world.close()
+        for world in worlds.values():
+            world.close()
+
+
+def _besiege(tier: Tier, world: World, attacks: Sequence[Attack], progress: Callable[[Finding], None]) -> list[Finding]:
+    found: list[Finding] = []
+    quick = [one for one in attacks if one.kind in ("verdict", "channel")]
+    with ThreadPoolExecutor(4) as threads:
+        waiting = {one.id: threads.submit(_run, one, tier, world) for one in quick}
+        for one in attacks:
+            finding = waiting[one.id].result() if one.id in waiting else _run(one, tier, world)
+            if one.kind == "host" and (changed := world.changes()):
+                finding = Finding(one, "leaked", f"outside has changed: {changed}")
+            found.append(finding)
+            progress(finding)
+    return found
 
 
 def _run(attack: Attack, tier: Tier, world: World) -> Finding:
