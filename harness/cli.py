@@ -279,6 +279,29 @@ def report(runs: tuple[str, ...], out: str | None, title: str | None) -> None:
 
 
 @cli.command()
+@click.argument("name", metavar="ADAPTER")
+@click.option("--merged", is_flag=True, help="One model instead of an adapter beside its base.")
+@click.option("--out", metavar="DIR", help="Default: exports/ADAPTER.")
+@_config
+@_json
+def export(name: str, merged: bool, out: str | None, config: str, as_json: bool) -> None:
+    """A trained adapter as a folder to serve, bare or merged, with the command that serves it.
+
+    \b
+    Examples: harness export sql-r16
+              harness export sql-r16 --merged --out served/sql
+    """
+    from harness.config import pick, read_config
+    from harness.export import CARD, export_adapter
+
+    checked = read_config(config)
+    (adapter,) = pick((name,), checked.adapters, Path(config).name, "adapter")
+    folder = Path(out or f"exports/{name}").resolve()
+    done = export_adapter(checked, adapter, folder, merged=merged, root=Path(config).parent)
+    click.echo((folder / CARD).read_text("utf-8").rstrip() if as_json else done.as_text())
+
+
+@cli.command()
 @click.argument("candidate", metavar="RUN:ARM")
 @click.option("--baseline", required=True, metavar="RUN:ARM", help="What the candidate is held to.")
 @click.option(
