@@ -227,9 +227,9 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     left = a.scores.get((suite, baseline, scorer), {})
     right = b.scores.get((suite, candidate, scorer), {})
     shared = sorted(left.keys() & right.keys())
-    asked = max(
-        _asked(a.suites[suite]),
-        _asked(b.suites[suite]),
+    wanted = max(
+        asked(a.suites[suite]),
+        asked(b.suites[suite]),
         sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys()),
     )
     answered = sum(min(len(left[d]), len(right[d])) for d in shared)
@@ -238,7 +238,7 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
         tuple(mean(left[d]) for d in shared),
         tuple(mean(right[d]) for d in shared),
         tuple(a.probes.get((suite, d), "all") for d in shared),
-        asked - answered,
+        wanted - answered,
         tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),
         tuple(looks.get("sizes", ())),
         int(looks.get("used", 0)),
@@ -250,7 +250,7 @@ def _graders(table: Table, suite: str) -> Mapping[str, Mapping[str, Any]]:
     return found
 
 
-def _asked(about: Mapping[str, Any]) -> int:
+def asked(about: Mapping[str, Any]) -> int:
     """How many samples a run set out to answer: all of the test split, unless it was limited (n_asked)."""
     return int(about.get("n_asked") or about.get("n_test") or 0)
 

@@ -7,7 +7,11 @@ The rule (alpha is 0.05 unless said; d is candidate - baseline on the same sampl
     PASS          not FAIL, every suite's lower bound (one-sided, 1 - alpha) is above -its margin, and with two suites
                   or more the mean's lower bound is above -macro_margin: tight on the average, loose per suite
     INCONCLUSIVE  neither; more samples would tell. Never silently a PASS
-    NOT COMPARABLE  suites, scorers or sampling differ, or any sample is missing on either side
+    NOT COMPARABLE  suites, scorers, sampling or prompts differ, or a sample is missing on the baseline's side
+
+A sample that only the candidate lacks is NOT COMPARABLE too, unless the policy says `missing: fail`, the default in a
+policy file. A policy adds rules (rules.py): one that is violated fails, one that is open leaves INCONCLUSIVE, and those
+that rest on a test share the Holm correction with the suites. Samples in quarantine are left out beforehand.
 
 Lower bounds are Tango's for 0/1 scores. Two candidates with equal answers still need 52 samples to clear 5 points.
 """
@@ -16,11 +20,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 from harness import __version__, words
-from harness.compare import Pairs, Table, compare_pairs, differences, pair, scorer_names, suite_names, tabulate
+from harness.comparable import differing, leave_out, missing
+from harness.compare import Pairs, Table, compare_pairs, pair, scorer_names, suite_names, tabulate
 from harness.data import Comparison, Interval, Run
 from harness.errors import (
     EXIT_INCONCLUSIVE,
@@ -30,14 +36,12 @@ from harness.errors import (
     RunError,
     did_you_mean,
 )
+from harness.policy import ALPHA, Policy
 from harness.roles import is_ceiling
+from harness.rules import Check, check, scorer_of, settle
 from harness.stats.paired import difference_bound, difference_p, holm, mean, z_value
 from harness.stats.power import LARGEST, POWER, samples_for_difference, samples_for_margin, spread
 from harness.verdict import MARGIN, json_safe
-
-MACRO_MARGIN = 0.03
-"""The largest loss of the mean over suites that still passes, 0..1."""
-ALPHA = 0.05
 
 Status = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT COMPARABLE"]
 EXIT_CODES: Mapping[str, int] = {
@@ -89,7 +93,11 @@ class Macro:
 
 @dataclass(frozen=True)
 class GateResult:
-    """What CI obeys. differing: what kept the two sides from being compared; notes: what does not change the answer."""
+    """What CI obeys. differing: what kept the two sides from being compared; notes: what does not change the answer.
+
+    checks: the policy's further rules. quarantined: samples left out; expired: entries that count again. policy: the
+    file and the tier, "" without one.
+    """
 
     status: Status
     exit_code: int
@@ -102,6 +110,10 @@ class GateResult:
     differing: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     more_samples: int | None = None
+    checks: tuple[Check, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+    policy: str = ""
 
 
 def gate(
@@ -109,19 +121,15 @@ def gate(
     base_arm: str,
     cand_run: Run,
     cand_arm: str,
-    *,
-    suites: Sequence[str] | None = None,
-    margin: float | None = None,
-    macro_margin: float = MACRO_MARGIN,
-    alpha: float = ALPHA,
-    tolerate_small: bool = False,
+    policy: Policy | None = None,
+    today: date = date.min,
 ) -> GateResult:
     """Hold an arm of one run (candidate) to an arm of another or the same run (baseline).
 
-    suites: names; None takes every suite the baseline arm answered. margin: the largest loss per suite, 0..1; None
-    takes each suite's own. tolerate_small: a loss that is shown, but within all margins, passes with a note.
-    Raises RunError for arms or suites neither run knows; everything that cannot be compared is a GateResult.
+    today: quarantine entries until an earlier day have expired. Raises RunError for arms or suites neither run knows,
+    ConfigError for scorers, tags or quarantined samples they do not have; all else is a GateResult.
     """
+    policy = policy or Policy()
     a, b = tabulate(base_run), tabulate(cand_run)
     for table, arm in ((a, base_arm), (b, cand_arm)):
         if arm not in table.arms:
@@ -131,56 +139,121 @@ def gate(
                 f"{table.run.path}: arm '{arm}' is shown the passages that hold the answer: a ceiling, no candidate. "
                 f"Name an arm with `retrieve: k`."
             )
-    names = _suites(a, base_arm, b, suites)
-    labels = f"{base_run.path}:{base_arm}", f"{cand_run.path}:{cand_arm}"
-    spoken = (base_arm, cand_arm) if base_arm != cand_arm else labels
-    differing = [text for suite in names for text in _differing(a, base_arm, b, cand_arm, suite)]
-    if not names:
-        differing = [f"{base_arm} answered no suite"]
-    notes = _notes(a, b, names)
-    if differing:
-        return GateResult(
-            "NOT COMPARABLE",
-            EXIT_NOT_COMPARABLE,
-            f"NOT COMPARABLE: {'; '.join(differing)}. Run both sides the same way, to the end.",
-            *labels,
-            alpha,
-            differing=tuple(differing),
-            notes=notes,
-        )
-    pairs = {suite: pair(a, base_arm, b, cand_arm, suite, scorer_names(a, suite)[0]) for suite in names}
-    found = [compare_pairs(s, scorer_names(a, s)[0], base_arm, cand_arm, pairs[s]) for s in names]
-    margins = [float(a.suites[s].get("margin") or MARGIN) if margin is None else margin for s in names]
-    rows = hold(found, [pairs[s] for s in names], margins, alpha)
-    macro = macro_bounds([pairs[s] for s in names], macro_margin, alpha) if len(names) > 1 else None
-    status, tolerated = judge(rows, macro, tolerate_small)
-    more = max([row.more_samples or 0 for row in rows] + [_more_macro(macro, rows, alpha) or 0]) or None
-    return GateResult(
+    names = _suites(a, base_arm, b, policy.suites)
+    base_left, cand_left, quarantined, expired = leave_out(base_run, cand_run, names, policy, today)
+    if quarantined:
+        a, b = tabulate(base_left), tabulate(cand_left)
+    status, found = _admitted(a, base_arm, b, cand_arm, names, policy)
+    todo = "Run both sides the same way, to the end." if status == "NOT COMPARABLE" else "Missing samples fail."
+    result = GateResult(
         status,
         EXIT_CODES[status],
-        _sentence(status, rows, macro, spoken[1], spoken[0], more),
-        *labels,
-        alpha,
+        f"{status}: {'; '.join(found)}. {todo}",
+        f"{base_run.path}:{base_arm}",
+        f"{cand_run.path}:{cand_arm}",
+        policy.alpha,
+        differing=tuple(found),
+        notes=_notes(a, b, names),
+        quarantined=quarantined,
+        expired=expired,
+        policy=f"{policy.path}: {policy.tier}" if policy.path else "",
+    )
+    if found:
+        return result
+
+    held = [(suite, *one) for suite in names for one in _held(a, suite, policy)]
+    pairs = [pair(a, base_arm, b, cand_arm, suite, scorer) for suite, scorer, _ in held]
+    compared = [
+        compare_pairs(suite, scorer, base_arm, cand_arm, p) for (suite, scorer, _), p in zip(held, pairs, strict=True)
+    ]
+    checks = [
+        check(rule, a, base_arm, b, cand_arm, suite, policy)
+        for suite in names
+        for rule in policy.on(suite)
+        if rule.kind != "no_worse_than"
+    ]
+    tests = [one for one in checks if one.p is not None]
+    others = [one.p or 0.0 for one in tests]
+    rows = hold(compared, pairs, [margin for _, _, margin in held], policy.alpha, others)
+    checks = [one for one in checks if one.p is None] + _settled(tests, rows, pairs, policy.alpha)
+    primary = [p for (suite, scorer, _), p in zip(held, pairs, strict=True) if scorer == scorer_names(a, suite)[0]]
+    macro = macro_bounds(primary, policy.macro_margin, policy.alpha) if len(names) > 1 else None
+    status, tolerated = judge(rows, macro, checks, policy.tolerate_small)
+    more = max([one.more_samples or 0 for one in (*rows, *checks)] + [_more_macro(macro, rows, policy.alpha) or 0])
+    spoken = (cand_arm, base_arm) if base_arm != cand_arm else (result.candidate, result.baseline)
+    return replace(
+        result,
+        status=status,
+        exit_code=EXIT_CODES[status],
+        sentence=_sentence(status, rows, macro, checks, *spoken, more or None),
         rows=rows,
         macro=macro,
-        notes=notes + (("a loss is shown, but it is within every margin",) if tolerated else ()),
-        more_samples=more if status == "INCONCLUSIVE" else None,
+        checks=tuple(checks),
+        notes=result.notes + (("a loss is shown, but it is within every margin",) if tolerated else ()),
+        more_samples=more or None if status == "INCONCLUSIVE" else None,
     )
 
 
+def _admitted(
+    a: Table, base_arm: str, b: Table, cand_arm: str, names: Sequence[str], policy: Policy
+) -> tuple[Status, list[str]]:
+    """What is said instead of any number, and why; nothing where the two sides may be compared."""
+    if not names:
+        return "NOT COMPARABLE", [f"{base_arm} answered no suite"]
+    found = [text for suite in names for text in differing(a, base_arm, b, cand_arm, suite, policy)]
+    gaps = [missing(a, base_arm, b, cand_arm, suite) for suite in names]
+    before, now = ([text for gap in gaps for text in gap[side]] for side in (0, 1))
+    if found or before:
+        return "NOT COMPARABLE", found or before + now
+    if now:
+        return ("FAIL" if policy.missing == "fail" else "NOT COMPARABLE"), now
+    small = [suite for suite in names if len(b.scores[suite, cand_arm, scorer_names(b, suite)[0]]) < 2]
+    return "NOT COMPARABLE", [f"{suite}: 1 sample, at least 2 are needed" for suite in small]
+
+
+def _held(table: Table, suite: str, policy: Policy) -> list[tuple[str, float]]:
+    """(scorer, margin) of each score that must be no worse: the primary one first, always; then those a rule names."""
+    own = float(table.suites[suite].get("margin") or MARGIN)
+    margins = {scorer_names(table, suite)[0]: own}
+    for rule in policy.on(suite):
+        if rule.kind == "no_worse_than":
+            margins[scorer_of(rule, table, suite, policy)] = own if rule.limit is None else rule.limit
+    return list(margins.items())
+
+
+def _settled(tests: Sequence[Check], rows: Sequence[GateRow], pairs: Sequence[Pairs], alpha: float) -> list[Check]:
+    """The rules that rest on a test, corrected together with the rows; by Bonferroni where there were several looks."""
+    family = len(rows) + len(tests)
+    p_holm = holm([row.p for row in rows] + [one.p or 0.0 for one in tests])[len(rows) :]
+    looked = {row.suite: p for row, p in zip(rows, pairs, strict=True) if p.sizes}
+    broken = [
+        (one.p or 0.0) <= looked[one.suite].error(alpha / family) / 2 if one.suite in looked else p <= alpha / 2
+        for one, p in zip(tests, p_holm, strict=True)
+    ]
+    return settle(tests, broken, p_holm)
+
+
 def hold(
-    found: Sequence[Comparison], pairs: Sequence[Pairs], margins: Sequence[float], alpha: float = ALPHA
+    found: Sequence[Comparison],
+    pairs: Sequence[Pairs],
+    margins: Sequence[float],
+    alpha: float = ALPHA,
+    others: Sequence[float] = (),
 ) -> tuple[GateRow, ...]:
     """Each suite held to its margin, with Holm's correction over all of them. The arguments go suite by suite.
 
+    others: p values of further tests that share the correction.
     Where the samples were looked at several times the bounds are the repeated ones, and Bonferroni takes Holm's place.
     """
     p_values = [difference_p(p.baseline, p.candidate, "less", p.clusters)[0] for p in pairs]
+    family = len(pairs) + len(others)
     rows = []
-    for c, scores, margin, p, p_holm in zip(found, pairs, margins, p_values, holm(p_values), strict=True):
+    for c, scores, margin, p, p_holm in zip(
+        found, pairs, margins, p_values, holm([*p_values, *others])[: len(pairs)], strict=True
+    ):
         confidence = 1 - scores.error(2 * alpha) / 2
         lower = difference_bound(scores.baseline, scores.candidate, confidence, "lower", scores.clusters)
-        worse = p <= scores.error(alpha / len(pairs)) / 2 if scores.sizes else p_holm <= alpha / 2
+        worse = p <= scores.error(alpha / family) / 2 if scores.sizes else p_holm <= alpha / 2
         holds = lower > -margin
         rows.append(
             GateRow(
@@ -208,13 +281,17 @@ def hold(
     return tuple(rows)
 
 
-def judge(rows: Sequence[GateRow], macro: Macro | None, tolerate_small: bool = False) -> tuple[Status, bool]:
+def judge(
+    rows: Sequence[GateRow], macro: Macro | None, checks: Sequence[Check] = (), tolerate_small: bool = False
+) -> tuple[Status, bool]:
     """(status, whether a shown loss was tolerated) by the rule at the top of this file."""
+    if any(one.state == "violated" for one in checks):
+        return "FAIL", False
     worse = any(row.worse for row in rows) or (macro is not None and macro.upper < 0)
     holds = all(row.holds for row in rows) and (macro is None or macro.lower > -macro.margin)
     if worse and not (holds and tolerate_small):
         return "FAIL", False
-    return ("PASS", worse) if holds else ("INCONCLUSIVE", False)
+    return ("PASS", worse) if holds and all(one.state == "holds" for one in checks) else ("INCONCLUSIVE", False)
 
 
 def macro_bounds(pairs: Sequence[Pairs], margin: float, alpha: float = ALPHA) -> Macro:
@@ -246,28 +323,14 @@ def gate_json(result: GateResult) -> dict[str, Any]:
     return {"format": 1, "harness": __version__, **content}
 
 
-def _suites(a: Table, base_arm: str, b: Table, wanted: Sequence[str] | None) -> list[str]:
+def _suites(a: Table, base_arm: str, b: Table, wanted: Mapping[str, Any] | None) -> list[str]:
     if wanted is None:
         return [s for s in suite_names(a) if (s, base_arm) in a.rows]
     known = [*a.suites, *(s for s in b.suites if s not in a.suites)]
     for suite in wanted:
         if suite not in known:
             raise RunError(f"gate: no suite '{suite}' in either run.{did_you_mean(suite, known)}")
-    return list(dict.fromkeys(wanted))
-
-
-def _differing(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str) -> list[str]:
-    for table in (a, b):
-        if suite not in table.suites:
-            return [f"{suite}: {table.run.path} did not run it"]
-    found = [f"{suite}: {text}" for text in differences(a, b, suite)]
-    if found:
-        return found
-    pairs = pair(a, base_arm, b, cand_arm, suite, scorer_names(a, suite)[0])
-    n = len(pairs.baseline)
-    if pairs.missing:
-        return [f"{suite}: {pairs.missing} of {n + pairs.missing} samples are missing"]
-    return [f"{suite}: {words.count(n, 'sample')}, at least 2 are needed"] if n < 2 else []
+    return list(wanted)
 
 
 def _notes(a: Table, b: Table, names: Sequence[str]) -> tuple[str, ...]:
@@ -307,31 +370,52 @@ def _more_macro(macro: Macro | None, rows: Sequence[GateRow], alpha: float) -> i
 
 
 def _sentence(
-    status: Status, rows: Sequence[GateRow], macro: Macro | None, cand: str, base: str, more: int | None
+    status: Status,
+    rows: Sequence[GateRow],
+    macro: Macro | None,
+    checks: Sequence[Check],
+    cand: str,
+    base: str,
+    more: int | None,
 ) -> str:
-    over = f"{words.count(len(rows), 'suite')}" + (" (Holm)" if len(rows) > 1 else "")
+    suites = len({row.suite for row in rows})
+    over = words.count(suites, "suite") + (f" and {words.count(len(rows) - suites, 'score')}" * (len(rows) > suites))
+    broken = [one.said for one in checks if one.state == "violated"]
+    unsettled = [one.said for one in checks if one.state == "open"]
+    if status == "FAIL" and broken:
+        lost = [f"{_name(row, rows)} {_row(row)}" for row in rows if row.worse]
+        also = f" And it is worse than {base} on {'; '.join(lost)}." if lost else ""
+        return f"FAIL: {cand} breaks {words.count(len(broken), 'rule')}: {'; '.join(broken)}.{also}"
     if status == "FAIL":
         worse = [row for row in rows if row.worse]
-        shown = "; ".join(f"{row.suite} {_row(row)}" for row in worse)
+        shown = "; ".join(f"{_name(row, rows)} {_row(row)}" for row in worse)
         if not worse and macro is not None:
             shown = f"the mean over suites {words.points(macro.difference)} points, at most {words.points(macro.upper)}"
-        return f"FAIL: {cand} is worse than {base} on {shown}; {over} tested."
+        return f"FAIL: {cand} is worse than {base} on {shown}; {over}{' (Holm)' * (len(rows) > 1)} tested."
     if status == "PASS":
         tightest = min(rows, key=lambda row: row.lower + row.margin)
         mean_over = f"; mean over suites at least {words.points(macro.lower)}" if macro else ""
+        rules = f"; {words.count(len(checks), 'further rule')} kept" if checks else ""
         return (
-            f"PASS: {cand} is no worse than {base} on {over.removesuffix(' (Holm)')}; closest: {tightest.suite} "
-            f"{_row(tightest)}{mean_over}."
+            f"PASS: {cand} is no worse than {base} on {over}; closest: {_name(tightest, rows)} "
+            f"{_row(tightest)}{mean_over}{rules}."
         )
     open_rows = [row for row in rows if not row.holds]
-    shown = "; ".join(f"{row.suite} {_row(row)}" for row in open_rows)
-    if not open_rows and macro is not None:
+    shown = "; ".join(f"{_name(row, rows)} {_row(row)}" for row in open_rows)
+    if not open_rows and macro is not None and macro.lower <= -macro.margin:
         shown = (
             f"the mean over suites {words.points(macro.difference)} points, possibly {words.points(macro.lower)}, "
             f"allowed {words.points(-macro.margin)}"
         )
     tail = f" About {words.about(more)} more samples per suite would tell." if more else ""
-    return f"INCONCLUSIVE: a loss beyond the margin is neither shown nor ruled out: {shown}.{tail}"
+    loss = f" a loss beyond the margin is neither shown nor ruled out: {shown}." if shown else ""
+    rest = f" not settled: {'; '.join(unsettled)}." if unsettled else ""
+    return f"INCONCLUSIVE:{loss}{rest}{tail}"
+
+
+def _name(row: GateRow, rows: Sequence[GateRow]) -> str:
+    """The suite, with the scorer where the suite is held by several."""
+    return f"{row.suite} {row.scorer}" if sum(other.suite == row.suite for other in rows) > 1 else row.suite
 
 
 def _row(row: GateRow) -> str:

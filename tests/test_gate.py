@@ -12,7 +12,8 @@ from runs import make_run, right
 from harness.compare import Pairs, compare_pairs
 from harness.data import Run
 from harness.errors import EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_OK, EXIT_REGRESSION, RunError
-from harness.gate import MACRO_MARGIN, GateResult, gate, gate_json, hold, judge, macro_bounds
+from harness.gate import GateResult, gate, gate_json, hold, judge, macro_bounds
+from harness.policy import MACRO_MARGIN, Policy, Rule
 from harness.stats.sequential import schedule
 
 
@@ -20,8 +21,11 @@ def _run(suites: dict[str, list[Any]], path: str = "runs/r", **kwargs: Any) -> R
     return make_run({suite: {"lora": scores} for suite, scores in suites.items()}, path=path, **kwargs)
 
 
-def _gate(base: dict[str, list[Any]], cand: dict[str, list[Any]], **kwargs: Any) -> GateResult:
-    return gate(_run(base, "runs/old"), "lora", _run(cand, "runs/new"), "lora", **kwargs)
+def _gate(
+    base: dict[str, list[Any]], cand: dict[str, list[Any]], margin: float | None = None, **policy: Any
+) -> GateResult:
+    rules = (Rule("no_worse_than", margin),) if margin else ()
+    return gate(_run(base, "runs/old"), "lora", _run(cand, "runs/new"), "lora", Policy(rules=rules, **policy))
 
 
 def test_a_ceiling_is_held_to_nothing() -> None:
@@ -98,7 +102,7 @@ def test_another_way_of_measuring_is_not_comparable(change: dict[str, Any], word
 def test_unknown_names_are_the_users_mistake(arms: tuple[str, str], suites: list[str] | None, words: str) -> None:
     run = _run({"sql": right(150, 200)})
     with pytest.raises(RunError, match=words):
-        gate(run, arms[0], run, arms[1], suites=suites)
+        gate(run, arms[0], run, arms[1], Policy(suites=suites and dict.fromkeys(suites, ())))
 
 
 # --- ways to be fooled -----------------------------------------------------------------------------------------------
@@ -199,7 +203,7 @@ def test_one_suite_alone_is_held_to_its_own_margin_only() -> None:
 
 def test_only_the_named_suites_are_held() -> None:
     base, cand = {"sql": right(150, 200), "soap": right(90, 200)}, {"sql": right(150, 200), "soap": right(60, 200)}
-    result = _gate(base, cand, suites=["sql"])
+    result = _gate(base, cand, suites={"sql": ()})
     assert (result.status, [row.suite for row in result.rows]) == ("PASS", ["sql"])
 
 

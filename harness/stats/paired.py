@@ -182,7 +182,7 @@ def t_lower(values: Sequence[float], confidence: float, lowest: float = -1.0, hi
     if spread == 0:
         unseen = 1 - (1 - confidence) ** (1 / n)
         return float(centre - unseen * (centre - lowest))
-    return float(max(lowest, centre - _t_value(confidence, n - 1) * spread / math.sqrt(n)))
+    return float(max(lowest, centre - student_quantile(confidence, n - 1) * spread / math.sqrt(n)))
 
 
 def t_upper(values: Sequence[float], confidence: float, lowest: float = -1.0, highest: float = 1.0) -> float:
@@ -226,7 +226,7 @@ def _equal_differences_p(centre: float, n: int, alternative: Alternative) -> flo
     return 2.0**-n if (centre > 0) == (alternative == "greater") else 1.0
 
 
-def _t_value(probability: float, df: int) -> float:
+def student_quantile(probability: float, df: int) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(df, probability))
@@ -259,7 +259,7 @@ def difference_bound(
     if not shared(clusters):
         return bound
     error, groups = cluster_error(differences, clusters)
-    reach = _t_value(confidence, groups - 1) * error
+    reach = student_quantile(confidence, groups - 1) * error
     if lower:
         return max(-1.0, min(bound, mean(differences) - reach))
     return min(1.0, max(bound, mean(differences) + reach))

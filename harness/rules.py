@@ -1,0 +1,235 @@
+"""A policy's further rules, each held to one suite: a Check that holds, is violated, or is open.
+
+    at_least       the candidate's mean score: its lower bound, or the plain mean, is at least `score`
+    better_than    the lower bound of candidate - baseline is above `gain`
+    no_flip        of the samples the baseline had right (and that carry the tag), at most so many are wrong now
+    tokens_ratio, latency_ratio, cost_ratio    candidate over baseline, at most so much
+
+Rules on a bound are violated only where it is shown: the one-sided p is at most alpha/2 after Holm, in one family with
+the suites of the gate (gate.py). The others are counts and ratios of what was measured, without inference.
+
+What is not covered: ratios have no interval. Seconds differ between two runs of the same model, by a tenth or more on a
+busy machine, so leave room in a limit on latency or cost. Ratios count every answered sample, those in quarantine too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from harness import words
+from harness.baseline import measured
+from harness.compare import Pairs, Table, pair, scorer_names
+from harness.errors import ConfigError, did_you_mean
+from harness.policy import Policy, Rule
+from harness.stats.clusters import cluster_error, shared
+from harness.stats.paired import (
+    SAME,
+    deviation,
+    difference_bound,
+    is_binary,
+    mean,
+    student_quantile,
+    t_lower,
+    t_upper,
+    wilson,
+)
+from harness.stats.power import samples_for_difference, samples_for_margin, spread
+
+State = Literal["holds", "violated", "open"]
+LEAST_P = 1e-12
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule on one suite. value is held to limit; low, high: one-sided bounds of it at 1 - alpha.
+
+    low, high, p are None where nothing is inferred. p: one-sided, that the rule is broken; p_holm: after Holm.
+    n: what was counted. said: the rule and what was found, in words. more_samples: to settle it with 80 % power.
+    """
+
+    suite: str
+    rule: str
+    scorer: str
+    n: int
+    value: float | None
+    limit: float
+    state: State
+    said: str
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    more_samples: int | None = None
+
+
+def scorer_of(rule: Rule, table: Table, suite: str, policy: Policy) -> str:
+    """The scorer a rule is about. Raises ConfigError for one that the suite does not have, or that asks a model."""
+    names = scorer_names(table, suite)
+    if rule.scorer is None:
+        return names[0]
+    asking = [spec["name"] for spec in table.suites[suite].get("graders", ())]
+    if rule.scorer in asking:
+        raise ConfigError(
+            f"{policy.path}: {rule.kind}: '{rule.scorer}' of suite {suite} asks a model, and no verdict rests on that. "
+            "Name another scorer."
+        )
+    if rule.scorer not in names:
+        raise ConfigError(
+            f"{policy.path}: {rule.kind}: suite {suite} has no scorer '{rule.scorer}'."
+            f"{did_you_mean(rule.scorer, [name for name in names if name not in asking])}"
+        )
+    return rule.scorer
+
+
+def check(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, policy: Policy) -> Check:
+    """A rule held to one suite that nothing is missing of. What is inferred is "open" at most: see `settle`."""
+    if rule.kind.endswith("_ratio"):
+        return _ratio(rule, measured(a.run, suite, base_arm), measured(b.run, suite, cand_arm), suite)
+    scorer = scorer_of(rule, a, suite, policy)
+    if rule.kind == "no_flip":
+        return _no_flip(rule, a, base_arm, b, cand_arm, suite, scorer, policy)
+    pairs = pair(a, base_arm, b, cand_arm, suite, scorer)
+    return (_at_least if rule.kind == "at_least" else _better_than)(rule, suite, scorer, pairs, policy.alpha)
+
+
+def settle(checks: Sequence[Check], broken: Sequence[bool], p_holm: Sequence[float]) -> list[Check]:
+    """The checks that have a p, violated where that is shown."""
+    return [
+        replace(one, p_holm=p, state="violated" if shown else one.state)
+        for one, shown, p in zip(checks, broken, p_holm, strict=True)
+    ]
+
+
+def _at_least(rule: Rule, suite: str, scorer: str, pairs: Pairs, alpha: float) -> Check:
+    values, limit = pairs.candidate, float(rule.limit or 0)
+    confidence = 1 - pairs.error(2 * alpha) / 2
+    low, high = (mean_bound(values, confidence, side, pairs.clusters) for side in ("lower", "upper"))
+    found = mean(values)
+    said = f"{suite} {scorer} at least {words.percent(limit)}: {words.percent(found)}"
+    if rule.by == "mean":
+        state: State = "holds" if found >= limit - SAME else "violated"
+        return Check(suite, rule.kind, scorer, len(values), found, limit, state, said + " (mean)", low, high)
+    return Check(
+        suite,
+        rule.kind,
+        scorer,
+        len(values),
+        found,
+        limit,
+        "holds" if low >= limit else "open",
+        f"{said} (shown: {words.percent(low)})",
+        low,
+        high,
+        _p_below(lambda c: mean_bound(values, c, "upper", pairs.clusters), limit),
+        more_samples=None if low >= limit else _more(len(values), deviation(values), found - limit, alpha),
+    )
+
+
+def _better_than(rule: Rule, suite: str, scorer: str, pairs: Pairs, alpha: float) -> Check:
+    base, cand, limit = pairs.baseline, pairs.candidate, float(rule.limit or 0)
+    confidence = 1 - pairs.error(2 * alpha) / 2
+    low, high = (difference_bound(base, cand, confidence, side, pairs.clusters) for side in ("lower", "upper"))
+    found = mean(cand) - mean(base)
+    size = spread(base, cand, pairs.clusters)
+    return Check(
+        suite,
+        rule.kind,
+        scorer,
+        len(cand),
+        found,
+        limit,
+        "holds" if low > limit else "open",
+        f"{suite} {scorer} better by {words.plain_points(limit)}: {words.points(found)} (shown: {words.points(low)})",
+        low,
+        high,
+        _p_below(lambda c: difference_bound(base, cand, c, "upper", pairs.clusters), limit),
+        more_samples=None if low > limit else _more(len(cand), size, found - limit, alpha),
+    )
+
+
+def mean_bound(values: Sequence[float], confidence: float, side: str, clusters: Sequence[str] = ()) -> float:
+    """One-sided bound (side "lower" or "upper") of one arm's mean, 0..1: Wilson for 0/1 scores, t for graded ones.
+
+    clusters: the name of each sample's source; where samples share one, the bound is no tighter than that by clusters.
+    """
+    lower = side == "lower"
+    if is_binary(values):
+        interval = wilson(round(sum(values)), len(values), 2 * confidence - 1)
+        bound = interval.low if lower else interval.high
+    else:
+        bound = t_lower(values, confidence, 0.0, 1.0) if lower else t_upper(values, confidence, 0.0, 1.0)
+    if not shared(clusters):
+        return bound
+    error, groups = cluster_error(values, clusters)
+    reach = student_quantile(confidence, groups - 1) * error
+    return max(0.0, min(bound, mean(values) - reach)) if lower else min(1.0, max(bound, mean(values) + reach))
+
+
+def _p_below(upper: Callable[[float], float], limit: float) -> float:
+    """The smallest p for which the upper bound at 1 - p is below the limit; 1 where even p = 0.5 does not do."""
+    if upper(0.5 + SAME) >= limit:
+        return 1.0
+    low, high = LEAST_P, 0.5
+    if upper(1 - low) < limit:
+        return low
+    while high / low > 1.001:
+        middle = (low * high) ** 0.5
+        low, high = (low, middle) if upper(1 - middle) < limit else (middle, high)
+    return high
+
+
+def _more(n: int, size: float, room: float, alpha: float) -> int | None:
+    """More samples that would settle a rule with 80 % power at the observed distance from its limit."""
+    size = size or min(1.0, 3 / n) ** 0.5
+    needed = samples_for_margin(size, room, alpha) if room > 0 else samples_for_difference(size, -room, 1 - alpha)
+    return needed - n if needed is not None and needed > n else None
+
+
+def _no_flip(
+    rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, scorer: str, policy: Policy
+) -> Check:
+    left, right = (t.scores.get((suite, arm, scorer), {}) for t, arm in ((a, base_arm), (b, cand_arm)))
+    among = left.keys() & right.keys()
+    if rule.tag is not None:
+        among &= {
+            row.sample_digest
+            for row in (*a.run.rows, *b.run.rows)
+            if row.suite == suite and _tagged(row.metadata, rule.tag)
+        }
+        if not among:
+            raise ConfigError(
+                f"{policy.path}: no_flip: no sample of suite {suite} has the tag '{rule.tag}' in its metadata. "
+                "Correct it, or tag samples."
+            )
+    had = [digest for digest in among if mean(left[digest]) >= rule.right - SAME]
+    lost = [digest for digest in had if mean(right[digest]) < rule.right - SAME]
+    limit = float(rule.limit or 0)
+    names = {row.sample_digest: row.sample for row in b.rows[suite, cand_arm]}
+    listed = sorted(names[digest] for digest in lost)
+    which = f" ({', '.join(listed[:5])}{', ...' if len(listed) > 5 else ''})" if listed else ""
+    state: State = "open" if not had else "holds" if len(lost) <= limit else "violated"
+    tagged = f" tagged {rule.tag}" if rule.tag else ""
+    said = f"{suite} {scorer} at most {limit:.0f} of {words.count(len(had), 'right answer')}{tagged} lost: "
+    return Check(suite, rule.kind, scorer, len(had), float(len(lost)), limit, state, f"{said}{len(lost)}{which}")
+
+
+def _tagged(metadata: Mapping[str, Any], tag: str) -> bool:
+    """Whether metadata has a true value under the tag, or names it in its list `tags`."""
+    tags = metadata.get("tags")
+    return bool(metadata.get(tag)) or (isinstance(tags, list) and tag in tags)
+
+
+def _ratio(rule: Rule, base: Mapping[str, Any], cand: Mapping[str, Any], suite: str) -> Check:
+    what = {"tokens_ratio": "tokens", "latency_ratio": "seconds", "cost_ratio": "engine"}[rule.kind]
+    old, new = (side[what] if rule.kind == "cost_ratio" else side[what][rule.by] for side in (base, cand))
+    limit = float(rule.limit or 0)
+    name = rule.kind.replace("_", " ") + (f" ({rule.by})" if rule.by else "")
+    if not old or new is None:
+        return Check(suite, rule.kind, "", 0, None, limit, "open", f"{suite} {name} at most {limit:g}: not measured")
+    ratio = new / old
+    state: State = "holds" if ratio <= limit + SAME else "violated"
+    unit = "tokens" if what == "tokens" else "s"
+    said = f"{suite} {name} at most {limit:g}: {ratio:.2f} ({old:.4g} and {new:.4g} {unit})"
+    return Check(suite, rule.kind, "", 0, ratio, limit, state, said)
