@@ -115,7 +115,8 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
     samples = {}
     for digest, rows in groups.items():
         scores = {s: _plain([values[r.sample, s] for r in rows if (r.sample, s) in values]) for s in scorers}
-        kept = {key: rows[0].metadata[key] for key in ("probe", about.get("cluster")) if key in rows[0].metadata}
+        keys = ("probe", str(about.get("cluster")))
+        kept = {key: rows[0].metadata[key] for key in keys if key in rows[0].metadata}
         samples[digest] = {
             "id": _plain([row.sample for row in rows]),
             "prompt": sent[digest],
@@ -132,9 +133,9 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
 
 
 def measured(run: Run, suite: str, arm: str) -> dict[str, Any]:
-    """Per request, over every sample that was answered: {"tokens": {"mean", "p95"}, "seconds": {...}, "engine": mean}.
+    """Per request, over all answered samples: {"tokens": {"mean", "p95"}, "seconds": {...}, "engine_seconds"}.
 
-    tokens: of prompt and answer. seconds: from submission to the last token. engine: seconds of engine time, None where
+    tokens: of prompt and answer. seconds: from submission to the last token. engine_seconds: of engine time, None where
     nothing was computed. A baseline file brings them along.
     """
     card = run.manifest["suites"].get(suite, {})
@@ -146,7 +147,7 @@ def measured(run: Run, suite: str, arm: str) -> dict[str, Any]:
     return {
         "tokens": _spread([row.completion.prompt_tokens + row.completion.completion_tokens for row in rows]),
         "seconds": _spread([row.completion.seconds for row in rows]),
-        "engine": round(engine / computed, 6) if engine and computed else None,
+        "engine_seconds": round(engine / computed, 6) if engine and computed else None,
     }
 
 

@@ -37,21 +37,22 @@ def differing(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, poli
     return [f"{suite}: {text}" for text in found]
 
 
-def missing(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str) -> tuple[list[str], list[str]]:
-    """Samples that have no score on the baseline's side, and on the candidate's: a line each, if any are missing."""
+def missing(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, scorer: str) -> tuple[list[str], list[str]]:
+    """Samples without a score on the baseline's side, and on the candidate's: a line each, if any are missing."""
     for side, (table, _) in enumerate(((a, base_arm), (b, cand_arm))):
         if suite not in table.suites:
             lines: tuple[list[str], list[str]] = ([], [])
             lines[side].append(f"{suite}: {table.run.path} did not run it")
             return lines
     left, right = (
-        {d: len(v) for d, v in table.scores.get((suite, arm, scorer_names(a, suite)[0]), {}).items()}
+        {d: len(v) for d, v in table.scores.get((suite, arm, scorer), {}).items()}
         for table, arm in ((a, base_arm), (b, cand_arm))
     )
     either = sum(max(left.get(d, 0), right.get(d, 0)) for d in left.keys() | right.keys())
     wanted = max(asked(a.suites[suite]), asked(b.suites[suite]), either)
+    what = "" if scorer == scorer_names(a, suite)[0] else f" a score of '{scorer}'"
     said = [
-        f"{suite}: {lacking} of {wanted} samples are missing in {table.run.path}:{arm}"
+        f"{suite}: {lacking} of {wanted} samples {'lack' if what else 'are missing'}{what} in {table.run.path}:{arm}"
         for table, arm, side in ((a, base_arm, left), (b, cand_arm, right))
         for lacking in [wanted - sum(side.values())]
     ]

@@ -39,6 +39,8 @@ from harness.errors import (
 from harness.policy import ALPHA, Policy
 from harness.roles import is_ceiling
 from harness.rules import Check, check, scorer_of, settle
+from harness.stats.clusters import LEAST as CLUSTERS
+from harness.stats.clusters import shared
 from harness.stats.paired import difference_bound, difference_p, holm, mean, z_value
 from harness.stats.power import LARGEST, POWER, samples_for_difference, samples_for_margin, spread
 from harness.verdict import MARGIN, json_safe
@@ -49,6 +51,12 @@ EXIT_CODES: Mapping[str, int] = {
     "FAIL": EXIT_REGRESSION,
     "INCONCLUSIVE": EXIT_INCONCLUSIVE,
     "NOT COMPARABLE": EXIT_NOT_COMPARABLE,
+}
+
+_TODO: Mapping[Status, str] = {
+    "NOT COMPARABLE": "Run both sides the same way, to the end.",
+    "FAIL": "Missing samples fail.",
+    "INCONCLUSIVE": "Add samples from other sources.",
 }
 
 
@@ -144,11 +152,10 @@ def gate(
     if quarantined:
         a, b = tabulate(base_left), tabulate(cand_left)
     status, found = _admitted(a, base_arm, b, cand_arm, names, policy)
-    todo = "Run both sides the same way, to the end." if status == "NOT COMPARABLE" else "Missing samples fail."
     result = GateResult(
         status,
         EXIT_CODES[status],
-        f"{status}: {'; '.join(found)}. {todo}",
+        f"{status}: {'; '.join(found)}. {_TODO.get(status, '')}",
         f"{base_run.path}:{base_arm}",
         f"{cand_run.path}:{cand_arm}",
         policy.alpha,
@@ -175,11 +182,13 @@ def gate(
     tests = [one for one in checks if one.p is not None]
     others = [one.p or 0.0 for one in tests]
     rows = hold(compared, pairs, [margin for _, _, margin in held], policy.alpha, others)
-    checks = [one for one in checks if one.p is None] + _settled(tests, rows, pairs, policy.alpha)
+    settled = iter(_settled(tests, rows, pairs, policy.alpha))
+    checks = [one if one.p is None else next(settled) for one in checks]
     primary = [p for (suite, scorer, _), p in zip(held, pairs, strict=True) if scorer == scorer_names(a, suite)[0]]
     macro = macro_bounds(primary, policy.macro_margin, policy.alpha) if len(names) > 1 else None
     status, tolerated = judge(rows, macro, checks, policy.tolerate_small)
-    more = max([one.more_samples or 0 for one in (*rows, *checks)] + [_more_macro(macro, rows, policy.alpha) or 0])
+    wanted = [row.more_samples for row in rows] + [one.more_samples for one in checks]
+    more = max(count or 0 for count in [*wanted, _more_macro(macro, rows, policy.alpha)])
     spoken = (cand_arm, base_arm) if base_arm != cand_arm else (result.candidate, result.baseline)
     return replace(
         result,
@@ -201,14 +210,34 @@ def _admitted(
     if not names:
         return "NOT COMPARABLE", [f"{base_arm} answered no suite"]
     found = [text for suite in names for text in differing(a, base_arm, b, cand_arm, suite, policy)]
-    gaps = [missing(a, base_arm, b, cand_arm, suite) for suite in names]
+    if found:
+        return "NOT COMPARABLE", found
+    gaps = [
+        missing(a, base_arm, b, cand_arm, suite, scorer) for suite in names for scorer in _scorers(a, b, suite, policy)
+    ]
     before, now = ([text for gap in gaps for text in gap[side]] for side in (0, 1))
-    if found or before:
-        return "NOT COMPARABLE", found or before + now
+    if before:
+        return "NOT COMPARABLE", before + now
     if now:
         return ("FAIL" if policy.missing == "fail" else "NOT COMPARABLE"), now
-    small = [suite for suite in names if len(b.scores[suite, cand_arm, scorer_names(b, suite)[0]]) < 2]
-    return "NOT COMPARABLE", [f"{suite}: 1 sample, at least 2 are needed" for suite in small]
+    pairs = {suite: pair(a, base_arm, b, cand_arm, suite, scorer_names(a, suite)[0]) for suite in names}
+    small = [f"{suite}: 1 sample, at least 2 are needed" for suite in names if len(pairs[suite].baseline) < 2]
+    if small:
+        return "NOT COMPARABLE", small
+    sources = {suite: len(set(p.clusters)) for suite, p in pairs.items() if shared(p.clusters)}
+    return "INCONCLUSIVE", [
+        f"{suite}: {words.count(len(pairs[suite].baseline), 'sample')} from {words.count(n, 'source')}, "
+        f"{CLUSTERS} are needed for a verdict"
+        for suite, n in sources.items()
+        if n < CLUSTERS
+    ]
+
+
+def _scorers(a: Table, b: Table, suite: str, policy: Policy) -> list[str]:
+    """Every scorer that the gate looks at on a suite, the primary one first."""
+    table = a if suite in a.suites else b
+    named = [scorer_of(rule, table, suite, policy) for rule in policy.on(suite)]
+    return list(dict.fromkeys([scorer_names(table, suite)[0], *named]))
 
 
 def _held(table: Table, suite: str, policy: Policy) -> list[tuple[str, float]]:

@@ -231,7 +231,7 @@ def _day(fields: Fields) -> date:
     if type(value) is date:  # a time of day, which YAML makes a subclass, is a mistake
         return value
     try:
-        return date.fromisoformat(value)
-    except (TypeError, ValueError):
+        return date.fromisoformat(str(value))
+    except ValueError:
         given = "is missing" if value is None else f"must be a date, not {describe(value)}"
         raise ConfigError(f"{fields.where}.until: {given}. Write e.g. 2027-01-31.") from None

@@ -222,7 +222,7 @@ def _tagged(metadata: Mapping[str, Any], tag: str) -> bool:
 
 
 def _ratio(rule: Rule, base: Mapping[str, Any], cand: Mapping[str, Any], suite: str) -> Check:
-    what = {"tokens_ratio": "tokens", "latency_ratio": "seconds", "cost_ratio": "engine"}[rule.kind]
+    what = {"tokens_ratio": "tokens", "latency_ratio": "seconds", "cost_ratio": "engine_seconds"}[rule.kind]
     old, new = (side[what] if rule.kind == "cost_ratio" else side[what][rule.by] for side in (base, cand))
     limit = float(rule.limit or 0)
     name = rule.kind.replace("_", " ") + (f" ({rule.by})" if rule.by else "")

@@ -32,11 +32,14 @@ def make_run(
     suite: Mapping[str, Any] | None = None,
     extra: Mapping[str, Scores] | None = None,
     shuffle: int | None = None,
+    metadata: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    prompt: str = "",
     **manifest: Any,
 ) -> Run:
     """scores: suite -> arm -> one score per sample, None for a sample without an answer.
 
     kinds: suite -> kind ("skill"). probes: suite -> probe per sample. suite: overrides in every suite's entry.
+    metadata: suite -> metadata per sample. prompt: what every sample was asked.
     extra: scorer -> suite -> arm -> scores, besides the primary scorer "match". shuffle: seed for the rows' order.
     """
     others = extra or {}
@@ -65,9 +68,11 @@ def make_run(
                 if value is None:
                     continue
                 sample = f"{name}-{i:04d}"
-                metadata = {"probe": probes[name][i]} if probes and name in probes else {}
+                about = {"probe": probes[name][i]} if probes and name in probes else {}
+                about |= metadata[name][i] if metadata and name in metadata else {}
+                asked = ({"role": "user", "content": prompt},)
                 completion = Completion("text", TOKENS.get(arm, 50), 10, "stop", 0.1)
-                rows.append(Row(name, arm, sample, f"h-{sample}", f"{arm}-{sample}", (), completion, "x", metadata))
+                rows.append(Row(name, arm, sample, f"h-{sample}", f"{arm}-{sample}", asked, completion, "x", about))
                 found.append(ScoreRow(name, arm, sample, "match", True, Score(float(value))))
                 for scorer, other in others.items():
                     if name in other:

@@ -1,0 +1,298 @@
+"""The rules of a policy, the order of what is checked, and the ways a gate with a policy must not be fooled."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pytest
+from runs import make_run, right
+
+from harness.data import Run
+from harness.errors import ConfigError
+from harness.gate import GateResult, gate
+from harness.policy import Policy, Rule
+from harness.rules import mean_bound
+from harness.stats.paired import wilson
+
+
+def _run(scores: list[Any], path: str = "runs/r", **kwargs: Any) -> Run:
+    return make_run({"sql": {"lora": scores}}, path=path, **kwargs)
+
+
+def _gate(base: Run, cand: Run, *rules: Rule, **policy: Any) -> GateResult:
+    return gate(base, "lora", cand, "lora", Policy(rules=rules, path="gate.yaml", tier="full", **policy))
+
+
+def _slower(run: Run, factor: float) -> Run:
+    def slow(row: Any) -> Any:
+        done = row.completion
+        return replace(
+            row,
+            completion=replace(
+                done, seconds=done.seconds * factor, completion_tokens=round(done.completion_tokens * factor)
+            ),
+        )
+
+    return replace(run, rows=tuple(slow(row) for row in run.rows))
+
+
+BASE = right(150, 200)
+TAGGED = {"sql": [{"critical": i < 20, "tags": ["odd"] if i % 2 else []} for i in range(200)]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "cand", "status"),
+    [
+        (Rule("at_least", 0.65, by="lower bound"), BASE, "PASS"),
+        (Rule("at_least", 0.74, by="lower bound"), BASE, "INCONCLUSIVE"),
+        (Rule("at_least", 0.90, by="lower bound"), BASE, "FAIL"),
+        (Rule("at_least", 0.75, by="mean"), BASE, "PASS"),
+        (Rule("at_least", 0.76, by="mean"), BASE, "FAIL"),
+        (Rule("better_than", 0.02), right(170, 200), "PASS"),
+        (Rule("better_than", 0.02), right(156, 200), "INCONCLUSIVE"),
+        (Rule("better_than", 0.10), BASE, "FAIL"),
+        (Rule("better_than", 0.0), BASE, "INCONCLUSIVE"),
+        (Rule("no_flip", 1), [0.0, *BASE[1:]], "PASS"),
+        (Rule("no_flip", 0), [0.0, *BASE[1:]], "FAIL"),
+        (Rule("no_flip", 0, tag="critical"), [*BASE[:30], 0.0, *BASE[31:]], "PASS"),
+        (Rule("no_flip", 0, tag="critical"), [0.0, *BASE[1:]], "FAIL"),
+        (Rule("no_flip", 0, tag="odd"), [0.0, *BASE[1:]], "PASS"),
+        (Rule("no_flip", 0, tag="odd"), [1.0, 0.0, *BASE[2:]], "FAIL"),
+        (Rule("tokens_ratio", 1.0, by="mean"), BASE, "PASS"),
+        (Rule("latency_ratio", 1.0, by="p95"), BASE, "PASS"),
+        (Rule("cost_ratio", 1.0), BASE, "INCONCLUSIVE"),
+    ],
+)
+def test_a_rule_is_kept_broken_or_open(rule: Rule, cand: list[float], status: str) -> None:
+    result = _gate(_run(BASE, "runs/old", metadata=TAGGED), _run(cand, metadata=TAGGED), rule)
+    assert result.status == status, result.sentence
+    assert [check.rule for check in result.checks] == [rule.kind]
+    assert result.policy == "gate.yaml: full"
+
+
+@pytest.mark.parametrize(
+    ("rule", "factor", "status"),
+    [
+        (Rule("latency_ratio", 1.2, by="mean"), 1.1, "PASS"),
+        (Rule("latency_ratio", 1.2, by="mean"), 1.3, "FAIL"),
+        (Rule("latency_ratio", 1.2, by="p95"), 1.3, "FAIL"),
+        (Rule("tokens_ratio", 1.05, by="mean"), 2.0, "FAIL"),  # 50 + 10 tokens become 50 + 20
+        (Rule("tokens_ratio", 1.5, by="p95"), 2.0, "PASS"),
+        (Rule("cost_ratio", 1.2), 1.3, "FAIL"),
+        (Rule("cost_ratio", 1.2), 1.1, "PASS"),
+    ],
+)
+def test_ratios_are_candidate_over_baseline(rule: Rule, factor: float, status: str) -> None:
+    old = _run(BASE, "runs/old", seconds={"sql": {"lora": 10.0}})
+    new = _slower(_run(BASE, seconds={"sql": {"lora": 10.0 * factor}}), factor)
+    assert _gate(old, new, rule).status == status
+
+
+def test_another_scorer_may_be_held_to_its_own_margin() -> None:
+    extra = [{"kept": {"sql": {"lora": scores}}} for scores in (right(190, 200), right(150, 200))]
+    old, new = _run(BASE, "runs/old", extra=extra[0]), _run(BASE, extra=extra[1])
+    assert _gate(old, new).status == "PASS"
+    result = _gate(old, new, Rule("no_worse_than", 0.1, "kept"))
+    assert (result.status, [row.scorer for row in result.rows]) == ("FAIL", ["match", "kept"])
+    assert "worse than runs/old:lora on sql kept -20.0 points" in result.sentence
+    assert "1 suite and 1 score (Holm) tested" in result.sentence
+    assert _gate(old, new, Rule("at_least", 0.95, "kept", "mean")).status == "FAIL"
+
+
+def test_a_rule_about_a_scorer_nobody_has_is_a_mistake() -> None:
+    old, new = _run(BASE, "runs/old"), _run(BASE)
+    with pytest.raises(ConfigError, match=r"gate.yaml: at_least: suite sql has no scorer 'mach'. Did you mean 'match'"):
+        _gate(old, new, Rule("at_least", 0.5, "mach", "mean"))
+    with pytest.raises(ConfigError, match="no sample of suite sql has the tag 'critical'"):
+        _gate(old, new, Rule("no_flip", 0, tag="critical"))
+    graders = {"graders": [{"name": "tone", "scorer": "judge", "options": {}, "primary": False}]}
+    with pytest.raises(ConfigError, match="'tone' of suite sql asks a model, and no verdict rests on that"):
+        _gate(_run(BASE, suite=graders), _run(BASE, suite=graders), Rule("at_least", 0.5, "tone", "mean"))
+
+
+def test_no_flip_over_nothing_is_not_a_pass() -> None:
+    nothing = [0.0] * 200
+    result = _gate(_run(nothing, "runs/old"), _run(nothing), Rule("no_flip", 0))
+    assert result.status == "INCONCLUSIVE"
+    assert "not settled: sql match at most 0 of 0 right answers lost: 0" in result.sentence
+
+
+def test_an_open_rule_says_how_many_more_samples_it_needs() -> None:
+    result = _gate(_run(BASE, "runs/old"), _run(BASE), Rule("at_least", 0.72, by="lower bound"))
+    assert result.status == "INCONCLUSIVE"
+    assert result.more_samples is not None
+    assert result.more_samples > 1000  # 3 points above the limit at 75 %: (2.49 * 0.433 / 0.03)^2 = 1290
+    assert "more samples per suite would tell" in result.sentence
+
+
+def test_a_broken_rule_is_not_tolerated_as_a_small_loss() -> None:
+    result = _gate(_run(BASE, "runs/old"), _run(BASE), Rule("at_least", 0.8, by="mean"), tolerate_small=True)
+    assert result.status == "FAIL"
+    assert result.sentence == ("FAIL: runs/r:lora breaks 1 rule: sql match at least 80.0 %: 75.0 % (mean).")
+
+
+# --- statistics of the rules -----------------------------------------------------------------------------------------
+
+
+def test_the_p_of_at_least_is_that_of_the_score_test() -> None:
+    for k, limit in ((120, 0.7), (150, 0.8), (10, 0.1)):
+        result = _gate(_run(BASE, "runs/old"), _run(right(k, 200)), Rule("at_least", limit, by="lower bound"))
+        z = (k / 200 - limit) / (limit * (1 - limit) / 200) ** 0.5
+        assert result.checks[0].p == pytest.approx(NormalDist().cdf(z), rel=2e-3)
+
+
+def test_the_bound_of_a_mean_is_wilsons_and_widens_with_shared_sources() -> None:
+    values = right(150, 200)
+    one_sided = wilson(150, 200, 0.90)
+    assert mean_bound(values, 0.95, "lower") == one_sided.low
+    assert mean_bound(values, 0.95, "upper") == one_sided.high
+    sources = [str(i // 10) for i in range(200)]
+    assert mean_bound(values, 0.95, "lower", sources) < one_sided.low - 0.05
+    assert mean_bound(values, 0.95, "upper", sources) > one_sided.high + 0.05
+
+
+def test_rules_at_their_limit_rarely_fail_and_rarely_pass() -> None:
+    generator = np.random.default_rng(3)
+    rules = (Rule("at_least", 0.7, by="lower bound"), Rule("better_than", 0.0))
+    broken, kept = 0, 0
+    for _ in range(200):
+        base, cand = ((generator.random(150) < 0.7).astype(float).tolist() for _ in range(2))
+        checks = _gate(_run(base, "runs/old"), _run(cand), *rules).checks
+        broken += any(check.state == "violated" for check in checks)
+        kept += checks[0].state == "holds"
+    assert broken <= 10 + 9  # 5 % of 200 and what chance leaves open
+    assert kept <= 10 + 9
+
+
+# --- identity before numbers -----------------------------------------------------------------------------------------
+
+
+def test_other_prompts_of_the_same_arm_are_not_comparable_unless_said() -> None:
+    old, new = _run(BASE, "runs/old", prompt="Answer in SQL."), _run(BASE, prompt="Answer in SQL, please.")
+    result = _gate(old, new, missing="fail")
+    assert (result.status, result.rows) == ("NOT COMPARABLE", ())
+    assert "sql: lora was sent other prompts on 200 of 200 samples" in result.sentence
+    assert _gate(old, new, prompts="may differ").status == "PASS"
+
+
+def test_two_arms_differ_in_their_prompts_on_purpose() -> None:
+    old = make_run({"sql": {"prompted": BASE}}, path="runs/old", prompt="Answer in SQL. Examples: ...")
+    assert gate(old, "prompted", _run(BASE), "lora", Policy()).status == "PASS"
+
+
+def test_latency_is_compared_on_one_machine_only() -> None:
+    old = _run(BASE, "runs/old", hardware={"machine": "x86_64", "cores": 8, "gpu": None, "memory_gib": 30})
+    same = _run(BASE, hardware={"machine": "x86_64", "cores": 8, "gpu": None, "memory_gib": 31})
+    other = _run(BASE, hardware={"machine": "x86_64", "cores": 64, "gpu": "H200", "memory_gib": 31})
+    rule = Rule("latency_ratio", 2.0, by="mean")
+    assert _gate(old, same, rule).status == "PASS"
+    result = _gate(old, other, rule)
+    assert result.status == "NOT COMPARABLE"
+    assert "timed on fake, x86_64, 8 and on fake, H200, x86_64, 64" in result.sentence
+    assert _gate(old, other, Rule("tokens_ratio", 2.0, by="mean")).status == "PASS"
+
+
+# --- missing samples -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("base", "cand", "status"),
+    [
+        (BASE, [None, *BASE[1:]], "FAIL"),
+        (BASE, [None] * 199 + [1.0], "FAIL"),
+        ([None, *BASE[1:]], BASE, "NOT COMPARABLE"),
+        ([None, *BASE[1:]], [None, *BASE[1:]], "NOT COMPARABLE"),
+        ([None, *BASE[1:]], [*BASE[:199], None], "NOT COMPARABLE"),
+    ],
+)
+def test_missing_samples_fail_the_candidate_that_lacks_them(base: list[Any], cand: list[Any], status: str) -> None:
+    result = _gate(_run(base, "runs/old"), _run(cand), missing="fail")
+    assert (result.status, result.rows) == (status, ())
+    assert "samples are missing in" in result.sentence
+    assert _gate(_run(base, "runs/old"), _run(cand)).status == "NOT COMPARABLE"
+
+
+def test_another_version_is_not_comparable_even_where_samples_are_missing() -> None:
+    result = _gate(_run(BASE, "runs/old"), _run([None, *BASE[1:]], suite={"version": 2}), missing="fail")
+    assert result.status == "NOT COMPARABLE"
+
+
+def test_a_suite_the_candidate_did_not_run_fails() -> None:
+    old = make_run({"sql": {"lora": BASE}, "soap": {"lora": BASE}}, path="runs/old")
+    result = _gate(old, _run(BASE), missing="fail")
+    assert result.status == "FAIL"
+    assert "soap: runs/r did not run it. Missing samples fail." in result.sentence
+
+
+def test_a_score_that_a_rule_needs_and_some_samples_lack_is_missing() -> None:
+    extra = {"kept": {"sql": {"lora": BASE}}}
+    old, new = _run(BASE, "runs/old", extra=extra), _run(BASE, extra=extra)
+    scores = tuple(row for row in new.scores if not (row.scorer == "kept" and row.sample < "sql-0050"))
+    short = replace(new, scores=scores)
+    assert _gate(old, short, missing="fail").status == "PASS"
+    result = _gate(old, short, Rule("no_worse_than", 0.1, "kept"), missing="fail")
+    assert result.status == "FAIL"
+    assert "50 of 200 samples lack a score of 'kept' in runs/r:lora" in result.sentence
+
+
+def test_samples_of_a_few_sources_are_no_ground_for_a_verdict() -> None:
+    for sources, status in ((1, "INCONCLUSIVE"), (9, "INCONCLUSIVE"), (10, "PASS")):
+        about = {"sql": [{"document": i % sources} for i in range(200)]}
+        old, new = (_run(BASE, path, metadata=about, suite={"cluster": "document"}) for path in ("runs/old", "runs/r"))
+        result = _gate(old, new)
+        assert (sources, result.status) == (sources, status)
+
+
+# --- the A/A corpus: the same answers twice --------------------------------------------------------------------------
+
+CORPUS = {
+    "right and wrong": right(150, 200),
+    "all right": [1.0] * 200,
+    "all wrong": [0.0] * 200,
+    "few": right(10, 20),
+    "graded": [((7 * i) % 11) / 10 for i in range(200)],
+    "graded without variance": [0.5] * 200,
+    "two samples": [1.0, 0.0],
+}
+RULES = (
+    Rule("at_least", 0.4, by="lower bound"),
+    Rule("better_than", 0.0),
+    Rule("no_flip", 0),
+    Rule("tokens_ratio", 1.0, by="p95"),
+    Rule("latency_ratio", 1.0, by="mean"),
+)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("shuffle", [None, 1, 2])
+def test_the_same_answers_never_fail_and_never_have_an_interval_of_no_width(name: str, shuffle: int | None) -> None:
+    scores = {suite: {"lora": CORPUS[name]} for suite in ("sql", "soap", "forms")}
+    old, new = make_run(scores, path="runs/old"), make_run(scores, shuffle=shuffle)
+    wide = Rule("no_worse_than", 0.1)
+    for rules in ((wide,), (wide, *RULES[1:])):
+        result = _gate(old, new, *rules, missing="fail")
+        assert result.status != "FAIL", result.sentence
+        assert all(row.interval.low < row.interval.high and row.lower < row.difference for row in result.rows)
+        assert all(
+            check.low < check.high for check in result.checks if check.low is not None and check.high is not None
+        )
+        assert result.macro is not None
+        assert result.macro.lower < result.macro.difference < result.macro.upper
+    plain = _gate(old, new, wide, missing="fail")
+    assert plain.status == ("PASS" if len(CORPUS[name]) == 200 else "INCONCLUSIVE")
+    assert not re.search(r"\bnan\b|-0\.0", plain.sentence)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+@pytest.mark.parametrize("missing", ["fail", "not comparable"])
+def test_half_of_the_same_answers_never_pass(name: str, missing: str) -> None:
+    scores = CORPUS[name]
+    half = [value if i % 2 else None for i, value in enumerate(scores)]
+    for base, cand in ((scores, half), (half, scores), (half, half)):
+        old, new = _run(base, "runs/old", suite={"n_test": len(scores)}), _run(cand, suite={"n_test": len(scores)})
+        for rules in ((), RULES):
+            assert _gate(old, new, *rules, missing=missing).status in ("FAIL", "NOT COMPARABLE")
