@@ -350,7 +350,8 @@ def gate(
     against = baseline or policy.baseline
     if against is None:
         raise click.UsageError("Missing option '--baseline', and no policy names one.")
-    result = hold(*_side(against), *_side(candidate), policy, date.today())
+    held, base = _side(candidate), _side(against)
+    result = hold(*base, *held, policy, date.today())
     value = gate_json(result)
     write_json(Path(out) if out else _beside(candidate), value)
     if as_json:
@@ -384,7 +385,7 @@ def bless(run_arm: str, reason: str, out: str | None, partial: bool) -> None:
     \b
     Example: harness baseline bless runs/sql:lora --reason "retrained on the June data"
     """
-    from harness.baseline import LARGE, read_content, write_baseline
+    from harness.baseline import LARGE, is_file, read_content, write_baseline
     from harness.baseline import bless as make
     from harness.store import read_run
 
@@ -392,6 +393,8 @@ def bless(run_arm: str, reason: str, out: str | None, partial: bool) -> None:
         raise RunError("bless: CI is set, and only a person changes a baseline. Bless it on your own machine.")
     run_, arm = _run_arm(run_arm)
     target = Path(out or f"baselines/{arm}.json")
+    if not is_file(target.name):
+        raise RunError(f"{target}: a baseline file's name ends with .json or .json.gz. Give another --out.")
     old = read_content(target) if target.exists() else None
     size = write_baseline(target, make(read_run(run_), arm, reason, old, partial))
     click.echo(f"Baseline: {target}")

@@ -1,9 +1,9 @@
 """Every mistake the harness reports in one line.
 
     HarnessError            exit code 2: the user's mistake, unless a child says otherwise
-    ├── ConfigError         models.yaml
+    ├── ConfigError         models.yaml, gate.yaml
     ├── SuiteError          a suite folder, its data, its scorers
-    ├── RunError            a run folder that is missing, locked or not a run
+    ├── RunError            a run folder or baseline file that is missing, locked or not one
     ├── AdapterError        an adapter that is missing, broken, or does not fit its base or engine
     ├── NotComparable       exit code 4: two sides that were not measured the same way
     └── MachineError        exit code 5: engine, memory, disk, sandbox

@@ -9,7 +9,8 @@ Rules on a bound are violated only where it is shown: the one-sided p is at most
 the suites of the gate (gate.py). The others are counts and ratios of what was measured, without inference.
 
 What is not covered: ratios have no interval. Seconds differ between two runs of the same model, by a tenth or more on a
-busy machine, so leave room in a limit on latency or cost. Ratios count every answered sample, those in quarantine too.
+busy machine, so leave room in a limit on latency or cost. Ratios count every answered sample, those in quarantine too,
+and an answer reused from another run brings its seconds along.
 """
 
 from __future__ import annotations

@@ -267,7 +267,7 @@ def test_a_policy_from_the_command_line(project: Path, capsys: pytest.CaptureFix
         (["baseline", "bless", "runs/sums:lora"], "Missing option '--reason'"),
         (["baseline", "bless", "runs/sums", "--reason", "x"], "RUN:ARM"),
         (["baseline", "bless", "runs/none:lora", "--reason", "x"], "not a run folder"),
-        (["baseline", "bless", "runs/sums:lora", "--reason", "x", "--out", "models.yaml"], "not a baseline file"),
+        (["baseline", "bless", "runs/sums:lora", "--reason", "x", "--out", "models.yaml"], "name ends with .json"),
         (["baseline", "show", "runs/sums/run.json"], "not a baseline file"),
         (["baseline", "diff", "none.json", "runs/sums:lora"], "none.json: no such file"),
     ],
