@@ -129,8 +129,6 @@ def _without(run: Run, out: Mapping[str, set[str]], gone: Mapping[str, int]) -> 
     for suite, number in gone.items():
         if suite in suites:
             card = suites[suite]
-            whole = asked(card) == card["n_test"]
-            fewer = number if whole else _count(run, suite, out[suite])
-            suites[suite] = {**card, "n_test": int(card["n_test"]) - number, "n_asked": asked(card) - fewer}
+            suites[suite] = {**card, "n_test": int(card["n_test"]) - number, "n_asked": asked(card) - number}
     scores = tuple(score for score in run.scores if (score.suite, score.sample) not in dropped)
     return replace(run, manifest={**run.manifest, "suites": suites}, rows=rows, scores=scores)

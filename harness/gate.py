@@ -276,10 +276,9 @@ def hold(
     """
     p_values = [difference_p(p.baseline, p.candidate, "less", p.clusters)[0] for p in pairs]
     family = len(pairs) + len(others)
+    adjusted = holm([*p_values, *others])[: len(pairs)]
     rows = []
-    for c, scores, margin, p, p_holm in zip(
-        found, pairs, margins, p_values, holm([*p_values, *others])[: len(pairs)], strict=True
-    ):
+    for c, scores, margin, p, p_holm in zip(found, pairs, margins, p_values, adjusted, strict=True):
         confidence = 1 - scores.error(2 * alpha) / 2
         lower = difference_bound(scores.baseline, scores.candidate, confidence, "lower", scores.clusters)
         worse = p <= scores.error(alpha / family) / 2 if scores.sizes else p_holm <= alpha / 2

@@ -41,6 +41,7 @@ def test_the_same_run_gives_the_same_bytes_in_any_order(tmp_path: Path) -> None:
     assert len({(tmp_path / name).read_bytes() for name in ("a.json", "b.json", "c.json")}) == 1
     for name in ("a.json.gz", "b.json.gz"):
         write_baseline(tmp_path / name, bless(_run(BASE), "lora", "first"))
+    assert (tmp_path / "a.json.gz").read_bytes()[4:8] == bytes(4)  # no time of writing
     assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
     assert read_content(tmp_path / "a.json.gz") == read_content(tmp_path / "a.json")
 
@@ -99,6 +100,8 @@ def test_repeated_questions_and_failed_answers_come_back_as_they_were(tmp_path: 
         "sql-0000",
         "sql-0001",
     ]
+    turned = replace(run, rows=run.rows[::-1], scores=run.scores[::-1])
+    assert bless(turned, "lora", "first", partial=True) == read_content(tmp_path / "lora.json")
     assert "h-sql-0005" not in (tmp_path / "lora.json").read_text()
     assert gate(file, "lora", run, "lora").differing == (
         f"sql: 1 of 200 samples are missing in {file.path}:lora", "sql: 1 of 200 samples are missing in runs/r:lora",

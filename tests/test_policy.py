@@ -169,6 +169,15 @@ def test_a_quarantined_sample_may_be_missing_but_no_other() -> None:
     assert _quarantined(cand=gone).status == "FAIL"
 
 
+def test_a_quarantined_sample_may_be_missing_in_two_limited_runs() -> None:
+    limited = {"n_test": 400, "n_asked": 200}
+    old = make_run({"sql": {"lora": right(200, 200)}}, path="runs/old", suite=limited)
+    policy = Policy(quarantine=(Quarantined("sql", "sql-0000", TODAY, "disputed"),), share=0.02, missing="fail")
+    for cand, status in (([None, *right(199, 199)], "PASS"), ([None, None, *right(198, 198)], "FAIL")):
+        new = make_run({"sql": {"lora": cand}}, suite=limited)
+        assert gate(old, "lora", new, "lora", policy, TODAY).status == status
+
+
 def test_more_than_the_stated_share_in_quarantine_is_a_mistake() -> None:
     assert _quarantined("sql-0000", "sql-0001", "sql-0002", "sql-0003").status == "PASS"
     with pytest.raises(ConfigError, match=r"5 of 200 samples of sql, at most 2.0 % are allowed"):

@@ -145,6 +145,34 @@ def test_the_p_of_at_least_is_that_of_the_score_test() -> None:
         assert result.checks[0].p == pytest.approx(NormalDist().cdf(z), rel=2e-3)
 
 
+@pytest.mark.parametrize(
+    ("k", "p", "status"), [(129, 0.045, "INCONCLUSIVE"), (126, 0.016, "INCONCLUSIVE"), (125, 0.0105, "FAIL")]
+)
+def test_a_rule_shares_the_correction_with_its_suite(k: int, p: float, status: str) -> None:
+    scores = right(k, 200)
+    result = _gate(_run(scores, "runs/old"), _run(scores), Rule("at_least", 0.7, by="lower bound"))
+    assert result.checks[0].p == pytest.approx(p, rel=0.1)
+    assert result.checks[0].p_holm == pytest.approx(2 * (result.checks[0].p or 0))  # two tests: the suite and the rule
+    assert result.status == status
+
+
+@pytest.mark.parametrize(("used", "status"), [(1, "INCONCLUSIVE"), (5, "FAIL")])
+def test_a_rule_is_held_to_its_repeated_bound_at_an_early_look(used: int, status: str) -> None:
+    card = {"looks": {"sizes": [200, 400, 600, 800, 1000], "used": used}}
+    scores = right(120, 200)  # p = 0.001
+    old, new = (_run(scores, path, suite=card) for path in ("runs/old", "runs/r"))
+    assert _gate(old, new, Rule("at_least", 0.7, by="lower bound")).status == status
+
+
+def test_a_suite_shares_the_correction_with_its_rules() -> None:
+    base, cand = right(150, 200), [*[0.0] * 6, 1.0, *right(143, 193)]
+    alone = _gate(_run(base, "runs/old"), _run(cand))
+    assert (alone.status, alone.rows[0].p) == ("FAIL", alone.rows[0].p_holm)
+    rules = tuple(Rule("at_least", 0.5 + i / 100, "match" if i else None, "lower bound") for i in range(2))
+    shared = _gate(_run(base, "runs/old"), _run(cand), *rules)
+    assert shared.rows[0].p_holm == pytest.approx(3 * shared.rows[0].p)
+
+
 def test_the_bound_of_a_mean_is_wilsons_and_widens_with_shared_sources() -> None:
     values = right(150, 200)
     one_sided = wilson(150, 200, 0.90)
