@@ -103,6 +103,18 @@ def test_another_scorer_may_be_held_to_its_own_margin() -> None:
     assert _gate(old, new, Rule("at_least", 0.95, "kept", "mean")).status == "FAIL"
 
 
+def test_the_mean_over_suites_is_that_of_the_primary_scores() -> None:
+    scores = {suite: {"lora": BASE} for suite in ("sql", "soap")}
+    runs = [
+        make_run(scores, path=path, extra={"kept": {suite: {"lora": kept} for suite in scores}})
+        for path, kept in (("runs/old", right(190, 200)), ("runs/r", right(150, 200)))
+    ]
+    result = _gate(*runs, Rule("no_worse_than", 0.1, "kept"))
+    assert len(result.rows) == 4
+    assert result.macro is not None
+    assert result.macro.difference == 0
+
+
 def test_a_rule_about_a_scorer_nobody_has_is_a_mistake() -> None:
     old, new = _run(BASE, "runs/old"), _run(BASE)
     with pytest.raises(ConfigError, match=r"gate.yaml: at_least: suite sql has no scorer 'mach'. Did you mean 'match'"):
