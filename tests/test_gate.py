@@ -12,7 +12,8 @@ from runs import make_run, right
 from harness.compare import Pairs, compare_pairs
 from harness.data import Run
 from harness.errors import EXIT_INCONCLUSIVE, EXIT_NOT_COMPARABLE, EXIT_OK, EXIT_REGRESSION, RunError
-from harness.gate import GateResult, gate, gate_json, hold, judge, macro_bounds
+from harness.gate import GateResult, gate, gate_json, judge
+from harness.margins import hold, macro_bounds
 from harness.policy import MACRO_MARGIN, Policy, Rule
 from harness.stats.sequential import schedule
 

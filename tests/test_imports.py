@@ -24,6 +24,7 @@ FORBIDDEN = {
     "baseline": {"engines", "train", "runner", "cli", "report", "gate", "rules"},
     "comparable": {"engines", "train", "runner", "cli", "report", "gate", "rules"},
     "policy": {"engines", "train", "runner", "cli", "report", "gate", "rules", "compare"},
+    "margins": {"engines", "train", "runner", "store", "cli", "report", "gate", "rules"},
     "rules": {"engines", "train", "runner", "cli", "report", "gate"},
     "gate": {"engines", "train", "runner", "cli", "report"},
     "verdict": {"engines", "train", "runner", "cli", "report", "gate"},
