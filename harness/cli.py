@@ -103,22 +103,28 @@ def init(directory: str, source: str, model: str, scorer: str | None, seed: int)
 
 @cli.command()
 @click.argument("suites", nargs=-1, metavar="[SUITE|DIR]...")
+@click.option("--against", metavar="FILE", help="Also: which test samples occur in this JSONL file of training data?")
 @click.option("--certify", is_flag=True, help="Also: does the score mean something? Writes certificate.json.")
 @_unsandboxed
 @_config
 @_json
-def check(suites: tuple[str, ...], certify: bool, config: str, as_json: bool) -> None:
+def check(suites: tuple[str, ...], against: str | None, certify: bool, config: str, as_json: bool) -> None:
     """Are models.yaml and the suites in order? Laws, leakage, token budgets, power.
 
     \b
     Examples: harness check
               harness check sql handbook
               harness check sql --certify
+              harness check sql --against other/train.jsonl
               harness check path/to/suite --json
     """
     from harness.check import check_all
 
     report = check_all(suites, Path(config), certificates=certify)
+    if against:
+        from harness.contamination import check_against
+
+        report = check_against(report, suites, Path(config).parent, Path(against))
     click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     raise SystemExit(EXIT_OK if report.ok else EXIT_USER)
 
