@@ -149,6 +149,59 @@ def doctor(sandbox: bool, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option(
+    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Suite name or folder; repeat. Default: all."
+)
+@click.option("-a", "--arm", "arms", multiple=True, metavar="ARM", help="Arm of models.yaml; repeat. Default: all.")
+@click.option(
+    "--detect", type=click.FloatRange(0.1, 100), default=5.0, show_default=True, metavar="POINTS",
+    help="The difference you want to see.",
+)  # fmt: skip
+@click.option("--from", "earlier", multiple=True, metavar="RUN", help="Learn from an earlier run; repeat.")
+@click.option("--probe", type=click.IntRange(1), metavar="N", help="Time N dev samples per suite and arm.")
+@_engine
+@_config
+@_json
+def plan(
+    suites: tuple[str, ...],
+    arms: tuple[str, ...],
+    detect: float,
+    earlier: tuple[str, ...],
+    probe: int | None,
+    engine: str | None,
+    config: str,
+    as_json: bool,
+) -> None:
+    """Before spending: what can be seen, samples and seeds needed, tokens, time and cost per arm.
+
+    \b
+    Examples: harness plan -s sql --detect 3
+              harness plan -s sql --from runs/try
+              harness plan -s sql -a base -a lora --probe 8
+    """
+    from harness.config import pick, read_config
+    from harness.plan import make_plan
+    from harness.store import read_run
+    from harness.suite import all_suites, read_suite
+
+    checked = read_config(config)
+    root = Path(config).parent
+    read = [read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))]
+    chosen = pick(arms, checked.arms, Path(config).name, "arm")
+    runs = [read_run(path) for path in earlier]
+    made = make_plan(
+        checked, read, chosen, detect=detect / 100, earlier=runs, probe=probe or 0, engine=engine, root=root
+    )
+    if as_json:
+        click.echo(json.dumps(made.as_dict(), indent=2))
+        return
+    for title, header, rows in made.tables():
+        click.echo(f"{title}\n{table(header, rows)}\n")
+    for note in made.notes:
+        click.echo(note)
+
+
+@cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_config
 def train(names: tuple[str, ...], config: str) -> None:
