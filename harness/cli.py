@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -394,6 +395,7 @@ def gate(
 
     from harness.gate import gate as hold
     from harness.gate import gate_json
+    from harness.ledger import met_by
     from harness.policy import Policy, Rule, read_policy
     from harness.store import write_json
 
@@ -411,6 +413,8 @@ def gate(
         raise click.UsageError("Missing option '--baseline', and no policy names one.")
     held, base = _side(candidate), _side(against)
     result = hold(*base, *held, policy, date.today())
+    seen_before = [one.sentence for one in met_by(*held, [row.suite for row in result.rows])]
+    result = replace(result, notes=(*result.notes, *seen_before))
     value = gate_json(result)
     write_json(Path(out) if out else _beside(candidate), value)
     if as_json:
@@ -421,6 +425,8 @@ def gate(
             click.echo(f"In quarantine: {line}", err=True)
         for line in result.expired:
             click.echo(f"Quarantine has expired, the sample counts: {line}", err=True)
+        for line in seen_before:
+            click.echo(line, err=True)
     raise SystemExit(result.exit_code)
 
 

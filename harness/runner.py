@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import contamination, drift, prompt, retrieve, scorers
+from harness import contamination, drift, ledger, prompt, retrieve, scorers
 from harness import manifest as manifests
 from harness.data import (
     AdapterRef,
@@ -95,7 +95,9 @@ def run(
             _run_model(config, model, mine, adapters, suites, by_suite, writer, known, opened, root)
         if any(suite.graders for suite in suites):
             opened.close()
-        return grade(config, suites, writer, engine, root)
+        done = grade(config, suites, writer, engine, root)
+        ledger.enter(done)
+        return done
 
 
 class Opened:

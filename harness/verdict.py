@@ -41,6 +41,7 @@ from harness.curves import curves
 from harness.data import Comparison, Decision, Run, Verdict
 from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
+from harness.ledger import met
 from harness.retention import retention, retention_of, retentions
 from harness.roles import base_of, best, by_cost, candidates, is_ceiling, is_tuned, reference
 from harness.seen import seen
@@ -149,6 +150,7 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
     break_even   costs.BreakEven per fine-tuned arm and suite
     curves       curves.SuiteCurve: score against training size, where a run has candidates of several sizes
     contamination  seen.Seen per candidate and suite with test samples in its training data: with and without them
+    met_before   ledger.Met: earlier runs of the same arm on the same suite, by the ledger beside the run
     costs        the assumptions from models.yaml: gpu_hour_usd, requests_per_month
     """
     primary = {suite: scorer_names(tabulate(run), suite)[0] for suite in run.manifest.get("suites", {})}
@@ -164,6 +166,7 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
         "break_even": json_safe(break_evens(run)),
         "curves": [json_safe(curve) | {"sentence": curve.sentence} for curve in curves(run)],
         "contamination": json_safe(seen(tabulate(run))),
+        "met_before": json_safe(met(run)),
         "costs": json_safe(dict(run.manifest.get("costs", {}))),
     }
 

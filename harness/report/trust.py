@@ -10,9 +10,10 @@ from typing import Literal
 from harness.compare import Table, agreement, arm_names, compare_tables, grader, scorer_names, suite_names
 from harness.data import Verdict
 from harness.errors import NotComparable
+from harness.ledger import met
 from harness.report.provenance import recipe
 from harness.report.text import number, one_line
-from harness.roles import is_ceiling, is_tuned
+from harness.roles import candidates, is_ceiling, is_tuned
 from harness.seen import seen
 from harness.stats.agreement import LEAST
 from harness.words import interval, listing, percent, plain_points, points
@@ -36,6 +37,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _applied(table)
     yield from _drift(table)
     yield from _seen(table)
+    yield from _met(table)
     yield from _passages(table)
     yield from _no_corpus(table)
     yield from _ceilings(table)
@@ -158,6 +160,12 @@ def _seen(table: Table) -> Iterator[Check]:
             apart = f"{points(one.without.difference)} ({interval(one.without.interval)}, n={one.without.n})"
             text += f"without them {of_arm} is {apart} instead of {points(one.with_them.difference)} points."
         yield Check("bad", text)
+
+
+def _met(table: Table) -> Iterator[Check]:
+    for one in met(table.run):
+        if one.arm in candidates(table, one.suite):
+            yield Check("mind" if one.changed else "fact", one_line(one.sentence, 400))
 
 
 def _passages(table: Table) -> Iterator[Check]:
