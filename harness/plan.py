@@ -71,7 +71,7 @@ class Plan:
         """(question, header, rows) for a terminal."""
         wanted = words.plain_points(self.detect)
         yield (
-            "What can be seen? The smallest true difference found four times in five, by how often arms differ",
+            "What can be seen? The smallest true difference in points (80 % power), by how often arms differ",
             [
                 "suite",
                 "samples",
