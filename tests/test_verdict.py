@@ -415,6 +415,7 @@ def test_verdict_json_is_json_and_holds_everything() -> None:
             "break_even",
             "curves",
             "costs",
+            "dev",
         ),
     }
     assert value["format"] == 1
