@@ -192,6 +192,7 @@ def _as_good(scores: Sequence[float], top: Sequence[float]) -> bool:
 
 
 def _choice(done: Run, suite: Suite, tries: Sequence[Arm], limit: int | None) -> Choice:
+    """The scores on dev and the winner. An answer that is missing counts as 0."""
     table = tabulate(done)
     scorer = next(spec.name for spec in suite.scorers if spec.primary)
     digests = [sample.digest for sample in suite.dev[:limit]]
