@@ -244,7 +244,7 @@ def score(run_path: str, config: str) -> None:
     Example: harness score runs/sql
     """
     from harness.config import read_config
-    from harness.runner import rescore
+    from harness.rivals import rescore_fairly
     from harness.store import read_run
     from harness.suite import read_suite
 
@@ -253,7 +253,7 @@ def score(run_path: str, config: str) -> None:
     there = {name: folder if (folder / "suite.yaml").is_file() else name for name, folder in folders.items()}
     suites = {name: read_suite(place, Path(config).parent) for name, place in there.items()}
     checked = read_config(config) if any(suite.graders for suite in suites.values()) else None
-    _print_comparison(rescore(Path(run_path), suites, checked), as_json=False, as_csv=False)
+    _print_comparison(rescore_fairly(Path(run_path), suites, checked), as_json=False, as_csv=False)
 
 
 @cli.command()

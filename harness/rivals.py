@@ -18,7 +18,8 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from harness.compare import tabulate
+from harness.compare import Table, tabulate
+from harness.config import try_name
 from harness.data import AdapterRef, Arm, Choice, Config, Run, Suite, Try
 from harness.digests import text_digest
 from harness.errors import ConfigError, SuiteError
@@ -26,9 +27,9 @@ from harness.grading import look_over
 from harness.manifest import DIALS
 from harness.progress import say
 from harness.roles import LEAST
-from harness.runner import Opened, adapter_ref, run
+from harness.runner import Opened, adapter_ref, rescore, run
 from harness.stats.paired import SAME, mean
-from harness.store import read_run
+from harness.store import RunWriter, read_run
 from harness.words import count, percent
 
 FOLDER = "dev"
@@ -86,6 +87,30 @@ def run_fairly(
             config, suites, arms, out, engine=engine, limit=limit, reuse=reuse, root=root, opened=opened,
             entrant=chosen.entrant, dev=chosen.card(),
         )  # fmt: skip
+
+
+def rescore_fairly(path: Path, suites: Mapping[str, Suite], config: Config | None = None) -> Run:
+    """`runner.rescore` of a run and of its answers on dev. Dials that have answered test stay; their scores are new."""
+    done = rescore(path, suites, config)
+    if not _dev_of(done):
+        return done
+    held = read_run(path / FOLDER).manifest["suites"]
+    table = tabulate(
+        rescore(path / FOLDER, {name: _dev_suite(suite) for name, suite in suites.items() if name in held})
+    )
+    dev: dict[str, Any] = {}
+    for name, about in done.manifest.get("dev", {}).items():
+        dev[name] = {"digest": suites[name].digest, "arms": {}}
+        for arm, choice in about["arms"].items():
+            several = len(choice["tries"]) > 1
+            tries = []
+            for one in choice["tries"]:
+                own = try_name(arm, *(one[dial] for dial in DIALS)) if several else arm
+                tries.append({**one, "mean": round(mean(_scores(table, suites[name], own, one["n"])), 6)})
+            dev[name]["arms"][arm] = {**choice, "tries": tries}
+    with RunWriter(path) as writer:
+        writer.manifest({**done.manifest, "dev": dev})
+    return read_run(path)
 
 
 def opened_for(config: Config, arms: Sequence[Arm], engine: str | None = None) -> Opened:
@@ -163,7 +188,7 @@ def wanted(
             if arm.tries and len(suite.dev[:limit]) < 2:
                 raise SuiteError(
                     f"suite {suite.name}: {count(len(suite.dev[:limit]), 'dev sample')} to choose the dials of arm "
-                    f"'{arm.name}' on. Add dev samples, or give the arm one value per dial."
+                    f"'{arm.name}' on. Add dev samples, raise the limit, or give the arm one value per dial."
                 )
             if arm.tries or (several and not arm.adapter):
                 found[suite.name, arm.name] = arm.tries or (arm,)
@@ -194,16 +219,20 @@ def _as_good(scores: Sequence[float], top: Sequence[float]) -> bool:
 def _choice(done: Run, suite: Suite, tries: Sequence[Arm], limit: int | None) -> Choice:
     """The scores on dev and the winner. An answer that is missing counts as 0."""
     table = tabulate(done)
-    scorer = next(spec.name for spec in suite.scorers if spec.primary)
-    digests = [sample.digest for sample in suite.dev[:limit]]
-    scores, tokens = [], []
+    scores, tokens = [_scores(table, suite, one.name, limit) for one in tries], []
+    digests = {sample.digest for sample in suite.dev[:limit]}
     for one in tries:
-        found = table.scores.get((suite.name, one.name, scorer), {})
-        scores.append([mean(found[digest]) if digest in found else 0.0 for digest in digests])
-        rows = [row for row in table.rows.get((suite.name, one.name), ()) if row.sample_digest in set(digests)]
+        rows = [row for row in table.rows.get((suite.name, one.name), ()) if row.sample_digest in digests]
         tokens.append(mean([row.completion.prompt_tokens for row in rows]) if rows else 0.0)
-    measured = [Try(one, len(digests), mean(s), t) for one, s, t in zip(tries, scores, tokens, strict=True)]
+    measured = [Try(one, len(s), mean(s), t) for one, s, t in zip(tries, scores, tokens, strict=True)]
     return Choice(tuple(measured), pick(scores, tokens))
+
+
+def _scores(table: Table, suite: Suite, name: str, limit: int | None) -> list[float]:
+    """The primary scores of one combination, by its name, in the order of the suite's dev samples."""
+    scorer = next(spec.name for spec in suite.scorers if spec.primary)
+    found = table.scores.get((suite.name, name, scorer), {})
+    return [mean(found[sample.digest]) if sample.digest in found else 0.0 for sample in suite.dev[:limit]]
 
 
 def _dev_suite(suite: Suite) -> Suite:

@@ -27,7 +27,7 @@ from harness.errors import ConfigError, EngineError, RunError, SuiteError
 from harness.looks import run_until_decided
 from harness.prompt import render
 from harness.report import write_report
-from harness.rivals import WITHIN, pick, run_fairly
+from harness.rivals import WITHIN, pick, rescore_fairly, run_fairly
 from harness.roles import reference
 from harness.runner import rescore, run
 from harness.store import read_run
@@ -510,6 +510,26 @@ def test_otherwise_the_reference_is_chosen_on_the_same_samples_and_the_report_sa
         return
     assert reference(tabulate(done), "sums") == ("base", "the best arm without fine-tuning")
     assert "The reference of each suite is the best of 2 arms on these same samples." in _trust(done, tmp_path)
+
+
+def test_scoring_anew_scores_dev_anew_and_the_run_can_be_continued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.compare import tabulate
+
+    _knowing(monkeypatch, _two_shots_on_dev)
+    file = _project(tmp_path)
+    _run(file)
+    suite = tmp_path / "suites" / "sums" / "suite.yaml"
+    suite.write_text(suite.read_text().replace("scorer: exact", "scorer: similarity"))
+    done = rescore_fairly(tmp_path / "run", {"sums": read_suite("sums", tmp_path)})
+    assert _chosen(done) == (True, 2)
+    assert reference(tabulate(done), "sums")[1] == "the best arm without fine-tuning, chosen on dev"
+    assert {row.scorer for row in read_run(tmp_path / "run" / "dev").scores} == {"similarity"}
+    tries = done.manifest["dev"]["sums"]["arms"]["prompted"]["tries"]
+    assert [one["mean"] for one in tries] == [0, 1, 0, 0, 0, 0]
+    again = _run(file)
+    assert (again.rows, again.manifest["dev"]) == (done.rows, done.manifest["dev"])
 
 
 def test_general_suites_ask_no_dev_samples_of_arms_without_lists(
