@@ -465,8 +465,8 @@ def _base_wins_on_test(suite: str, split: str, number: int, system: bool, shots:
     return number % 2 == 0 if (shots == 2) == (split == "dev") else number % 10 == 1
 
 
-def _plain_project(folder: Path, **sizes: int) -> Path:
-    file = _project(folder, **sizes)
+def _plain_project(folder: Path, suites: Sequence[str] = ("sums",), **sizes: int) -> Path:
+    file = _project(folder, suites, **sizes)
     file.write_text(file.read_text().replace("system: [true, false], shots: [0, 2, 4]", "shots: 2"))
     return file
 
@@ -488,6 +488,15 @@ def test_the_reference_is_chosen_on_dev(tmp_path: Path, monkeypatch: pytest.Monk
     said = _trust(done, tmp_path)
     assert "The reference was chosen on dev samples, not on these: sums." in said
     assert "on these same samples" not in said
+
+
+def test_the_report_tells_suites_with_and_without_dev_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _knowing(monkeypatch, _base_wins_on_test)
+    file = _plain_project(tmp_path, suites=("sums", "more"))
+    (tmp_path / "suites" / "more" / "dev.jsonl").unlink()
+    said = _trust(_run(file, suites=("sums", "more")), tmp_path)
+    assert "The reference was chosen on dev samples, not on these: sums." in said
+    assert "The reference of more is the best of 2 arms on these same samples." in said
 
 
 @pytest.mark.parametrize("how", ["no dev", "few dev samples", "an arm added without dev", "scored anew"])
