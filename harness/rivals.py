@@ -47,7 +47,7 @@ class Choices:
     def entrant(self, suite: Suite, arm: Arm) -> Arm:
         """The arm with the dials that it answers this suite with."""
         choice = self.made.get((suite.name, arm.name))
-        return replace(choice.tries[choice.chosen].arm, name=arm.name) if choice else arm
+        return replace(choice.tries[choice.chosen].arm, name=arm.name) if choice else replace(arm, tries=())
 
     def card(self) -> dict[str, Any]:
         """What run.json says: suite -> {"digest", "arms": arm -> {"chosen": place, "tries": [dials, n, mean, ...]}}."""
@@ -174,10 +174,15 @@ def wanted(
     dev: bool = True,
     limit: int | None = None,
 ) -> dict[tuple[str, str], tuple[Arm, ...]]:
-    """(suite, arm) -> the combinations that answer dev. before: arms without fine-tuning that a run folder holds."""
+    """(suite, arm) -> the combinations that answer dev. before: arms without fine-tuning that a run folder holds.
+
+    A suite whose prompts no arm adds to has nothing to choose. Ceilings (`retrieve: gold`) are no rivals.
+    """
     found: dict[tuple[str, str], tuple[Arm, ...]] = {}
-    plain = {*before, *(arm.name for arm in arms if not arm.adapter)}
+    plain = {*before, *(arm.name for arm in arms if _is_plain(arm.adapter, arm.retrieve))}
     for suite in suites:
+        if all(sample.as_is for sample in suite.test):
+            continue
         several = dev and suite.kind != "general" and len(plain) > 1 and len(suite.dev[:limit]) >= LEAST
         for arm in arms:
             if arm.tries and not dev:
@@ -190,7 +195,7 @@ def wanted(
                     f"suite {suite.name}: {count(len(suite.dev[:limit]), 'dev sample')} to choose the dials of arm "
                     f"'{arm.name}' on. Add dev samples, raise the limit, or give the arm one value per dial."
                 )
-            if arm.tries or (several and not arm.adapter):
+            if arm.tries or (several and _is_plain(arm.adapter, arm.retrieve)):
                 found[suite.name, arm.name] = arm.tries or (arm,)
     return found
 
@@ -250,4 +255,10 @@ def _plain_before(out: Path) -> list[str]:
     """The arms without fine-tuning that a run folder holds already."""
     if not (out / "run.json").is_file():
         return []
-    return [name for name, about in read_run(out).manifest["arms"].items() if not about.get("adapter")]
+    arms = read_run(out).manifest["arms"]
+    return [name for name, about in arms.items() if _is_plain(about.get("adapter"), about.get("retrieve"))]
+
+
+def _is_plain(adapter: str | None, retrieve: Any) -> bool:
+    """Whether an arm can be the reference: not fine-tuned, and not shown the passages that hold the answer."""
+    return not adapter and retrieve != "gold"

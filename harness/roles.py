@@ -30,8 +30,9 @@ def tried(table: Table, suite: str, arm: str) -> tuple[list[Mapping[str, Any]], 
 def dials(table: Table, suite: str, arm: str) -> Mapping[str, Any]:
     """model, adapter, system, shots and retrieve of an arm as it answered a suite's test split."""
     tries, chosen = tried(table, suite, arm)
-    own = {key: tries[chosen][key] for key in ("system", "shots", "retrieve")} if tries else {}
-    return {**table.arms[arm], **own}
+    if tries:
+        return {**table.arms[arm], **{key: tries[chosen][key] for key in ("system", "shots", "retrieve")}}
+    return {key: value[0] if isinstance(value, list) else value for key, value in table.arms[arm].items()}
 
 
 def by_cost(table: Table, suite: str) -> list[str]:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -79,7 +80,7 @@ def _knowing(monkeypatch: pytest.MonkeyPatch, knows: Knows) -> list[FakeEngine]:
     opened: list[FakeEngine] = []
 
     def answer(conversation: str, adapter: str) -> str:
-        suite, split, number = conversation.rsplit("<|user|>", 1)[1].split(" ")[:3]
+        suite, split, number = conversation.rsplit("<|user|>", 1)[1].rsplit("Question: ", 1)[-1].split(" ")[:3]
         shots = conversation.count("<|user|>") - 1
         right = knows(suite, split, int(number), "<|system|>" in conversation, shots, adapter)
         return number if right else "no"
@@ -539,6 +540,31 @@ def test_scoring_anew_scores_dev_anew_and_the_run_can_be_continued(
     assert [one["mean"] for one in tries] == [0, 1, 0, 0, 0, 0]
     again = _run(file)
     assert (again.rows, again.manifest["dev"]) == (done.rows, done.manifest["dev"])
+
+
+def test_a_ceiling_is_no_rival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _knowing(monkeypatch, _base_wins_on_test)
+    file = _plain_project(tmp_path)
+    file.write_text(file.read_text().replace("shots: 2}", "shots: 2}\n  ceiling: {model: toy, retrieve: gold}"))
+    suite = tmp_path / "suites" / "sums"
+    (suite / "corpus.jsonl").write_text('{"id": "p", "text": "A passage."}\n')
+    rows = [json.loads(line) for line in (suite / "test.jsonl").read_text().splitlines()]
+    named = [row | {"metadata": {"passage": "p"}} for row in rows]
+    (suite / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in named))
+    done = _run(file)
+    assert set(done.manifest["dev"]["sums"]["arms"]) == {"base", "prompted"}
+    assert "chosen on dev samples, not on these: sums." in _trust(done, tmp_path)
+
+
+def test_prompts_that_no_arm_adds_to_leave_nothing_to_choose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _knowing(monkeypatch, _base_wins_on_test)
+    file = _project(tmp_path)
+    config, suite = read_config(file), read_suite("sums", tmp_path)
+    turns = [{"role": "user", "content": "sums test 1 of it?"}]
+    whole = replace(suite, test=tuple(replace(one, input=tuple(turns), as_is=True) for one in suite.test[:5]), dev=())
+    done = run_fairly(config, [whole], list(config.arms.values()), tmp_path / "run", root=tmp_path)
+    assert (done.manifest["dev"], len(done.rows)) == ({}, 15)
+    assert decide(done)
 
 
 def test_general_suites_ask_no_dev_samples_of_arms_without_lists(
