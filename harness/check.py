@@ -82,7 +82,7 @@ def check_all(names: Sequence[str], config_path: Path, certificates: bool = Fals
         size += f", {len(suite.corpus)} passages" if suite.corpus else ""
         checked.append(f"{suite.name} v{suite.version} ({suite.digest}): {size}")
         findings += check_suite(suite)
-        findings += token_budget(suite, config, root) if config else []
+        findings += [*choosable(suite, config), *token_budget(suite, config, root)] if config else []
         if certificates:
             certificate = certify(suite)
             checked += certificate.as_lines()
@@ -129,8 +129,9 @@ def _of_target(scorer: Scorer, sample: Sample) -> float:
 
 def no_answer_in_prompt(suite: Suite) -> Iterator[tuple[str, str, str]]:
     """No rendered prompt gives its target away. Exempt: choices, and metadata `open: true` (reading, copying)."""
+    others = [{"role": "system", "content": system} for system in suite.systems.values()]
     for sample in suite.test:
-        text = prompt.render(suite, Arm("check", "none", system=True), sample)
+        text = [*prompt.render(suite, Arm("check", "none", system=True), sample), *others]
         target = sample.target.strip()
         if sample.choices or sample.metadata.get("open") or len(target) < 4:
             continue
@@ -206,6 +207,28 @@ def size(suite: Suite) -> Iterator[tuple[str, str, str]]:
         )
 
 
+def choosable(suite: Suite, config: Config) -> list[Finding]:
+    """Can every arm answer this suite: are there dev samples for its lists, and the system prompts that it names?"""
+    found = []
+    for arm in config.arms.values():
+        if arm.tries and len(suite.dev) < 2:
+            message = f"arm {arm.name} lists dials, which are chosen on dev; {len(suite.dev)} dev samples are too few"
+            found.append(Finding(suite.name, "note", "dials are chosen on dev", message))
+        for one in {one.system: one for one in arm.tries or (arm,)}.values():
+            if lacks := _lacks(suite, one):
+                found.append(Finding(suite.name, "note", "system prompts exist", lacks))
+    return found
+
+
+def _lacks(suite: Suite, arm: Arm) -> str:
+    """What is wrong with the system prompt that an arm asks a suite for, "" if nothing."""
+    try:
+        prompt.system_prompt(suite, arm)
+    except SuiteError as error:
+        return str(error)
+    return ""
+
+
 def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
     """Does the longest prompt of every arm fit its model's context? Only for models whose files are on this machine.
 
@@ -222,8 +245,9 @@ def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         limit = json.loads((folder / "config.json").read_text("utf-8")).get("max_position_embeddings", 10**9)
         limit = int(model.engine.get("max_model_len", limit))
-        for arm in config.arms.values():
-            if arm.model != model.name:
+        mine = [one for arm in config.arms.values() if arm.model == model.name for one in arm.tries or (arm,)]
+        for arm in mine:
+            if _lacks(suite, arm):
                 continue
             try:
                 for sample in suite.test if arm.retrieve == "gold" else ():

@@ -227,10 +227,14 @@ def train(names: tuple[str, ...], config: str) -> None:
 @click.option("-a", "--arm", "arms", multiple=True, metavar="ARM", help="Arm of models.yaml; repeat. Default: all.")
 @click.option("--out", metavar="DIR", help="Run folder. Default: runs/SUITE+SUITE.")
 @click.option("--reuse", multiple=True, metavar="RUN", help="Take identical answers from another run; repeat.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N test samples of each suite.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Only the first N samples of each suite, of test and of dev."
+)
 @click.option(
     "--until-decided", is_flag=True, help="Stop asking a suite as soon as its verdict stands: five looks, declared."
 )
+@click.option("--dev-limit", type=click.IntRange(2), metavar="N", help="Choose on the first N dev samples only.")
+@click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
 @_unsandboxed
 @_engine
@@ -243,6 +247,8 @@ def run(
     reuse: tuple[str, ...],
     limit: int | None,
     until_decided: bool,
+    dev_limit: int | None,
+    no_dev: bool,
     seed: int,
     engine: str | None,
     config: str,
@@ -256,7 +262,7 @@ def run(
               harness run -s sql -a prompted -a lora --until-decided
     """
     from harness.config import pick, read_config
-    from harness.runner import run as run_suites
+    from harness.rivals import run_fairly
     from harness.store import read_run
     from harness.suite import all_suites, read_suite
 
@@ -266,14 +272,24 @@ def run(
     chosen = pick(arms, checked.arms, Path(config).name, "arm")
     folder = Path(out or "runs/" + "+".join(suite.name for suite in read))
     others = [read_run(path) for path in reuse]
+    if no_dev and dev_limit:
+        raise click.UsageError(
+            "--no-dev and --dev-limit exclude each other: the one asks no dev samples, the other some."
+        )
     if until_decided:
         from harness.looks import run_until_decided
 
         if limit:
             raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
-        done = run_until_decided(checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed)
+        done = run_until_decided(
+            checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed, dev=not no_dev,
+            dev_limit=dev_limit,
+        )  # fmt: skip
     else:
-        done = run_suites(checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root)
+        done = run_fairly(
+            checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root, dev=not no_dev,
+            dev_limit=dev_limit,
+        )  # fmt: skip
     _print_comparison(done, as_json, as_csv=False)
     click.echo(f"Next: harness report {folder}", err=True)
 
@@ -288,7 +304,7 @@ def score(run_path: str, config: str) -> None:
     Example: harness score runs/sql
     """
     from harness.config import read_config
-    from harness.runner import rescore
+    from harness.rivals import rescore_fairly
     from harness.store import read_run
     from harness.suite import read_suite
 
@@ -297,7 +313,7 @@ def score(run_path: str, config: str) -> None:
     there = {name: folder if (folder / "suite.yaml").is_file() else name for name, folder in folders.items()}
     suites = {name: read_suite(place, Path(config).parent) for name, place in there.items()}
     checked = read_config(config) if any(suite.graders for suite in suites.values()) else None
-    _print_comparison(rescore(Path(run_path), suites, checked), as_json=False, as_csv=False)
+    _print_comparison(rescore_fairly(Path(run_path), suites, checked), as_json=False, as_csv=False)
 
 
 @cli.command()

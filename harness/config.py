@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 
 from harness.data import Adapter, Arm, Config, Costs, Model, TrainSpec
+from harness.digests import text_digest
 from harness.errors import ConfigError, HarnessError, did_you_mean
 from harness.fields import Fields, describe, in_range
 
@@ -27,6 +30,8 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
     "retrieve": (int, 0, 100),
     "seed": (int, 0, 2**31 - 1),
 }
+MOST_TRIES = 24
+"""Combinations of dials that one arm may have."""
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
@@ -56,7 +61,7 @@ def read_config(path: Path | str, root: Path | None = None) -> Config:
     if not models:
         raise ConfigError(f"{path.name}: no models. Add at least one under `models:`.")
     adapters = {name: _adapter(name, value, path.name, root, models) for name, value in _entries(top, "adapters")}
-    arms = {name: _arm(name, value, path.name, models, adapters) for name, value in _entries(top, "arms")}
+    arms = {name: _arm(name, value, path.name, root, models, adapters) for name, value in _entries(top, "arms")}
     if not arms:
         raise ConfigError(
             f"{path.name}: no arms. Add at least one under `arms:`, e.g. base: {{model: {next(iter(models))}}}."
@@ -143,7 +148,9 @@ def _train(value: Any, where: str) -> TrainSpec:
     return TrainSpec(suites=suites, **given)
 
 
-def _arm(name: str, value: Any, file: str, models: Mapping[str, Model], adapters: Mapping[str, Adapter]) -> Arm:
+def _arm(
+    name: str, value: Any, file: str, root: Path, models: Mapping[str, Model], adapters: Mapping[str, Adapter]
+) -> Arm:
     fields = Fields(value, f"{file}: arms.{name}", ConfigError)
     fields.only(("model", "adapter", "system", "shots", "retrieve"))
     model, adapter = fields.need("model", str), fields.get("adapter", str)
@@ -156,18 +163,76 @@ def _arm(name: str, value: Any, file: str, models: Mapping[str, Model], adapters
             f"{fields.where}: adapter '{adapter}' belongs to model '{adapters[adapter].model}', not '{model}'. "
             f"An adapter only fits the base it was trained on."
         )
-    arm = Arm(
-        name,
-        model,
-        adapter,
-        fields.get("system", bool, False),
-        fields.get("shots", int, 0),
-        "gold" if value.get("retrieve") == "gold" else fields.get("retrieve", int, 0),
-    )
-    in_range(fields, "shots", arm.shots, 0, 100)
-    if arm.retrieve != "gold":
-        in_range(fields, "retrieve", arm.retrieve, 0, 100)
-    return arm
+    systems = [_system(fields, item, root) for item in _items(fields, "system", False)]
+    shots = [_count(fields, "shots", item) for item in _items(fields, "shots", 0)]
+    passages = [_passages(fields, item) for item in _items(fields, "retrieve", 0)]
+    dials = list(product(systems, shots, passages))
+    if len(set(dials)) < len(dials):
+        raise ConfigError(f"{fields.where}: a list names a value twice. Name each once.")
+    if len(dials) > MOST_TRIES:
+        raise ConfigError(
+            f"{fields.where}: its lists make {len(dials)} combinations, at most {MOST_TRIES} are tried. Shorten a list."
+        )
+    arm = Arm(name, model, adapter, *dials[0])
+    tries = tuple(Arm(try_name(name, *one), model, adapter, *one) for one in dials)
+    return replace(arm, tries=tries) if len(tries) > 1 else arm
+
+
+def try_name(arm: str, system: bool | str, shots: int, retrieve: int | Literal["gold"]) -> str:
+    """What one combination of an arm's dials is called: the same dials always by the same name.
+
+    >>> try_name("prompted", True, 2, 0)
+    'prompted/system=true,shots=2,retrieve=0'
+    """
+    said = str(system).lower() if isinstance(system, bool) else text_digest(system)[:8]
+    return f"{arm}/system={said},shots={shots},retrieve={retrieve}"
+
+
+def _items(fields: Fields, key: str, default: Any) -> list[Any]:
+    value = fields.value.get(key)
+    if value == []:
+        raise ConfigError(f"{fields.where}.{key}: is an empty list. Give a value, or several to choose from on dev.")
+    return value if isinstance(value, list) else [default if value is None else value]
+
+
+def _count(fields: Fields, key: str, item: Any) -> int:
+    number: int = Fields({key: item}, fields.where, ConfigError).need(key, int)
+    in_range(fields, key, number, 0, 100)
+    return number
+
+
+def _passages(fields: Fields, item: Any) -> int | Literal["gold"]:
+    """A number of passages, or "gold"; that is a ceiling and would win every choice, so it stands alone."""
+    if item != "gold":
+        return _count(fields, "retrieve", item)
+    if isinstance(fields.value.get("retrieve"), list):
+        raise ConfigError(f"{fields.where}.retrieve: 'gold' is a ceiling, not a choice. Give it an arm of its own.")
+    return "gold"
+
+
+def _system(fields: Fields, item: Any, root: Path) -> bool | str:
+    """true, false, a text, or {file: PATH}, whose text it is then."""
+    where = f"{fields.where}.system"
+    if isinstance(item, bool):
+        return item
+    if isinstance(item, Mapping):
+        inner = Fields(item, where, ConfigError)
+        inner.only(("file",))
+        path = root / inner.need("file", str)
+        try:
+            item = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "not UTF-8 text"
+            raise ConfigError(
+                f"{where}: {path}: cannot be read ({reason}). Give a text file with the prompt."
+            ) from None
+        if len(item.split()) == 1:
+            raise ConfigError(f"{where}: {path}: holds a single word. Write the prompt there.")
+    if not isinstance(item, str):
+        raise ConfigError(f"{where}: must be true, false, text or {{file: PATH}}, not {describe(item)}.")
+    if not item.strip():
+        raise ConfigError(f"{where}: the text is empty. Write the prompt, or `false` for none.")
+    return item.strip()
 
 
 def pick(names: tuple[str, ...], known: Mapping[str, Any], where: str, what: str) -> list[Any]:

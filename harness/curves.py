@@ -10,6 +10,7 @@ from typing import Any
 from harness import words
 from harness.compare import Table, arm_names, scorer_names, suite_names, tabulate
 from harness.data import Run
+from harness.roles import dials
 from harness.stats.curve import REACH, Curve, learning_curve
 from harness.stats.paired import mean
 
@@ -57,13 +58,13 @@ def _recipes(table: Table, suite: str) -> dict[str, list[tuple[int, str]]]:
     found: dict[str, list[tuple[int, str]]] = defaultdict(list)
     adapters: Mapping[str, Any] = table.run.manifest.get("adapters", {})
     for arm in arm_names(table, suite):
-        dials = table.arms[arm]
-        card = (adapters.get(dials.get("adapter") or "") or {}).get("train") or {}
+        own = dials(table, suite, arm)
+        card = (adapters.get(own.get("adapter") or "") or {}).get("train") or {}
         recipe = card.get("recipe")
         if not recipe or not card.get("examples") or suite not in recipe.get("suites", ()):
             continue
         same = {key: value for key, value in recipe.items() if key not in ("data_fraction", "seed", "max_steps")}
-        rest = {key: value for key, value in dials.items() if key != "adapter"}
+        rest = {key: value for key, value in own.items() if key != "adapter"}
         found[repr((sorted(same.items()), sorted(rest.items())))].append((int(card["examples"]), arm))
     return found
 

@@ -76,6 +76,7 @@ class Suite:
     digest: hash of everything that moves a score; it is the suite's identity.
     asked: a run asks only the first so many test samples; None: all. looks: those that such a run has declared, and the
     one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}.
+    systems: further system prompts by name, which an arm can ask for.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Suite:
     digest: str
     asked: int | None = None
     looks: Mapping[str, Any] | None = None
+    systems: Mapping[str, str] = field(default_factory=dict)
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------
@@ -157,16 +159,37 @@ class Adapter:
 class Arm:
     """One way to answer: which model, and how the dials stand. The suite owns the material.
 
-    system: use the suite's system prompt. shots: worked examples from its pool. retrieve: passages per question, or
-    "gold": those the sample itself names, which shows the most that better retrieval could give (a ceiling).
+    system: True uses the suite's system prompt; a text is the name of another one of the suite's, or the prompt itself.
+    shots: worked examples from its pool. retrieve: passages per question, or "gold": those the sample itself names,
+    which shows the most that better retrieval could give (a ceiling).
+    tries: every combination of dials, where models.yaml lists several; the best one on dev answers test.
     """
 
     name: str
     model: str
     adapter: str | None = None
-    system: bool = False
+    system: bool | str = False
     shots: int = 0
     retrieve: int | Literal["gold"] = 0
+    tries: tuple[Arm, ...] = ()
+
+
+@dataclass(frozen=True)
+class Try:
+    """A combination of an arm's dials on a suite's dev split: samples, mean primary score, mean prompt tokens."""
+
+    arm: Arm
+    n: int
+    mean: float
+    prompt_tokens: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What an arm tried on a suite's dev split, and the place of the one that answers test."""
+
+    tries: tuple[Try, ...]
+    chosen: int
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def run_demo(folder: Path, *, fresh: bool = False, engine: str | None = None) ->
     Leaves folder/runs/demo (answers, scores, the adapter) and folder/reports/demo.html, demo.md and demo/verdict.json.
     """
     from harness.report import write_report
-    from harness.runner import run
+    from harness.rivals import run_fairly
     from harness.train.candidate import train_candidate
     from harness.verdict import decide
 
@@ -41,7 +41,7 @@ def run_demo(folder: Path, *, fresh: bool = False, engine: str | None = None) ->
     say(f"demo: {len(arms)} arms of the embedded model on {', '.join(SUITES)}")
     for name in dict.fromkeys(arm.adapter for arm in arms if arm.adapter):
         say(train_candidate(config, config.adapters[name], shipped().parent))
-    done = run(config, suites, arms, work / "run", engine=engine)
+    done = run_fairly(config, suites, arms, work / "run", engine=engine)
     paths = write_report([done], folder / "reports" / "demo.html", title="Demo: prompt, retrieve or fine-tune?")
     lines = [verdict.sentence for verdict in decide(done)]
     return "\n\n".join([*lines, f"Report: {paths.html} (after {time.monotonic() - start:.0f} s)"])

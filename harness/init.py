@@ -51,7 +51,7 @@ adapters:
   {name}-lora:
     model: base
     train: {{suite: {name}, rank: 16, learning_rate: {rate}, epochs: 3, seed: 0}}
-arms:
+arms:    # a list in a dial, e.g. shots: [0, {shots}], is a choice made on dev
   base: {{model: base}}
   prompted: {{model: base, system: true, shots: {shots}}}
   lora: {{model: base, adapter: {name}-lora}}

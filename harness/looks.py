@@ -13,9 +13,11 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+from harness import ledger
 from harness.data import Arm, Config, Run, Sample, Suite, Verdict
 from harness.progress import say
-from harness.runner import Opened, run
+from harness.rivals import choose, opened_for
+from harness.runner import run
 from harness.stats.sequential import LOOKS, order, schedule
 from harness.store import read_run
 from harness.verdict import decide
@@ -33,17 +35,26 @@ def run_until_decided(
     root: Path | None = None,
     looks: int = LOOKS,
     seed: int = 0,
+    dev: bool = True,
+    dev_limit: int | None = None,
 ) -> Run:
     """`runner.run`, look by look, until every suite is decided or all samples are in. A folder is taken up again.
 
-    Raises what `runner.run` raises, and RunError where the folder was begun with other looks or without any.
+    What is chosen on dev (`rivals.choose`) is chosen once, before the first look.
+    Raises what `runner.run` and `rivals.choose` raise, and RunError where the folder was begun with other looks or
+    without any.
     """
     open_ = [declared(suite, looks, seed) for suite in suites]
     reached = _reached(out)
-    with closing(Opened(engine)) as opened:
+    with closing(opened_for(config, arms, engine)) as opened:
+        chosen = choose(config, suites, arms, out, opened, dev=dev, limit=dev_limit, reuse=reuse, root=root)
+        card = chosen.card()
         for look in range(1, looks + 1):
             open_ = [at(suite, max(look, reached.get(suite.name, 0))) for suite in open_]
-            found = run(config, open_, arms, out, engine=engine, reuse=reuse, root=root, opened=opened)
+            found = run(
+                config, open_, arms, out, engine=engine, reuse=reuse, root=root, opened=opened,
+                entrant=chosen.entrant, dev=card,
+            )  # fmt: skip
             left = {verdict.suite for verdict in decide(found) if _is_open(verdict)}
             if settled := [suite for suite in open_ if suite.name not in left]:
                 names = listing([f"{suite.name} ({suite.asked} of {len(suite.test)} samples)" for suite in settled])
@@ -52,7 +63,9 @@ def run_until_decided(
             if not open_:
                 break
             say(f"look {look} of {looks}: {count(len(open_), 'suite')} still open")
-    return read_run(out)
+    done = read_run(out)
+    ledger.enter(done)
+    return done
 
 
 def _reached(out: Path) -> dict[str, int]:

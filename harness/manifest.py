@@ -20,6 +20,8 @@ from harness.errors import RunError
 from harness.sandbox import described
 from harness.store import FORMAT
 
+DIALS = ("system", "shots", "retrieve")
+
 
 def describe(
     config: Config,
@@ -29,8 +31,12 @@ def describe(
     digests: Mapping[str, str],
     adapters: Mapping[str, AdapterRef],
     applied: Mapping[str, float],
+    dev: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The manifest of a run about to start. digests: content of each model; applied: each adapter's proof, in nats."""
+    """The manifest of a run about to start. digests: content of each model; applied: each adapter's proof, in nats.
+
+    dev: what was chosen on dev (`rivals.card`).
+    """
     return {
         "format": FORMAT,
         "harness": __version__,
@@ -55,11 +61,21 @@ def describe(
             }
             for name, ref in adapters.items()
         },
-        "arms": {arm.name: {key: value for key, value in asdict(arm).items() if key != "name"} for arm in arms},
+        "arms": {arm.name: arm_card(arm) for arm in arms},
+        "dev": dict(dev or {}),
         "suites": {suite.name: suite_card(suite) for suite in suites},
         "seconds": {},
         "costs": asdict(config.costs),
     }
+
+
+def arm_card(arm: Arm) -> dict[str, Any]:
+    """What run.json says of an arm; a dial with several values is the list of them."""
+    card: dict[str, Any] = {"model": arm.model, "adapter": arm.adapter}
+    for dial in DIALS:
+        values = list(dict.fromkeys(getattr(one, dial) for one in arm.tries or (arm,)))
+        card[dial] = values if len(values) > 1 else values[0]
+    return card
 
 
 def suite_card(suite: Suite) -> dict[str, Any]:
@@ -107,6 +123,7 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
                 f"beforehand. {hint}"
             )
         now["n_asked"] = max(was["n_asked"], now["n_asked"])
+        _same_choice(old.get("dev", {}).get(name, {}), new["dev"].get(name, {}), f"{folder}: suite '{name}'")
     if (old["engine"]["name"], old["engine"]["version"]) != (new["engine"]["name"], new["engine"]["version"]):
         raise RunError(
             f"{folder}: was answered by {old['engine']['name']} {old['engine']['version']}, now it would be "
@@ -124,11 +141,26 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
                     f"Run those suites too, or use another --out folder."
                 )
     merged = {**old, **new, "created": old["created"], "seconds": old["seconds"]}
+    merged["dev"] = dict(old.get("dev", {}))
+    for name, now in new["dev"].items():
+        merged["dev"][name] = {**now, "arms": {**merged["dev"].get(name, {}).get("arms", {}), **now["arms"]}}
     for kind in ("models", "adapters", "arms", "suites"):
         merged[kind] = {**old[kind], **new[kind]}
     merged["command"] = "harness run" + "".join(f" -s {name}" for name in merged["suites"])
     merged["command"] += "".join(f" -a {name}" for name in merged["arms"])
     return merged
+
+
+def _same_choice(was: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:
+    """An arm that has answered test keeps its dials, unless its model or adapter is another: then it answers again."""
+    for arm in set(was.get("arms", ())) & set(now.get("arms", ())):
+        before, after = was["arms"][arm], now["arms"][arm]
+        one, other = before["tries"][before["chosen"]], after["tries"][after["chosen"]]
+        if any(one[dial] != other[dial] for dial in DIALS) and one["n"] != other["n"]:
+            raise RunError(
+                f"{where}: arm '{arm}' answered test with the dials chosen on {one['n']} dev samples; on {other['n']} "
+                f"others are chosen. Use the same --limit and --dev-limit, or another --out folder."
+            )
 
 
 def _declared(about: Mapping[str, Any]) -> tuple[Any, Any] | None:

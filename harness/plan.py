@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,26 @@ def make_plan(
             notes.append(f"{suite.name}: what {words.listing([s.name for s in suite.graders])} ask is not counted.")
     tokenizers = tokenizers_of(config, arms, root, notes)
     works = [
-        work_of(config, suite, arm, tokenizers[arm.model], tables, probed.get((suite.name, arm.name)), engine, notes)
+        max(
+            (
+                work_of(config, suite, one, tokenizers[arm.model], tables, probed.get(place), engine, notes)
+                for one in (replace(way, name=arm.name) for way in arm.tries or (arm,))
+            ),
+            key=lambda work: work.prompt_tokens or -1,
+        )
         for suite in suites
         for arm in arms
+        for place in [(suite.name, arm.name)]
     ]
+    notes += [
+        f"{arm.name}: lists {len(arm.tries)} combinations of dials; its rows are the one with the longest prompts."
+        for arm in arms
+        if arm.tries
+    ]
+    if any(suite.dev for suite in suites) and len(arms) > 1:
+        notes.append(
+            "Answers on dev, which `harness run` asks first to choose dials and the reference, are not counted."
+        )
     trainings = trainings_of(config, arms, tokenizers, tables, root)
     return Plan(detect, price, tuple(sights), tuple(works), tuple(trainings), tuple(notes))
 

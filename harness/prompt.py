@@ -40,6 +40,21 @@ def _turns(suite: Suite, sample: Sample, passages: Sequence[Passage], retrieved:
     return [*turns[:-1], {"role": "user", "content": content}]
 
 
+def system_prompt(suite: Suite, arm: Arm) -> str | None:
+    """The system prompt an arm gets on a suite. A single word that names none of the suite's is a SuiteError."""
+    if isinstance(arm.system, bool):
+        return suite.system if arm.system else None
+    if arm.system in suite.systems:
+        return suite.systems[arm.system]
+    if len(arm.system.split()) < 2:
+        raise SuiteError(
+            f"suite {suite.name}, arm {arm.name}: no system prompt '{arm.system}'."
+            f"{did_you_mean(arm.system, suite.systems)} Add it to prompt.systems in suite.yaml, or write the prompt "
+            f"itself into models.yaml."
+        )
+    return arm.system
+
+
 def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] = ()) -> tuple[Message, ...]:
     """The conversation an arm sends for a sample: system prompt, worked examples, then the question.
 
@@ -50,8 +65,9 @@ def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] =
         return ({"role": "user", "content": sample.input},) if isinstance(sample.input, str) else sample.input
     messages: list[Message] = []
     own_system = not isinstance(sample.input, str) and sample.input[0]["role"] == "system"
-    if arm.system and suite.system and not own_system:
-        messages.append({"role": "system", "content": suite.system})
+    system = system_prompt(suite, arm)
+    if system and not own_system:
+        messages.append({"role": "system", "content": system})
     for shot in suite.shots[: arm.shots]:
         messages += _turns(suite, shot, (), retrieved=False)
         messages.append({"role": "assistant", "content": shot.target})

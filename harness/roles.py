@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from harness.compare import Table, arm_names, scorer_names
 from harness.stats.paired import SAME, mean
 
@@ -14,6 +17,22 @@ def is_tuned(table: Table, arm: str) -> bool:
 def is_ceiling(table: Table, arm: str) -> bool:
     """Whether the arm is given the passages that hold the answer: nobody could run it, so no decision rests on it."""
     return table.arms[arm].get("retrieve") == "gold"
+
+
+def tried(table: Table, suite: str, arm: str) -> tuple[list[Mapping[str, Any]], int]:
+    """What an arm tried on a suite's dev split (see rivals.Choices.card), and the place of what was chosen; [], 0 for
+    none.
+    """
+    found = table.run.manifest.get("dev", {}).get(suite, {}).get("arms", {}).get(arm)
+    return (found["tries"], found["chosen"]) if found else ([], 0)
+
+
+def dials(table: Table, suite: str, arm: str) -> Mapping[str, Any]:
+    """model, adapter, system, shots and retrieve of an arm as it answered a suite's test split."""
+    tries, chosen = tried(table, suite, arm)
+    if tries:
+        return {**table.arms[arm], **{key: tries[chosen][key] for key in ("system", "shots", "retrieve")}}
+    return {key: value[0] if isinstance(value, list) else value for key, value in table.arms[arm].items()}
 
 
 def by_cost(table: Table, suite: str) -> list[str]:
@@ -44,7 +63,7 @@ def candidates(table: Table, suite: str) -> list[str]:
 def reference(table: Table, suite: str) -> tuple[str, str]:
     """(arm, what it is): the best arm without fine-tuning; without a fine-tuned arm, the cheapest one.
 
-    Best by the primary score; of equals, the cheapest.
+    Best by the primary score, on dev where all of them answered it; of equals, the cheapest.
     """
     arms = by_cost(table, suite)
     plain = [arm for arm in arms if not is_tuned(table, arm)]
@@ -52,7 +71,30 @@ def reference(table: Table, suite: str) -> tuple[str, str]:
         return arms[0], "the cheapest arm"
     if len(plain) == 1:
         return plain[0], "the only arm without fine-tuning"
+    on_dev = dev_means(table, suite, plain)
+    if on_dev:
+        top = max(on_dev.values())
+        return next(arm for arm in plain if on_dev[arm] >= top - SAME), f"the best arm without fine-tuning, {ON_DEV}"
     return best(table, suite, plain), "the best arm without fine-tuning"
+
+
+ON_DEV = "chosen on dev"
+LEAST = 30
+"""Fewer dev samples than this choose no reference."""
+
+
+def dev_means(table: Table, suite: str, arms: list[str]) -> dict[str, float]:
+    """The mean primary score on dev of each arm, with the dials chosen; empty unless all answered the same samples.
+
+    Also empty where the suite's scores were made anew since (`harness score`): those on dev were not.
+    """
+    if table.run.manifest.get("dev", {}).get(suite, {}).get("digest") != table.suites[suite].get("digest"):
+        return {}
+    found = {arm: tries[chosen] for arm in arms for tries, chosen in [tried(table, suite, arm)] if tries}
+    sizes = {int(one["n"]) for one in found.values()}
+    if len(found) < len(arms) or len(sizes) != 1 or min(sizes) < LEAST:
+        return {}
+    return {arm: float(one["mean"]) for arm, one in found.items()}
 
 
 def best(table: Table, suite: str, arms: list[str]) -> str:
@@ -74,19 +116,19 @@ def base_of(table: Table, suite: str, arm: str) -> str | None:
     others = [
         a for a in by_cost(table, suite) if a != arm and not is_tuned(table, a) and table.arms[a].get("model") == own
     ]
-    plain = [a for a in others if _dials(table, a) == PLAIN]
+    plain = [a for a in others if _dials(table, suite, a) == PLAIN]
     if not is_tuned(table, arm):
-        return plain[0] if plain and _dials(table, arm) != PLAIN else None
-    same = [a for a in others if _dials(table, a) == _dials(table, arm)]
+        return plain[0] if plain and _dials(table, suite, arm) != PLAIN else None
+    same = [a for a in others if _dials(table, suite, a) == _dials(table, suite, arm)]
     return next(iter(same + plain + others), None)
 
 
 PLAIN = (False, 0, 0)
 
 
-def _dials(table: Table, arm: str) -> tuple[bool, int, int | str]:
-    dials = table.arms[arm]
-    return bool(dials.get("system")), int(dials.get("shots") or 0), dials.get("retrieve") or 0
+def _dials(table: Table, suite: str, arm: str) -> tuple[bool | str, int, int | str]:
+    own = dials(table, suite, arm)
+    return own.get("system") or False, int(own.get("shots") or 0), own.get("retrieve") or 0
 
 
 def _mean(table: Table, suite: str, arm: str, scorer: str) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import contamination, drift, ledger, prompt, retrieve, scorers
+from harness import contamination, drift, prompt, retrieve, scorers
 from harness import manifest as manifests
 from harness.data import (
     AdapterRef,
@@ -36,12 +36,14 @@ from harness.data import (
 )
 from harness.digests import adapter_digest, model_digest, resolve_model, text_digest
 from harness.engines import Engine, applied, open_engine
-from harness.errors import AdapterError, HarnessError, SuiteError
+from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
 from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
 
 Place = tuple[str, str, str]  # suite, arm, sample
+Entrant = Callable[[Suite, Arm], Arm | None]
+"""How an arm answers a suite: with which dials; None if it does not. Its rows go by the name of the arm returned."""
 
 
 @dataclass(frozen=True)
@@ -71,18 +73,22 @@ def run(
     reuse: Sequence[Run] = (),
     root: Path | None = None,
     opened: Opened | None = None,
+    entrant: Entrant | None = None,
+    dev: Mapping[str, Any] | None = None,
 ) -> Run:
     """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
     engine: "vllm", "transformers", "fake", or None for automatic. limit: only the first test samples of each suite.
     reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
     opened: keeps the engine open after this run, for the next one.
+    entrant: how each arm answers each suite; None: as it is written. dev: what was chosen on dev, for run.json (see
+    rivals.py, which finds both).
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
     suites = [replace(suite, asked=limit) for suite in suites] if limit else suites
     by_suite = {suite.name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers} for suite in suites}
     look_over(config, suites)
-    refs = {arm.adapter: _adapter(config, arm.adapter) for arm in arms if arm.adapter}
+    refs = {arm.adapter: adapter_ref(config, arm.adapter) for arm in arms if arm.adapter}
     with ExitStack() as stack:
         opened = opened or stack.enter_context(closing(Opened(engine)))
         writer = stack.enter_context(RunWriter(out))
@@ -92,24 +98,39 @@ def run(
         for model in {arm.model: config.models[arm.model] for arm in arms}.values():
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
-            _run_model(config, model, mine, adapters, suites, by_suite, writer, known, opened, root)
+            _run_model(
+                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written, dev
+            )
         if any(suite.graders for suite in suites):
             opened.close()
-        done = grade(config, suites, writer, engine, root)
-        ledger.enter(done)
-        return done
+        return grade(config, suites, writer, engine, root)
+
+
+def as_written(suite: Suite, arm: Arm) -> Arm:
+    """The arm itself. Lists of dials have to be chosen from first."""
+    if arm.tries:
+        raise ConfigError(
+            f"arm '{arm.name}': lists several dials, which are chosen on dev before {suite.name} is asked. Choose "
+            f"first (`harness run` does), or give it one value per dial."
+        )
+    return arm
 
 
 class Opened:
-    """The engine that is open; another model or other adapters close it first."""
+    """The engine that is open; another model, or adapters it does not hold, close it first.
 
-    def __init__(self, name: str | None = None) -> None:
+    adapters: by the name of their model, opened with it even before an arm asks for them, so that it is opened once.
+    """
+
+    def __init__(self, name: str | None = None, adapters: Mapping[str, Sequence[AdapterRef]] | None = None) -> None:
         self.name = name
+        self._wanted = adapters or {}
         self._engine: Engine | None = None
         self._holds: tuple[Model, tuple[AdapterRef, ...]] | None = None
 
     def engine(self, model: Model, adapters: tuple[AdapterRef, ...]) -> Engine:
         """An engine for this model and these adapters, see `open_engine`."""
+        adapters = tuple(dict.fromkeys((*self._wanted.get(model.name, ()), *adapters)))
         if self._engine is None or self._holds != (model, adapters):
             self.close()
             say(f"loading {model.name}")
@@ -134,6 +155,8 @@ def _run_model(
     known: dict[str, Completion],
     opened: Opened,
     root: Path | None,
+    entrant: Entrant,
+    dev: Mapping[str, Any] | None,
 ) -> None:
     path = resolve_model(model.path, root)
     engine = opened.engine(replace(model, path=path), tuple(adapters.values()))
@@ -144,9 +167,9 @@ def _run_model(
             raise AdapterError(
                 f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
             )
-    tasks = list(plan(engine, digest, suites, arms, adapters))
+    tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
     described = manifests.describe(
-        config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof
+        config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, dev
     )
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
     manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
@@ -175,11 +198,13 @@ def plan(
     suites: Sequence[Suite],
     arms: Sequence[Arm],
     adapters: Mapping[str, AdapterRef],
+    entrant: Entrant = as_written,
 ) -> Iterator[Task]:
     """Every answer wanted, rendered. A prompt beyond the context is a SuiteError, before anything is spent."""
     for suite in suites:
-        retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in arms) else None
-        for arm in arms:
+        asked = [one for arm in arms if (one := entrant(suite, arm)) is not None]
+        retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in asked) else None
+        for arm in asked:
             ref = adapters[arm.adapter] if arm.adapter else None
             for sample in suite.test[: suite.asked]:
                 passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
@@ -338,7 +363,8 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
         return grade(config, list(suites.values()), writer, root=Path(config.path).parent) if config else read_run(path)
 
 
-def _adapter(config: Config, name: str) -> AdapterRef:
+def adapter_ref(config: Config, name: str) -> AdapterRef:
+    """An adapter of models.yaml with the digest of what lies at its path. Raises AdapterError if nothing does."""
     adapter = config.adapters[name]
     if not Path(adapter.path).is_dir():
         todo = f"Train it with: harness train {name}" if adapter.train else "Fix its path in models.yaml."

@@ -190,6 +190,11 @@ def same_model(c: Comparison) -> str:
     return f"On its own model, against {c.baseline} ({words.percent(c.baseline_mean)}): {words.evidence(c)}."
 
 
+def tried(arm: str, tries: int, n: int) -> str:
+    """What an arm with lists of dials was chosen from."""
+    return f"{arm} answers with dials chosen on dev among {tries} combinations (n={n})."
+
+
 NO_RETRIEVAL = "No arm retrieves: for facts, add an arm with `retrieve` before training."
 ONE_SEED = "One adapter, one training seed: this is about this adapter, not about the recipe."
 

@@ -74,7 +74,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
     top = Fields(read_yaml(file, SuiteError, "A suite folder needs one."), str(file), SuiteError)
     top.only(_KEYS)
     prompt = Fields(top.value.get("prompt") or {}, f"{file}: prompt", SuiteError)
-    prompt.only(("system", "template", "retrieval_template"))
+    prompt.only(("system", "systems", "template", "retrieval_template"))
     kind = top.get("kind", str, "skill")
     if kind not in KINDS:
         raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
@@ -100,6 +100,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
             if slot not in text:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
+    systems = _systems(prompt)
     named = (*own_scorers, *graders)
     values = [value for spec in named for value in (spec.scorer.split(":")[0], *spec.options.values())]
     files = [folder / value for value in sorted({value for value in values if isinstance(value, str)})]
@@ -107,7 +108,17 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
     cluster = top.get("cluster", str)
     if cluster is not None and not any(cluster in sample.metadata for sample in splits["test"]):
         raise SuiteError(f"{file}: cluster: no test sample has '{cluster}' in its metadata. Name a key that they have.")
-    parts = (own_name, version, system, template, retrieval_template, margin, chance, code)
+    parts = (
+        own_name,
+        version,
+        system,
+        template,
+        retrieval_template,
+        margin,
+        chance,
+        code,
+        *([systems] if systems else ()),
+    )
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]
     scoring = [(spec.name, spec.scorer, dict(spec.options), spec.primary) for spec in scorers]
@@ -134,7 +145,19 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         chance=chance,
         cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, vars(sampling)),
+        systems=systems,
     )
+
+
+def _systems(prompt: Fields) -> dict[str, str]:
+    """Further system prompts by name. A name is one word, so that no prompt is taken for one."""
+    given = Fields(prompt.get("systems", dict, {}), f"{prompt.where}.systems", SuiteError)
+    for name in given.value:
+        if not isinstance(name, str) or len(name.split()) != 1:
+            raise SuiteError(f"{given.where}: '{name}' is not a name. Use one word; quote numbers, yes and no.")
+        if not given.need(name, str).strip():
+            raise SuiteError(f"{given.where}.{name}: the prompt is empty. Write it, or remove the name.")
+    return {name: text.strip() for name, text in given.value.items()}
 
 
 def _scorers(top: Fields, file: Path) -> tuple[tuple[ScorerSpec, ...], tuple[ScorerSpec, ...]]:

@@ -43,7 +43,7 @@ from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
 from harness.ledger import met
 from harness.retention import retention, retention_of, retentions
-from harness.roles import base_of, best, by_cost, candidates, is_ceiling, is_tuned, reference
+from harness.roles import base_of, best, by_cost, candidates, dials, is_ceiling, is_tuned, reference, tried
 from harness.seen import seen
 from harness.sentences import Judged
 from harness.stats.paired import difference_p, holm, is_binary
@@ -152,6 +152,7 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
     contamination  seen.Seen per candidate and suite with test samples in its training data: with and without them
     met_before   ledger.Met: earlier runs of the same arm on the same suite, by the ledger beside the run
     costs        the assumptions from models.yaml: gpu_hour_usd, requests_per_month
+    dev          what was tried on dev: {suite: {"digest", "arms": {arm: {"chosen": place, "tries": [...]}}}}
     """
     primary = {suite: scorer_names(tabulate(run), suite)[0] for suite in run.manifest.get("suites", {})}
     return {
@@ -168,6 +169,7 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
         "contamination": json_safe(seen(tabulate(run))),
         "met_before": json_safe(met(run)),
         "costs": json_safe(dict(run.manifest.get("costs", {}))),
+        "dev": json_safe(dict(run.manifest.get("dev", {}))),
     }
 
 
@@ -239,10 +241,13 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
             p=adjusted[name],
             more=more_for_gain(between if step else pairs[name], gain) if why in ("open", "small") else None,
             step=step,
-            looked_up=kind == "knowledge" and tuned and _retrieves(table, held_to) and not _retrieves(table, name),
+            looked_up=kind == "knowledge"
+            and tuned
+            and _retrieves(table, suite, held_to)
+            and not _retrieves(table, suite, name),
             tuned=tuned,
             paid=break_even_of(table, suite, name, held_to) if tuned else None,
-            others=_others(table, kind, c),
+            others=(*_others(table, kind, c), *_tried(table, c)),
         )
         findings.append(_finding(judged))
     return findings
@@ -274,6 +279,7 @@ def _on_general(table: Table, suite: str, arm: str, allowed: float) -> Finding:
         more=more_for_loss(pairs, allowed) if why == "open" else None,
         tuned=tuned,
         kept=kept,
+        others=_tried(table, c),
     )
     return _finding(judged)
 
@@ -297,8 +303,8 @@ def _others(table: Table, kind: str, c: Comparison) -> tuple[str, ...]:
     """Comparisons a reader would ask for: with retrieval on a knowledge suite, with the candidate's own model."""
     found = []
     plain = [a for a in by_cost(table, c.suite) if not is_tuned(table, a)]
-    if kind == "knowledge" and is_tuned(table, c.candidate) and not _retrieves(table, c.candidate):
-        lookups = [a for a in plain if _retrieves(table, a)]
+    if kind == "knowledge" and is_tuned(table, c.candidate) and not _retrieves(table, c.suite, c.candidate):
+        lookups = [a for a in plain if _retrieves(table, c.suite, a)]
         against = _try_compare(table, best(table, c.suite, lookups), c.candidate, c.suite) if lookups else None
         if not lookups:
             found.append(sentences.NO_RETRIEVAL)
@@ -324,8 +330,14 @@ def _nothing_shared(suite: str, kind: str, candidate: str, held_to: str, shared:
     return Finding(Verdict(suite, "not comparable", candidate, held_to, text), kind)
 
 
-def _retrieves(table: Table, arm: str) -> bool:
-    return bool(table.arms[arm].get("retrieve"))
+def _tried(table: Table, c: Comparison) -> tuple[str, ...]:
+    """How many combinations of dials each side was chosen from, where it was."""
+    found = [(arm, tried(table, c.suite, arm)[0]) for arm in (c.baseline, c.candidate)]
+    return tuple(sentences.tried(arm, len(tries), int(tries[0]["n"])) for arm, tries in found if len(tries) > 1)
+
+
+def _retrieves(table: Table, suite: str, arm: str) -> bool:
+    return bool(dials(table, suite, arm).get("retrieve"))
 
 
 def _margin(table: Table, suite: str) -> float:

@@ -219,6 +219,16 @@ def test_what_cannot_be_asked_or_counted_is_said(tmp_path: Path) -> None:
     assert any("no costs.gpu_hour_usd" in note for note in plan.notes)
 
 
+def test_an_arm_with_lists_is_planned_with_its_longest_prompts(tmp_path: Path) -> None:
+    file = _project(tmp_path)
+    file.write_text(file.read_text().replace("shots: 1}", "shots: [0, 2, 1]}"))
+    plan = _plan(file, ("base", "prompted"))
+    file.write_text(file.read_text().replace("[0, 2, 1]", "2"))
+    assert plan.works[1].prompt_tokens == _plan(file, ("base", "prompted")).works[1].prompt_tokens
+    assert plan.works[1].arm == "prompted"
+    assert "prompted: lists 3 combinations of dials" in plan.notes[0]
+
+
 # --- training --------------------------------------------------------------------------------------------------------
 
 

@@ -417,6 +417,7 @@ def test_verdict_json_is_json_and_holds_everything() -> None:
             "contamination",
             "met_before",
             "costs",
+            "dev",
         ),
     }
     assert value["format"] == 1

@@ -25,7 +25,8 @@ def write_report(runs: Sequence[Run], out: Path, *, title: str | None = None) ->
     """Writes `out` (one offline HTML file), `out` as .md, and a folder of the same name with verdict.json,
     samples.csv and summary.csv. The same run gives the same bytes: there is no clock and no chance in a report.
 
-    The HTML file and samples.csv hold prompts and answers; the Markdown file, verdict.json and summary.csv do not.
+    The HTML file and samples.csv hold prompts and answers; the Markdown file, verdict.json and summary.csv do not,
+    but for system prompts that an arm of models.yaml lists as text.
     Errors: HarnessError for anything but one run, for a run without answers, for an `out` that does not end in
     .html, and where a file cannot be written. Files are replaced one by one, each at once.
     """

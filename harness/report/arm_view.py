@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.compare import Table
+from harness.compare import Table, suite_names
 from harness.costs import BreakEven
 from harness.data import Verdict
 from harness.report.suite_view import SuiteView
-from harness.report.text import count, one_line, percent, seconds
-from harness.roles import is_tuned
+from harness.report.text import count, how, one_line, percent, seconds
+from harness.roles import dials, is_tuned, tried
 from harness.stats.forgetting import Retention
 
 
@@ -41,24 +41,15 @@ class ArmView:
     break_even_note: str
 
 
-def how(arm: Mapping[str, Any]) -> str:
-    """An arm's dials in words: "system prompt, 4 examples", "3 passages, adapter staff", "bare question".
-
-    >>> how({"system": True, "shots": 4})
-    'system prompt, 4 examples'
-    """
-    words = []
-    if arm.get("system"):
-        words.append("system prompt")
-    if arm.get("shots"):
-        words.append(f"{arm['shots']} example{'s' if arm['shots'] != 1 else ''}")
-    if arm.get("retrieve") == "gold":
-        words.append("gold passages (a ceiling)")
-    elif arm.get("retrieve"):
-        words.append(f"{arm['retrieve']} passage{'s' if arm['retrieve'] != 1 else ''}")
-    if arm.get("adapter"):
-        words.append(f"adapter {one_line(str(arm['adapter']), 40)}")
-    return ", ".join(words) or "bare question"
+def chosen(table: Table, arm: str) -> str:
+    """How an arm answered: "chosen on dev among 6: system prompt, 2 examples", by suite where that differs."""
+    found = {suite: tried(table, suite, arm) for suite in suite_names(table)}
+    places = {one_line(suite): how(dials(table, suite, arm)) for suite, (tries, _) in found.items() if len(tries) > 1}
+    if not places:
+        return how(table.arms[arm])
+    said = list(dict.fromkeys(places.values()))
+    text = said[0] if len(said) == 1 else "; ".join(f"{suite}: {dials_}" for suite, dials_ in places.items())
+    return f"chosen on dev among {max(len(tries) for tries, _ in found.values())}: {text}"
 
 
 def arm_view(
@@ -73,7 +64,7 @@ def arm_view(
     several_models = len({str(other.get("model")) for other in table.arms.values()}) > 1
     return ArmView(
         name=one_line(arm),
-        how=how(about) + (f", model {one_line(str(about.get('model')), 40)}" if several_models else ""),
+        how=chosen(table, arm) + (f", model {one_line(str(about.get('model')), 40)}" if several_models else ""),
         cells=tuple(
             None
             if line is None

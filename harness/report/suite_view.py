@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
 from harness.report.cases import Case
 from harness.report.headline import OVERALL
-from harness.report.text import number, one_line, prose
-from harness.roles import is_tuned, reference
+from harness.report.text import how, number, one_line, prose
+from harness.roles import is_tuned, reference, tried
 from harness.stats.forgetting import Retention
 
 GENERAL = "as a general model"
@@ -71,6 +71,18 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """One combination of an arm's dials on dev: whether it answered test, its dials, samples, score, prompt tokens."""
+
+    arm: str
+    chosen: bool
+    how: str
+    n: int
+    mean: float
+    tokens: float
+
+
+@dataclass(frozen=True)
 class SuiteView:
     """One suite: its decision, its table of arms, its charts and its breakdowns."""
 
@@ -93,6 +105,7 @@ class SuiteView:
     sub_scores: SubScores | None
     curves: tuple[tuple[str, Markup | None], ...]
     breakdowns: tuple[Breakdown, ...]
+    tried: tuple[Tried, ...]
     chart: Markup | None
     changes: Markup | None
     changes_base: str
@@ -185,10 +198,19 @@ def suite_view(
             for one in curves(table.run)
             if one.suite == suite
         ),
+        tried=tuple(_tried(table, suite, arms)),
         chart=_quality(title, summaries),
         changes=_changes(title, losses),
         changes_base=", ".join(sorted({one_line(r.base) for r in losses})),
     )
+
+
+def _tried(table: Table, suite: str, arms: Sequence[str]) -> Iterator[Tried]:
+    for arm in arms:
+        tries, chosen = tried(table, suite, arm)
+        for place, one in enumerate(tries):
+            dials = how({**one, "adapter": table.arms[arm].get("adapter")})
+            yield Tried(one_line(arm), place == chosen, dials, one["n"], one["mean"], one["prompt_tokens"])
 
 
 def _line(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
 PREVIEW = 10_000
 """Characters of one text that the page shows. The rest stays in completions.jsonl, and the page says so."""
@@ -138,3 +140,23 @@ def markdown(text: str) -> str:
     line = one_line(text, 1_500).replace("\xa0", " ").replace("&", "&amp;")
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
     return line.replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+
+
+def how(arm: Mapping[str, Any]) -> str:
+    """An arm's dials in words: "system prompt, 4 examples", "3 passages, adapter staff", "bare question".
+
+    >>> how({"system": True, "shots": 4})
+    'system prompt, 4 examples'
+    """
+    words = []
+    if arm.get("system"):
+        words.append("system prompt" + (f" “{one_line(arm['system'], 60)}”" if isinstance(arm["system"], str) else ""))
+    if arm.get("shots"):
+        words.append(f"{arm['shots']} example{'s' if arm['shots'] != 1 else ''}")
+    if arm.get("retrieve") == "gold":
+        words.append("gold passages (a ceiling)")
+    elif arm.get("retrieve"):
+        words.append(f"{arm['retrieve']} passage{'s' if arm['retrieve'] != 1 else ''}")
+    if arm.get("adapter"):
+        words.append(f"adapter {one_line(str(arm['adapter']), 40)}")
+    return ", ".join(words) or "bare question"

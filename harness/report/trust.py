@@ -13,7 +13,8 @@ from harness.errors import NotComparable
 from harness.ledger import met
 from harness.report.provenance import recipe
 from harness.report.text import number, one_line
-from harness.roles import candidates, is_ceiling, is_tuned
+from harness.roles import LEAST as DEV_LEAST
+from harness.roles import ON_DEV, candidates, dials, is_ceiling, is_tuned, reference, tried
 from harness.seen import seen
 from harness.stats.agreement import LEAST
 from harness.words import interval, listing, percent, plain_points, points
@@ -42,6 +43,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _no_corpus(table)
     yield from _ceilings(table)
     yield from _chosen_on_test(table)
+    yield from _dials(table)
     yield from _validated(table)
     yield from _judges(table)
     yield from _decoding(table)
@@ -170,7 +172,7 @@ def _met(table: Table) -> Iterator[Check]:
 
 def _passages(table: Table) -> Iterator[Check]:
     for name, arm in table.arms.items():
-        if not arm.get("adapter") or not arm.get("retrieve"):
+        if not arm.get("adapter") or not any(dials(table, suite, name).get("retrieve") for suite in suite_names(table)):
             continue
         adapter = one_line(str(arm["adapter"]))
         train = table.run.manifest.get("adapters", {}).get(arm["adapter"], {}).get("train")
@@ -184,13 +186,17 @@ def _passages(table: Table) -> Iterator[Check]:
 
 
 def _no_corpus(table: Table) -> Iterator[Check]:
-    retrieving = [one_line(name) for name, arm in table.arms.items() if arm.get("retrieve") not in (None, 0, "gold")]
-    bare = [one_line(suite) for suite in suite_names(table) if not table.suites[suite].get("corpus")]
+    bare = [suite for suite in suite_names(table) if not table.suites[suite].get("corpus")]
+    retrieving = [
+        one_line(name)
+        for name in table.arms
+        if not is_ceiling(table, name) and any(dials(table, suite, name).get("retrieve") for suite in bare)
+    ]
     if retrieving and bare:
-        verb = "has" if len(bare) == 1 else "have"
+        names, verb = listing([one_line(suite) for suite in bare]), "has" if len(bare) == 1 else "have"
         yield Check(
             "mind",
-            f"{listing(bare)} {verb} nothing to retrieve from: {listing(retrieving)} answered without passages there.",
+            f"{names} {verb} nothing to retrieve from: {listing(retrieving)} answered without passages there.",
         )
 
 
@@ -207,12 +213,48 @@ def _ceilings(table: Table) -> Iterator[Check]:
 def _chosen_on_test(table: Table) -> Iterator[Check]:
     named = [name for name in table.arms if not is_ceiling(table, name)]
     plain = [name for name in named if not is_tuned(table, name)]
-    if 1 < len(plain) < len(named):
+    if not 1 < len(plain) < len(named):
+        return
+    on_dev = [suite for suite in _judged(table) if reference(table, suite)[1].endswith(ON_DEV)]
+    rest = [suite for suite in _judged(table) if suite not in on_dev]
+    if on_dev:
+        names = listing([one_line(suite) for suite in on_dev])
+        yield Check("ok", f"The reference was chosen on dev samples, not on these: {names}.")
+    if rest or not on_dev:
+        whose = f"of {listing([one_line(suite) for suite in rest])}" if on_dev else "of each suite"
         text = (
-            f"The reference of each suite is the best of {len(plain)} arms on these same samples. That favours the "
+            f"The reference {whose} is the best of {len(plain)} arms on these same samples. That favours the "
             "reference, not the candidate."
         )
         yield Check("mind", text)
+
+
+def _judged(table: Table) -> list[str]:
+    """Suites where the reference is the best of several arms: no general ones, and both kinds of arms have answered."""
+    found = []
+    for suite in suite_names(table):
+        arms = [arm for arm in arm_names(table, suite) if not is_ceiling(table, arm)]
+        plain = [arm for arm in arms if not is_tuned(table, arm)]
+        if table.suites[suite].get("kind") != "general" and 1 < len(plain) < len(arms):
+            found.append(suite)
+    return found
+
+
+def _dials(table: Table) -> Iterator[Check]:
+    """Arms with lists of dials: how many combinations dev has seen, and whether it was enough."""
+    sizes: dict[str, int] = {}
+    few = []
+    for suite in suite_names(table):
+        for arm in arm_names(table, suite):
+            tries, _ = tried(table, suite, arm)
+            if len(tries) > 1:
+                sizes[arm] = len(tries)
+                few += [f"{one_line(arm)} on {one_line(suite)}"] if tries[0]["n"] < DEV_LEAST else []
+    if sizes:
+        said = listing([f"{one_line(arm)} among {tries}" for arm, tries in sizes.items()])
+        yield Check("ok", f"Dials were chosen on dev, never on test: {said} combinations.")
+    if few:
+        yield Check("mind", f"Fewer than {DEV_LEAST} dev samples chose the dials of {_some(few)}.")
 
 
 def _validated(table: Table) -> Iterator[Check]:
