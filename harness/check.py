@@ -146,13 +146,13 @@ def question(sample: Sample) -> str:
     return str(sample.metadata.get("question") or text)
 
 
-def grams(tokens: Sequence[str]) -> set[str]:
-    """Word 13-grams; a shorter text is one gram.
+def grams(tokens: Sequence[str], size: int = GRAM) -> set[str]:
+    """Word n-grams, by default 13-grams; a shorter text is one gram.
 
     >>> grams(["how", "many", "days"])
     {'how many days'}
     """
-    return {" ".join(tokens[i : i + GRAM]) for i in range(max(1, len(tokens) - GRAM + 1))}
+    return {" ".join(tokens[i : i + size]) for i in range(max(1, len(tokens) - size + 1))}
 
 
 def telling_grams(texts: Sequence[str]) -> list[set[str]]:

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,22 +104,28 @@ def init(directory: str, source: str, model: str, scorer: str | None, seed: int)
 
 @cli.command()
 @click.argument("suites", nargs=-1, metavar="[SUITE|DIR]...")
+@click.option("--against", metavar="FILE", help="Also: which test samples occur in this JSONL file of training data?")
 @click.option("--certify", is_flag=True, help="Also: does the score mean something? Writes certificate.json.")
 @_unsandboxed
 @_config
 @_json
-def check(suites: tuple[str, ...], certify: bool, config: str, as_json: bool) -> None:
+def check(suites: tuple[str, ...], against: str | None, certify: bool, config: str, as_json: bool) -> None:
     """Are models.yaml and the suites in order? Laws, leakage, token budgets, power.
 
     \b
     Examples: harness check
               harness check sql handbook
               harness check sql --certify
+              harness check sql --against other/train.jsonl
               harness check path/to/suite --json
     """
     from harness.check import check_all
 
     report = check_all(suites, Path(config), certificates=certify)
+    if against:
+        from harness.contamination import check_against
+
+        report = check_against(report, suites, Path(config).parent, Path(against))
     click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     raise SystemExit(EXIT_OK if report.ok else EXIT_USER)
 
@@ -140,6 +147,59 @@ def doctor(sandbox: bool, as_json: bool) -> None:
     report = attack() if sandbox else examine()
     click.echo(json.dumps(report.as_dict(), indent=2) if as_json else report.as_text())
     raise SystemExit(EXIT_OK if report.ok else EXIT_MACHINE)
+
+
+@cli.command()
+@click.option(
+    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Suite name or folder; repeat. Default: all."
+)
+@click.option("-a", "--arm", "arms", multiple=True, metavar="ARM", help="Arm of models.yaml; repeat. Default: all.")
+@click.option(
+    "--detect", type=click.FloatRange(0.1, 100), default=5.0, show_default=True, metavar="POINTS",
+    help="The difference you want to see.",
+)  # fmt: skip
+@click.option("--from", "earlier", multiple=True, metavar="RUN", help="Learn from an earlier run; repeat.")
+@click.option("--probe", type=click.IntRange(1), metavar="N", help="Time N dev samples per suite and arm.")
+@_engine
+@_config
+@_json
+def plan(
+    suites: tuple[str, ...],
+    arms: tuple[str, ...],
+    detect: float,
+    earlier: tuple[str, ...],
+    probe: int | None,
+    engine: str | None,
+    config: str,
+    as_json: bool,
+) -> None:
+    """Before spending: what can be seen, samples and seeds needed, tokens, time and cost per arm.
+
+    \b
+    Examples: harness plan -s sql --detect 3
+              harness plan -s sql --from runs/try
+              harness plan -s sql -a base -a lora --probe 8
+    """
+    from harness.config import pick, read_config
+    from harness.plan import make_plan
+    from harness.store import read_run
+    from harness.suite import all_suites, read_suite
+
+    checked = read_config(config)
+    root = Path(config).parent
+    read = [read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))]
+    chosen = pick(arms, checked.arms, Path(config).name, "arm")
+    runs = [read_run(path) for path in earlier]
+    made = make_plan(
+        checked, read, chosen, detect=detect / 100, earlier=runs, probe=probe or 0, engine=engine, root=root
+    )
+    if as_json:
+        click.echo(json.dumps(made.as_dict(), indent=2))
+        return
+    for title, header, rows in made.tables():
+        click.echo(f"{title}\n{table(header, rows)}\n")
+    for note in made.notes:
+        click.echo(note)
 
 
 @cli.command()
@@ -351,6 +411,7 @@ def gate(
 
     from harness.gate import gate as hold
     from harness.gate import gate_json
+    from harness.ledger import met_by
     from harness.policy import Policy, Rule, read_policy
     from harness.store import write_json
 
@@ -368,6 +429,8 @@ def gate(
         raise click.UsageError("Missing option '--baseline', and no policy names one.")
     held, base = _side(candidate), _side(against)
     result = hold(*base, *held, policy, date.today())
+    seen_before = [one.sentence for one in met_by(*held, [row.suite for row in result.rows])]
+    result = replace(result, notes=(*result.notes, *seen_before))
     value = gate_json(result)
     write_json(Path(out) if out else _beside(candidate), value)
     if as_json:
@@ -378,6 +441,8 @@ def gate(
             click.echo(f"In quarantine: {line}", err=True)
         for line in result.expired:
             click.echo(f"Quarantine has expired, the sample counts: {line}", err=True)
+        for line in seen_before:
+            click.echo(line, err=True)
     raise SystemExit(result.exit_code)
 
 

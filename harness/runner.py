@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import drift, prompt, retrieve, scorers
+from harness import contamination, drift, ledger, prompt, retrieve, scorers
 from harness import manifest as manifests
 from harness.data import (
     AdapterRef,
@@ -103,7 +103,9 @@ def run(
             )
         if any(suite.graders for suite in suites):
             opened.close()
-        return grade(config, suites, writer, engine, root)
+        done = grade(config, suites, writer, engine, root)
+        ledger.enter(done)
+        return done
 
 
 def as_written(suite: Suite, arm: Arm) -> Arm:
@@ -173,9 +175,16 @@ def _run_model(
     )
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
     manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
-    earlier = {name: about.get("drift") or {} for name, about in (old.manifest["adapters"] if old else {}).items()}
+    before = old.manifest["adapters"] if old else {}
+    earlier = {name: about.get("drift") or {} for name, about in before.items()}
     for name, moved in drift.measure(engine, drift.neutral_texts(suites), adapters, earlier).items():
         manifest["adapters"][name]["drift"] = moved
+    for name, ref in adapters.items():
+        about = manifest["adapters"][name]
+        same = before.get(name) if before.get(name, {}).get("digest") == ref.digest else None
+        about["contamination"] = contamination.of_adapter(
+            about["train"], suites, root, (same or {}).get("contamination")
+        )
     writer.manifest(manifest)
     stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows} if old else {}
     scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.config import read_yaml
@@ -52,6 +53,11 @@ def find_suite(name: str, root: Path | None = None) -> Path:
         f"no suite '{name}' (looked for a folder, in suites/, in installed packages and among the shipped)."
         f"{did_you_mean(name, known | set(plugins))}"
     )
+
+
+def split_digest(samples: Sequence[Sample]) -> str:
+    """Identity of a split: what its samples say, in order."""
+    return text_digest([sample.digest for sample in samples])
 
 
 def all_suites(root: Path | None = None) -> list[str]:

@@ -41,8 +41,10 @@ from harness.curves import curves
 from harness.data import Comparison, Decision, Run, Verdict
 from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
+from harness.ledger import met
 from harness.retention import retention, retention_of, retentions
 from harness.roles import base_of, best, by_cost, candidates, dials, is_ceiling, is_tuned, reference, tried
+from harness.seen import seen
 from harness.sentences import Judged
 from harness.stats.paired import difference_p, holm, is_binary
 
@@ -147,6 +149,8 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
     retentions   stats.forgetting.Retention per arm and general suite
     break_even   costs.BreakEven per fine-tuned arm and suite
     curves       curves.SuiteCurve: score against training size, where a run has candidates of several sizes
+    contamination  seen.Seen per candidate and suite with test samples in its training data: with and without them
+    met_before   ledger.Met: earlier runs of the same arm on the same suite, by the ledger beside the run
     costs        the assumptions from models.yaml: gpu_hour_usd, requests_per_month
     dev          what was tried on dev: {suite: {"digest", "arms": {arm: {"chosen": place, "tries": [...]}}}}
     """
@@ -162,6 +166,8 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
         "retentions": json_safe(retentions(run)),
         "break_even": json_safe(break_evens(run)),
         "curves": [json_safe(curve) | {"sentence": curve.sentence} for curve in curves(run)],
+        "contamination": json_safe(seen(tabulate(run))),
+        "met_before": json_safe(met(run)),
         "costs": json_safe(dict(run.manifest.get("costs", {}))),
         "dev": json_safe(dict(run.manifest.get("dev", {}))),
     }

@@ -414,6 +414,8 @@ def test_verdict_json_is_json_and_holds_everything() -> None:
             "retentions",
             "break_even",
             "curves",
+            "contamination",
+            "met_before",
             "costs",
             "dev",
         ),

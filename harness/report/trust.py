@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +10,14 @@ from typing import Literal
 from harness.compare import Table, agreement, arm_names, compare_tables, grader, scorer_names, suite_names
 from harness.data import Verdict
 from harness.errors import NotComparable
+from harness.ledger import met
 from harness.report.provenance import recipe
 from harness.report.text import number, one_line
 from harness.roles import LEAST as DEV_LEAST
-from harness.roles import ON_DEV, dials, is_ceiling, is_tuned, reference, tried
+from harness.roles import ON_DEV, candidates, dials, is_ceiling, is_tuned, reference, tried
+from harness.seen import seen
 from harness.stats.agreement import LEAST
-from harness.words import listing, percent, plain_points
+from harness.words import interval, listing, percent, plain_points, points
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _visible(table, verdicts)
     yield from _applied(table)
     yield from _drift(table)
+    yield from _seen(table)
+    yield from _met(table)
     yield from _passages(table)
     yield from _no_corpus(table)
     yield from _ceilings(table)
@@ -127,6 +132,42 @@ def _drift(table: Table) -> Iterator[Check]:
                 f"On neutral text {one_line(name)} has moved {size} away from its base: an early warning, no verdict."
             )
             yield Check("fact", text)
+
+
+def _seen(table: Table) -> Iterator[Check]:
+    for name, adapter in table.run.manifest.get("adapters", {}).items():
+        looked = adapter.get("contamination")
+        if not looked:
+            continue
+        who, basis = one_line(name), looked.get("basis")
+        if basis == "none":
+            yield Check("mind", f"What {who} was trained on is not recorded: it may have seen test samples.")
+            continue
+        if basis != "recorded":
+            why = "have changed since" if basis == "changed" else "may have changed since: its card names them only"
+            yield Check(
+                "mind", f"The train splits that {who} was made from {why}; test samples were looked for in them."
+            )
+        if not any((looked.get("flagged") or {}).values()):
+            yield Check("ok", f"No test sample occurs in {who}'s training data (exact, 13-gram, near duplicate).")
+    for one in seen(table):
+        kinds = Counter(one.flagged.values())
+        sort = ", ".join(f"{kind} {kinds[kind]}" for kind in sorted(kinds))
+        many = f"{len(one.flagged)} of {one.n_test} test samples of {one_line(one.suite)} occur"
+        text = f"{many} in {one_line(one.adapter)}'s training data ({sort}); "
+        if one.without is None:
+            text += "without them nothing is left to compare."
+        else:
+            of_arm = f"the difference of {one_line(one.arm)} from {one_line(one.with_them.baseline)}"
+            apart = f"{points(one.without.difference)} ({interval(one.without.interval)}, n={one.without.n})"
+            text += f"without them {of_arm} is {apart} instead of {points(one.with_them.difference)} points."
+        yield Check("bad", text)
+
+
+def _met(table: Table) -> Iterator[Check]:
+    for one in met(table.run):
+        if one.arm in candidates(table, one.suite):
+            yield Check("mind" if one.changed else "fact", one_line(one.sentence, 400))
 
 
 def _passages(table: Table) -> Iterator[Check]:

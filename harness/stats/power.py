@@ -72,6 +72,27 @@ def samples_for_margin(
     return max(needed, math.floor(z * z * (1 - room) / room) + 1)
 
 
+def seeds_for_difference(
+    seed_sd: float, spread: float, n: int, difference: float, level: float = 0.95, power: float = POWER
+) -> int | None:
+    """Training seeds needed to claim a true difference (0..1) for a recipe, on n samples; at least 3.
+
+    The difference of the mean over s trainings from an arm that is not trained has the variance seed_sd**2 / s +
+    spread**2 / n: samples and seeds are two sources of variance that add (Bouthillier et al. 2021, arXiv 2103.03098),
+    and more seeds do not make up for few samples. s is the smallest number for which (z_level + z_power)**2 times that
+    variance is at most difference**2. seed_sd is taken as known; where both arms are trained, double its square.
+    None where the samples alone leave more variance than allowed, or more than 1,000 seeds would be needed.
+
+    >>> seeds_for_difference(0.02, 0.2**0.5, 1000, 0.05)
+    4
+    """
+    z = z_value((1 + level) / 2) + z_value(power)
+    left = (difference / z) ** 2 - spread**2 / n
+    if left <= 0 or seed_sd**2 > 1000 * left:
+        return None
+    return max(3, math.ceil(seed_sd**2 / left - 1e-9))
+
+
 def _samples(spread: float, effect: float, z: float) -> int | None:
     if effect <= 0:
         return None

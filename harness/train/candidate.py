@@ -10,7 +10,7 @@ from harness.data import Adapter, Arm, Config, Suite, TrainSpec
 from harness.digests import resolve_model
 from harness.errors import ConfigError, SuiteError
 from harness.progress import Progress
-from harness.suite import read_suite
+from harness.suite import read_suite, split_digest
 from harness.train.data import TrainRow
 
 
@@ -50,7 +50,8 @@ def train_candidate(config: Config, adapter: Adapter, root: Path) -> str:
         progress.update(step - progress.done, f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s")
 
     try:
-        result = train(adapter.train, model, rows, dev, Path(adapter.path), root=root, progress=report)
+        data = {name: split_digest(suite.train) for name, suite in zip(adapter.train.suites, suites, strict=True)}
+        result = train(adapter.train, model, rows, dev, Path(adapter.path), root=root, data=data, progress=report)
     finally:
         if progress is not None:
             progress.__exit__(None, None, None)

@@ -14,7 +14,7 @@ import platform
 import resource
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -36,7 +36,10 @@ CHECKPOINT = "checkpoint"  # no ending that the digest of an adapter folder woul
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained on what. folder: where the base lies. rows: those used. identity: see card.training_digest."""
+    """What is trained on what. folder: where the base lies. rows: those used. identity: see card.training_digest.
+
+    data: digest of each suite's train split, so that a run can look for its test samples in it.
+    """
 
     spec: TrainSpec
     model: Model
@@ -45,6 +48,7 @@ class Job:
     dev_rows: tuple[TrainRow, ...]
     base_digest: str
     data_digest: str
+    data: Mapping[str, str]
 
     @property
     def identity(self) -> str:
@@ -59,6 +63,7 @@ def train(
     out: Path,
     *,
     root: Path | None = None,
+    data: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     resume: bool = True,
     checkpoint_every: float = CHECKPOINT_SECONDS,
@@ -66,8 +71,9 @@ def train(
     """A finished adapter in `out`: a PEFT folder with its training.json.
 
     rows: all training rows; spec.data_fraction of them are used. dev_rows: for the loss before and after only.
-    root: where relative model paths start from. If `out` holds the adapter of the same recipe, data and base, it is
-    kept. A broken-off training of that identity goes on in `out`.partial unless `resume` is False; an adapter of
+    root: where relative model paths start from. data: digest of each suite's train split, for the card. If `out` holds
+    the adapter of the same recipe, rows and base, it is kept.
+    A broken-off training of that identity goes on in `out`.partial unless `resume` is False; an adapter of
     another recipe is replaced at the very end. checkpoint_every: seconds between two checkpoints, 0 for every step.
 
     Raises SuiteError for a row that cannot be taught whole, AdapterError for a target that is no layer or a folder
@@ -79,7 +85,7 @@ def train(
     folder = resolve_model(model.path, root)
     used = share(rows, spec.data_fraction, spec.seed)
     base_digest = model_digest(folder, model.revision)
-    job = Job(spec, model, folder, used, tuple(dev_rows), base_digest, cards.data_digest(used))
+    job = Job(spec, model, folder, used, tuple(dev_rows), base_digest, cards.data_digest(used), data or {})
     with on_disk(out):
         _recover(out)
         card = cards.finished(out, job.identity)
@@ -170,6 +176,7 @@ def _card(job: Job, candidate: Candidate, dev_after: float | None, digest: str) 
         "training_digest": job.identity,
         "adapter_digest": digest,
         "data_digest": job.data_digest,
+        "data": dict(job.data),
         "model": {
             "name": job.model.name,
             "path": job.model.path,

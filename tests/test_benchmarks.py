@@ -1,0 +1,25 @@
+"""The benchmarks run and write their figures. What the figures are is nobody's test."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import stats
+
+
+def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "stats.json"
+    assert stats.main(["--rounds", "2", "--scale", "0.001", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    assert (figures["large"]["pairs"], figures["compare"]["samples"]) == (1000, 100)
+    assert len(figures["beside_scipy"]["ratio"]["rounds"]) == 2
+    assert figures["compare"]["peak_mb"] >= figures["compare"]["run_mb"] > 10
+    assert "bar 10 s: holds" in capsys.readouterr().out
+
+
+def test_a_large_run_is_as_large_as_asked() -> None:
+    run = stats.large_run(30)
+    assert (len(run.rows), len(run.scores), len(run.manifest["arms"])) == (120, 120, 4)
