@@ -164,6 +164,14 @@ def test_right_xml_scores_one(text: str) -> None:
     assert all(value(XML, text, column) == 1 for column in COLUMNS)
 
 
+def test_white_space_around_a_date_means_nothing() -> None:
+    schema = XSD.replace('name="firm" type="xs:string"', 'name="firm" type="xs:date"')
+    gold = BILL.replace('A &amp; "B" ü', "2026-09-25")
+    sample = Sample("x", "", gold, metadata={"kind": "xml", "schema": schema})
+    assert value(sample, gold.replace("2026-09-25", "\n  2026-09-25 ")) == 1
+    assert value(sample, gold.replace("2026-09-25", "2026-09- 25")) == 0
+
+
 BOMB = '<!DOCTYPE bill [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]>'
 
 
@@ -223,6 +231,7 @@ CUT = command("cut -d ';' -f 2 f.csv", "cut")
 PARCEL = command("parcel ship --express --weight 900 --note 'it'\"'\"'s $5' Cald Varn", "parcel")
 CURL = command("curl -fL -m 9 -o x.zip 'https://a.example/?b=1&c=2'", "curl")
 ECHO = command("echo '#1 > 2; & more' >> log.txt", "echo")
+RUN = command("docker run -d --rm --name queue -p 80:90 app:1", "docker")
 
 
 @pytest.mark.parametrize(
@@ -244,6 +253,14 @@ ECHO = command("echo '#1 > 2; & more' >> log.txt", "echo")
         (PARCEL, "parcel ship Cald Varn --note=it\\'s\\ \\$5 --weight=900 --express"),
         (CURL, 'curl -L -f --max-time 9 "https://a.example/?b=1&c=2" --output x.zip'),
         (ECHO, 'echo "#1 > 2; & more" >>log.txt'),
+        (command("grep -ic denied a.log", "grep"), "grep -ic denied < a.log"),
+        (command("diff -u a b > c.patch", "diff"), "diff --unified a b > c.patch"),
+        (command("diff -u a b > c.patch", "diff"), "diff -U 3 a b > c.patch"),
+        (command("git commit -a -m x", "git"), "git commit --all --message=x"),
+        (command("git log --oneline -n 5", "git"), "git log -5 --pretty=oneline"),
+        (command("journalctl -u cups --since 2026-09-29", "journalctl"), 'journalctl -u cups -S "2026-09-29 00:00:00"'),
+        (command("split -l 80 a.csv part_", "split"), "split -80 a.csv part_"),
+        (RUN, "docker run --rm -d --publish=80:90 --name=queue app:1"),
     ],
 )
 def test_right_commands_score_one(sample: Sample, text: str) -> None:
@@ -296,6 +313,13 @@ def test_what_is_no_single_command_scores_zero(sample: Sample, text: str, why: s
         (PARCEL, 'parcel ship -x -w 900 -n "it\'s $5" Cald Varn', "the shell would expand $5"),
         (PARCEL, 'parcel ship -x -w 0.9 -n "it\'s \\$5" Cald Varn', "kilograms"),
         (PIPE, "uniq -c f.txt | sort", "the wrong order"),
+        (RUN, "docker run -d --rm -p 80:90 app:1 --name queue", "what follows the image goes to the container"),
+        (GREP, "grep -rn 'a b' < src > out.txt", "with -r the input is not read"),
+        (
+            command("journalctl --since 2026-09-29", "journalctl"),
+            'journalctl --since "2026-09-29 10:00"',
+            "not midnight",
+        ),
     ],
 )
 def test_another_command_is_valid_and_not_right(sample: Sample, text: str, why: str) -> None:

@@ -178,6 +178,38 @@ WRONG = [
 ]
 
 
+def asked(text: str, facts: list[list[str]], rivals: list[str], task: str = "fact") -> Sample:
+    return Sample("a", text, "", metadata={"task": task, "checks": [], "facts": facts, "rivals": rivals})
+
+
+CRIB = asked("Sledge (Jory wants it), crib (cousin Nell). Who gets the crib?", [["Nell"]], ["Jory"])
+PAY = asked("Coins only, the card slot is broken. How does one pay?", [["coins"]], ["by card"])
+OUT = asked("Be out within 40 seconds. How fast must one be out?", [["40", "forty"]], ["30"])
+FILM = asked('Fri 4: "Salt Road", 21:30. Sun 6: "Two Gloves". Which is for children?', [["Two Gloves"]], ["Salt Road"])
+LUNCH = asked("Lunch at Ferry Cottage (km 31), swimming at the quarry (km 45).", [["Ferry Cottage"]], ["quarry"])
+YARNS = asked("Grey mohair, blue cotton. Which yarns?", [["mohair"], ["cotton"]], ["silk"], "list")
+RIGHT += [
+    (CRIB, "Cousin Nell gets it, not somebody else.", "the denial is about another"),
+    (PAY, "Coins only. Cards do not work.", "another sentence denies"),
+    (PAY, "Use coins, the card slot does not work.", "another clause denies"),
+    (OUT, "In no more than 40 seconds.", "a bound"),
+    (FILM, "Two Gloves, on Sunday at 21:30.", "its own day"),
+    (LUNCH, "At Ferry Cottage (km 31). Swimming follows at km 45.", "the other place in another sentence"),
+    (YARNS, "Blue cotton and grey mohair", "each with its colour"),
+]
+WRONG += [
+    (CRIB, "Nell does not get the crib.", "denied after the fact"),
+    (CRIB, "Nell no longer gets it.", "denied after the fact"),
+    (PAY, "Coins are not accepted.", "denied after the fact"),
+    (OUT, "Within 40 minutes.", "another unit"),
+    (total(ONE), "9 dollars.", "another currency"),
+    (FILM, "Two Gloves, on Friday.", "the day of the other film"),
+    (FILM, "Two Gloves, on Tuesday.", "a day from nowhere"),
+    (LUNCH, "At Ferry Cottage (km 45).", "the place of the other stop"),
+    (YARNS, "Blue mohair and grey cotton", "colours swapped"),
+]
+
+
 @pytest.mark.parametrize(("sample", "text", "why"), RIGHT)
 def test_right_answers_score_1(sample: Sample, text: str, why: str) -> None:
     score = judged(sample, text)

@@ -42,6 +42,7 @@ _TENS = {
 }
 _SYMBOLS = {"%": "percent", "€": "euro", "$": "dollar", "£": "pound", "°": "degree"}
 _SYNONYMS = {"eur": "euro", "usd": "dollar", "kilometre": "km", "kilometer": "km", "kilogram": "kg", "per": "a"}
+_SYNONYMS |= {"color": "colour", "gray": "grey"}
 _ARTICLES = frozenset(("a", "an", "the", "dr", "mr", "mrs"))
 _NEGATION = re.compile(
     r"\A(?:not?|never|none|nobody|nothing|neither|nor|without|cannot|\w+n't|wrong|false|incorrect|untrue|formerly|"
@@ -53,16 +54,21 @@ _PERIODS = frozenset(("hour", "day", "night", "week", "month", "quarter", "year"
 _FILLERS = frozenset(("it", "it'", "is", "that", "that'", "they", "are", "about", "around", "roughly"))  # it' is it's
 _HEDGE = re.compile(r"\A(?:or|either|maybe|perhaps|possibly|probably|alternatively|unsure)\Z")
 _UNKNOWN = re.compile(
-    r"\b(?:i (?:do not|don't|really don't|cannot|can't) (?:know|tell|say)\b|(?:i am|i'm) not sure\b|"
-    r"i (?:could not|couldn't|cannot|can't) find\b|i have no idea\b|unable to (?:tell|say|determine)\b|"
+    r"\b(?:i (?:do not|don't|really don't|cannot|can't) (?:know|tell|say|answer|determine)\b|"
+    r"(?:i am|i'm) not (?:sure|certain|aware of|familiar with)\b|not something i (?:know|can (?:know|tell|answer))\b|"
+    r"(?:do not|don't|does not|doesn't) have (?:any |enough |access to |the |that |this |specific |sufficient )*"
+    r"(?:information|knowledge|data|details?|records?)\b|"
+    r"(?:information|details?) (?:is|are)(?:n't| not) (?:available|provided)\b|"
+    r"i (?:could not|couldn't|cannot|can't) find\b|no idea\b|unable to (?:tell|say|determine|find|answer|know)\b|"
     r"(?:not|\w+n't) (?:stated|mentioned|given|specified|known|covered|answered|in the (?:passages?|handbook|text))\b|"
     r"(?:does not|doesn't|do not|don't) (?:say|state|mention|specify|cover|contain|answer|provide|give)\b|"
     r"(?:cannot|can't) be (?:known|told|said|determined|answered)\b|(?:says|say|said) nothing\b|\Aunknown\b|"
     r"no passage (?:answers|says|states|mentions|gives)\b|"
-    r"(?:is|are) unknown\b|no information\b|not enough information\b|there is no way to know\b|"
-    r"nobody (?:knows|can tell)\b)",
+    r"(?:is|are) unknown\b|no (?:information|knowledge|record|details)\b|not enough information\b|"
+    r"(?:no way|impossible) (?:for \w+ )?to (?:know|tell|say)\b|nobody (?:knows|(?:can|could) (?:know|tell|say))\b)",
     re.IGNORECASE,
 )
+_APOLOGY = re.compile(r"\A\W*(?:(?:i am|i'm) )?(?:sorry|afraid)\W*\Z", re.IGNORECASE)
 _ADVICE = re.compile(
     r"\s*(?:please|sorry|unfortunately|i am sorry|i'm sorry|contact|ask|check|see|you)\b", re.IGNORECASE
 )
@@ -229,17 +235,32 @@ def _judge_around(
     for rival in sample.metadata.get("rivals", ()):
         if _find(words(str(rival)), list(around)) >= 0:
             return 0.0, f"the answer stands beside '{rival}'"
-    if _candidates(text, target) > 1:
+    if _joined(words(text), target):
+        return 0.0, "a second answer is joined to it"
+    if _candidates(text, target, asked) > 1:
         return 0.0, "the answer is one of a list"
     return 1.0, ""
 
 
-def _candidates(text: str, target: Sequence[str]) -> int:
-    """How many short pieces without the target stand beside it, separated by commas, semicolons, slashes or lines."""
+def _joined(said: Sequence[str], target: Sequence[str]) -> bool:
+    """Whether "and" ties the target to a few words at the end or the beginning: "Mia and Bo", "black and white"."""
+    start = _find(target, said)
+    end = start + len(target)
+    after = said[end + 1 :] if said[end : end + 1] == ["and"] else []
+    before = said[: start - 1] if start > 1 and said[start - 1] == "and" else []
+    return 0 < len(after) <= 3 or 0 < len([word for word in before if word not in _FILLERS]) <= 2
+
+
+def _candidates(text: str, target: Sequence[str], asked: Sequence[str]) -> int:
+    """How many short pieces beside the target hold neither it nor only words of the question.
+
+    Pieces are separated by commas, semicolons, slashes or lines.
+    """
     pieces = [words(piece) for piece in re.split(r"[,;/|\n]|\band\b", text)]
     if not any(_find(target, piece) >= 0 for piece in pieces):
         return 0
-    return sum(1 for piece in pieces if piece and len(piece) <= 4 and _find(target, piece) < 0)
+    others = [piece for piece in pieces if piece and len(piece) <= 4 and _find(target, piece) < 0]
+    return sum(1 for piece in others if not set(piece) <= set(asked))
 
 
 def _without_contrast(text: str, sample: Sample) -> str:
@@ -289,12 +310,13 @@ def _judge_unknown(sample: Sample, text: str) -> tuple[float, str]:
         return 0.0, "too long for a plain statement of not knowing"
     asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
     rest = words(text)
-    named = any(_names_something(piece, asked) for piece in re.split(r"[.,;:!\n]", text))
+    named = any(_names_something(piece, asked) for piece in re.split(r"[.,;:!()\n]", text))
+    turns = re.split(r"\bbut\b", text, flags=re.IGNORECASE)
     if (
         named
         or any(word[0].isdigit() and word not in asked for word in rest)
         or any(map(_HEDGE.match, rest))
-        or "but" in rest
+        or not all(_UNKNOWN.search(turn) or _APOLOGY.match(turn) or _ADVICE.match(turn) for turn in turns)
     ):
         return 0.0, "does not know, and answers all the same"
     return 1.0, ""

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from harness.data import Completion, Sample, Score, Scorer
@@ -36,6 +37,13 @@ _STOP = re.compile(r"[.!?…]+[\"'”’)\]*]*(?=\s|\Z)")
 _NEGATION = re.compile(r"\A(?:not|never|nor|neither|cannot|\w+n't)\Z")
 _BOUND = frozenset(["but", "later", "earlier", "before", "until", "after", "more", "less", "only", "just", "least"])
 _HEDGE = re.compile(r"\b(?:or|maybe|perhaps|possibly|alternatively|unless)\b", re.IGNORECASE)
+_DAYS = {day[:3]: day for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")}
+_MONTHS = frozenset(("january", "february", "march", "april", "june", "july", "august", "september", "october"))
+_MONTHS |= {"november", "december"}
+_MONEY = frozenset(("cent", "euro", "dollar", "pound", "franc"))
+_TIME = frozenset(("second", "minute", "hour", "day", "week", "month", "year"))
+_LENGTH = frozenset(("km", "metre", "mile"))
+_LINKS = frozenset(("and", "for", "with", "from", "not", "are", "was", "has", "have", "per", "until", "into", "before"))
 _QUOTES = '"“”„«»'
 
 
@@ -145,13 +153,22 @@ def wrong_answer(sample: Sample, text: str) -> str:
             return f"the answer lacks '{fact[0]}'"
         if not sample.metadata.get("negative") and any(_denies(said[max(0, at - 3) : at]) for at in places):
             return f"the answer denies '{fact[0]}'"
+    foreign = set[str]() if sample.metadata["task"] == "sum" else _rival_marks(sample, facts)
     for piece in sentence_list(text):
         held = tuple(words(piece))
+        if not sample.metadata.get("negative") and not piece.endswith("?"):
+            denied = next((clause for clause in _clauses(piece) if _denied_after(clause, facts)), ())
+            if denied:
+                return f"the answer denies '{' '.join(denied)[:60]}'"
+        borrowed = foreign & set(_dated(held)) if _holds_any(facts, held) else set()
+        borrowed |= _borrowed_words(sample, piece)
+        if borrowed:
+            return f"'{min(borrowed)}' belongs to another answer"
         risky = sample.metadata["task"] == "list" or _HEDGE.search(piece) or _holds_any(facts, held)
         for rival in sample.metadata["rivals"]:
             if risky and _places(tokens(rival), held):
                 return f"the answer names '{rival}' too"
-    return _strange_number(sample, text, facts)
+    return _strange_number(sample, text, facts) or _strange_unit(sample, text)
 
 
 @lru_cache(4096)
@@ -166,6 +183,71 @@ def _denies(before: Sequence[str]) -> bool:
     return at >= 0 and not _BOUND & set(before[at:])
 
 
+def _clauses(sentence: str) -> list[tuple[str, ...]]:
+    """Words between the commas, semicolons, brackets, dashes and conjunctions of a sentence."""
+    parts = re.split(
+        r"[,;:()–—]\s|\s-\s|\b(?:and|but|so|which|who|where|because|since|while)\b", sentence, flags=re.IGNORECASE
+    )
+    return [tuple(words(part)) for part in parts]
+
+
+def _denied_after(clause: tuple[str, ...], facts: Sequence[Sequence[tuple[str, ...]]]) -> bool:
+    """Whether a clause says of a fact that it is not so: "Nell does not get it", "coins are no longer taken"."""
+    ends = [at + len(wording) for fact in facts for wording in fact for at in _places(wording, clause)]
+    after = clause[min(ends) :] if ends else ()
+    at = next((i for i, word in enumerate(after) if _NEGATION.match(word) or after[i : i + 2] == ("no", "longer")), -1)
+    return at >= 0 and after[at] not in ("nor", "neither") and not _BOUND & set(after[at:])
+
+
+def _rival_marks(sample: Sample, facts: Sequence[Sequence[tuple[str, ...]]]) -> set[str]:
+    """Numbers, weekdays and months that the prompt gives only where it names a wrong answer: "Fri 4: The Salt Road"."""
+    theirs, others = set[str](), {word for fact in facts for wording in fact for word in _dated(wording)}
+    prompt = sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
+    for clause in re.split(r"[,;.!?](?=\s|\Z)|\n", prompt):
+        said = tokens(clause)
+        rival = any(_places(tokens(one), said) for one in sample.metadata["rivals"]) and not _holds_any(facts, said)
+        (theirs if rival else others).update(_dated(said))
+    others.update(word for other in sample.metadata.get("also", ()) for word in tokens(str(other)))
+    return {word for word in theirs - others if word[0].isdigit() or word in _DAYS.values() or word in _MONTHS}
+
+
+def _borrowed_words(sample: Sample, sentence: str) -> set[str]:
+    """Words before a fact that the prompt has before another fact or a rival alone: "blue alpaca" for blue cotton."""
+    prompt = sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
+    facts = [[tokens(wording) for wording in fact] for fact in sample.metadata["facts"]]
+    groups = [*facts, *([tokens(rival)] for rival in sample.metadata["rivals"])]
+    theirs = [_before(group, prompt) for group in groups]
+    found = set[str]()
+    for i, fact in enumerate(facts):
+        others = set[str]().union(*(words for j, words in enumerate(theirs) if j != i))
+        if theirs[i] and not any(wording[0][0].isdigit() for wording in fact):
+            found |= (_before(fact, sentence) & others) - theirs[i]
+    return {word for word in found if len(word) > 2 and word not in _LINKS}
+
+
+def _before(wordings: Sequence[tuple[str, ...]], text: str) -> set[str]:
+    """The words that stand directly before one of the wordings, with no mark or "and" between."""
+    parts = [tuple(words(part)) for part in re.split(r"[,;:()/|\n.!?]|\band\b", text, flags=re.IGNORECASE)]
+    return {part[at - 1] for part in parts for wording in wordings for at in _places(wording, part) if at}
+
+
+def _dated(said: Sequence[str]) -> list[str]:
+    """Words with the short names of weekdays written out."""
+    return [_DAYS.get(word, word) for word in said]
+
+
+def _strange_unit(sample: Sample, text: str) -> str:
+    """Another unit than the prompt has after the same number (minutes for seconds), or money other than euros."""
+    prompt = tokens(sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"]))
+    for number, unit in pairwise(words(text)):
+        kind = next((units for units in (_MONEY, _TIME, _LENGTH) if unit in units), frozenset[str]())
+        theirs = {other for value, other in pairwise(prompt) if value == number and other in kind}
+        foreign = unit in _MONEY - {"euro"} and unit not in prompt
+        if number[0].isdigit() and (foreign or (theirs and unit not in theirs)):
+            return f"the unit '{unit}' is not that of {number[:20]}"
+    return ""
+
+
 def _holds_any(facts: Sequence[Sequence[tuple[str, ...]]], said: tuple[str, ...]) -> bool:
     return any(_places(wording, said) for fact in facts for wording in fact)
 
@@ -177,6 +259,9 @@ def _strange_number(sample: Sample, text: str, facts: Sequence[Sequence[tuple[st
     known |= {word for other in sample.metadata.get("also", ()) for word in tokens(str(other))}
     known |= set(tokens(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"]))
     digits = set(re.findall(r"\d+", text))
+    dates = {word for word in _dated(words(text)) if word in _MONTHS or word in _DAYS.values()}
+    for word in sorted(word for word in dates if word[:3] not in {other[:3] for other in known}):
+        return f"'{word}' comes from nowhere"
     for word in words(text):
         small = word.isdigit() and len(word) < 3 and int(word) <= 20 and word not in digits
         if word[0].isdigit() and word not in known and not small:
