@@ -366,7 +366,7 @@ class Visit:
         self.say("Doctor", self.pick("medq"))
         if self.chance(0.3):
             self.say(self.other, self.pick("medn"))
-            pattern = ["medic*|drug*|tablet*|pills|prescription*"]
+            pattern = ["medic*|drug*|tablet*|pills|prescription*|meds"]
             self.fact(
                 "medicines", "S", "absent", ["no regular medicines", "no regular medication"], pattern, against=False
             )
@@ -519,7 +519,7 @@ class Visit:
         value = int(self.rng.choice(numbers.split("|")))
         when = f"{in_words(value)} {unit}"
         self.say("Doctor", self.fill(spoken, when=when))
-        patterns = ["review*|follow*|see|seen|recheck*|appointment|return*|back|call|phone|reassess*|ring"]
+        patterns = ["review*|follow*|see|seen|check*|recheck*|appointment|return*|back|call|phone|reassess*|ring|clinic"]
         says = [f"review in {value} {unit}", f"follow-up in {value} {unit}"]
         self.fact("review", "P", "present", says, patterns, values=[[value, unit.rstrip("s")]])
 
