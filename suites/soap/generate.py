@@ -336,7 +336,8 @@ class Visit:
         self.say(self.other, self.fill(answer))
         negate = says[-1] == "not" and polarity == "absent"
         says = [text for text in says if text not in ("", "not")]
-        self.fact(name, "S", polarity, says, patterns, **({"negate": "not"} if negate else {}))
+        more = {"heard": self.fill(f"{question} {answer}")}
+        self.fact(name, "S", polarity, says, patterns, **more, **({"negate": "not"} if negate else {}))
 
     def aside(self) -> None:
         text = self.pick("interrupt")
