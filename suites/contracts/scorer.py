@@ -110,6 +110,26 @@ _TENS = {
     for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
 _SPELLED = re.compile(rf"\b(?:({'|'.join(_TENS)})(?:[- ]({'|'.join(_SMALL[1:10])}))?|({'|'.join(_SMALL)}))\b")
+_ORDINALS = [
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+]
+_ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b")
 _WEAK = frozenset(
     [
         "with",
@@ -186,7 +206,7 @@ def figures(text: str) -> Figures:
     >>> sorted(figures("EUR 1,200 within thirty (30) days, from 1 April 2027").dates)
     ['2027-04-01']
     """
-    text = plain(text)
+    text = _ORDINAL.sub(lambda match: f"{_ORDINALS.index(match.group()) + 4}th", plain(text))
     dates: set[str] = set()
     money: set[tuple[str, float]] = set()
     percents: set[float] = set()
@@ -275,6 +295,8 @@ _SYNONYMS = (
     "whole|intact|undamaged",
     "invoice|bill",
     "order|place orders",
+    "above|over|more than|beyond|exceeding",
+    "under|below|less than|fewer than",
 )
 _GROUPS = tuple(tuple(group.split("|")) for group in _SYNONYMS)
 
@@ -285,7 +307,7 @@ def _readings(phrase: str) -> tuple[str, ...]:
     return (phrase, *(other for group in _GROUPS if phrase in group for other in group if other != phrase))
 
 
-def stated(text: Sequence[str], key: Iterable[str]) -> bool:
+def _states(text: Sequence[str], key: Iterable[str]) -> bool:
     """Whether a text holds a telling phrase in one of its readings."""
     return any(holds(text, reading) for phrase in key for reading in _readings(phrase))
 
@@ -410,11 +432,18 @@ def wrong(summary: Summary, sample: Sample, passage: str) -> str:
     )
 
 
-_UP = r"at least|a minimum of|minimum|(?:no|not) (?:less|fewer|sooner|earlier) than|over|more than|above|exceeding|longer than|later than|after"
-_DOWN = r"at most|a maximum of|maximum|(?:no|not) (?:more|later|longer) than|up to|below|under|less than|fewer than|within|by"
+_UP = (
+    r"at least|a minimum of|minimum|(?:no|not) (?:less|fewer|sooner|earlier) than|"
+    r"over|more than|above|exceeding|longer than|later than|after"
+)
+_DOWN = (
+    r"at most|a maximum of|maximum|(?:no|not) (?:more|later|longer) than|up to|below|under|less than|"
+    r"fewer than|within|by"
+)
 _BEFORE = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b(?: the| each| every)? ?\Z")
 _AFTER = re.compile(
-    r"(?: percent)?(?: (?:working )?(?:minute|hour|day|week|month|quarter|year)s?)? (?:(?P<up>or more|after|past|following)|"
+    r"(?: percent)?(?: (?:working )?(?:minute|hour|day|week|month|quarter|year)s?)?"
+    r" (?:(?P<up>or more|after|past|following)|"
     r"(?P<down>or less|or fewer|before|ahead|prior|beforehand))\b"
 )
 _OPPOSITES = (
@@ -434,6 +463,9 @@ _OPPOSITES = (
     "full|empty",
     "buys|sells",
 )
+
+_EVERY = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
+_EVERY |= {"yearly": "year", "annual": "year", "annually": "year"}
 
 
 def _bounds(text: str) -> dict[tuple[float, str], set[str]]:
@@ -463,6 +495,10 @@ def turned(text: str, sources: Iterable[str]) -> str:
         if known.get(key) and not ways <= known[key]:
             return f"TERMS: {key[0]:g} is a bound the other way round"
     said, world = set(words(text)), {word for source in sources for word in words(source)}
+    units = {_EVERY.get(word, singular(word)) for word in world}
+    for word in said:
+        if word in _EVERY and _EVERY[word] not in units:
+            return f"TERMS: '{word}' is not in the clause"
     for pair in _OPPOSITES:
         for one, other in (pair.split("|"), pair.split("|")[::-1]):
             if one in said and one not in world and other in world and other not in said:
@@ -484,7 +520,7 @@ def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
                 if not told or not allowed or _DENIAL.search(told):
                     continue
                 for key in (key for keys in groups for key in keys):
-                    if stated(words(told), key) and not stated(allowed, key):
+                    if _states(words(told), key) and not _states(allowed, key):
                         return f"TERMS: '{role} {other}' has what it {modal}: '{key[0]}'"
     return ""
 
@@ -570,13 +606,13 @@ def _wrong_terms(
         if who[1] == "must" and (who[0], "must not") in extra:  # "must not let anybody without a licence"
             found += words("; ".join(said[who[0], "must not"]))
         for key in (key for keys in groups for key in keys):
-            if not stated(found, key):
+            if not _states(found, key):
                 return f"TERMS: {' '.join(who)}: '{key[0]}' is missing"
         if who not in denials and not _denied(text) <= _denied(passage):
             return f"TERMS: {' '.join(who)}: a denial that the clause does not have"
     for who, groups in extra.items():
         found = words("; ".join(said[who]))
-        if not any(all(stated(found, key) for key in keys) for keys in groups):
+        if not any(all(_states(found, key) for key in keys) for keys in groups):
             return f"TERMS: '{' '.join(who)}' what?"
     return ""
 
@@ -716,7 +752,7 @@ def _found(text: str, gold: Mapping[str, Any], terms: Sequence[Sequence[Any]]) -
         other = {"must": "must|shall|has to|is to", "may": "may|can", "must not": "must not|may not|shall not|cannot"}
         hits[f"{role} {modal}"] = bool(re.search(rf"\b{role} (?:{other[modal]})\b", low))
         for key in keys:
-            hits[key[0]] = stated(found, key)
+            hits[key[0]] = _states(found, key)
     for item in gold["money"][0]:
         match = _ITEM.fullmatch(item)
         assert match is not None

@@ -520,7 +520,9 @@ class Visit:
         value = int(self.rng.choice(numbers.split("|")))
         when = f"{in_words(value)} {unit}"
         self.say("Doctor", self.fill(spoken, when=when))
-        patterns = ["review*|follow*|see|seen|check*|recheck*|appointment|return*|back|call|phone|reassess*|ring|clinic"]
+        patterns = [
+            "review*|follow*|see|seen|check*|recheck*|appointment|return*|back|call|phone|reassess*|ring|clinic"
+        ]
         says = [f"review in {value} {unit}", f"follow-up in {value} {unit}"]
         self.fact("review", "P", "present", says, patterns, values=[[value, unit.rstrip("s")]])
 

@@ -244,7 +244,8 @@ _RULES = (
     ("affirm", r"(?:(?:he|she|they) )?(?:(?:do|does|did|can|could) not|never|not) den(?:y|ies|ied)"),
     (
         "pseudo",
-        r"not only|no (?:increase|change|worsening|worse|doubt|longer(?! (?:has|have|having|gets?|feels?))|further|response|better)|"
+        r"not only|no (?:increase|change|worsening|worse|doubt|"
+        r"longer(?! (?:has|have|having|gets?|feels?))|further|response|better)|"
         r"without (?:difficulty|help|warning)|not (?:certain|sure|improv\w*|settl\w*|respond\w*|help\w*|better|"
         r"chang\w*|resolv\w*|worse\w*|relieved|responding|controlled|cause\w*)|gram[- ]negative|no (?:good|use)|"
         rf"(?:lives?|living|stay\w*|cares?|caring) (?:with|for) (?:his |her |their )?(?:elderly )?{_KIN}",
@@ -282,13 +283,16 @@ _RULES = (
         r"(?:(?:is |are |was |were |has been |have been )(?:absent|negative(?! for)|denied|ruled out|excluded)|"
         r"absent|negative(?! for)|excluded|(?:is |are |was |were )unlikely|"
         rf"(?:denied|ruled out|(?:is |are |was |were )?not (?:{_NOT_SO})){_STOP}|"
-        rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)(?: known| reported)?){_STOP}|"
-        r"(?<=\w )(?:no|nil)(?=\s*(?:[,;]|\Z))|free(?! (?:of|from)\b)|(?:has|have) (?:now |since )?(?:resolved|stopped)|"
+        rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)"
+        rf"(?: known| reported)?){_STOP}|"
+        r"(?<=\w )(?:no|nil)(?=\s*(?:[,;]|\Z))|free(?! (?:of|from)\b)|"
+        r"(?:has|have) (?:now |since )?(?:resolved|stopped)|"
         r"\((?:no|none|nil|denied|absent|negative|neg)\)|none(?! of))",
     ),
     (
         "deny",
-        r"(?:no longer (?:has|have|having|gets?|feels?)|den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
+        r"(?:no longer (?:has|have|having|gets?|feels?)|"
+        r"den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
         rf"rules out|nor|neither|no (?:evidence|signs?|symptoms?|complaints?|report) of|nil)(?: (?:that )?(?:he|she|"
         rf"they))?{_HAVE}",
     ),
@@ -399,7 +403,9 @@ def _shares(sentence: str, at: int, stop: int, start: int, end: int) -> bool:
 
 def _broken(between: str) -> bool:
     """Whether a clause with a verb of its own stands between a "no" and the mention."""
-    return bool(re.search(r", the \Z|, (?:and )?(?:he|she|they|it|is|are|was|takes|uses|smokes|drinks|lives)\b", between))
+    return bool(
+        re.search(r", the \Z|, (?:and )?(?:he|she|they|it|is|are|was|takes|uses|smokes|drinks|lives)\b", between)
+    )
 
 
 # --- mentions --------------------------------------------------------------------------------------------------------
@@ -507,7 +513,8 @@ FREQUENCY = {
     "once": r"single dose|\bonce\b|\b(?:1|one) dose|\bstat\b|one-off",
     "5x": r"5 ?(?:times|x)",
     "od": r"once (?:a day|daily|per day|each day|every day)|(?<!twice )(?<!times )(?<!x )daily|\bod\b|\bqd\b|"
-    r"(?<!twice )(?<!times )(?:a|per|each|every) day|(?:every|each|in the) morning|1 ?x daily|once\b|\bmane\b|24[- ]?hourly",
+    r"(?<!twice )(?<!times )(?:a|per|each|every) day|(?:every|each|in the) morning|1 ?x daily|once\b|"
+    r"\bmane\b|24[- ]?hourly",
     "bd": r"2 ?x|q12h|twice (?:a day|daily|per day|each day)|\bbd\b|12[- ]?hourly|every 12 hours|2 (?:times|x)|"
     r"morning and (?:evening|night)",
     "tds": r"3 ?(?:times|x)|\btds\b|8[- ]?hourly|every 8 hours|thrice|q8h",
@@ -684,15 +691,16 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
     return Verdict("missing", f"{fact['id']} is missing in {section}")
 
 
-_COMMON = frozenset(
-    "have been with your that this they from what when does feel much very more just like well good fine normal over "
-    "look ever time times most only some than then there here about after before back down goes know last never none "
-    "nothing really them thing think were will would yes day days week weeks month months".split()
+_COMMON = re.compile(
+    r"(?:have|been|with|your|that|this|they|from|what|when|does|feel|much|very|more|just|like|well|good|fine|"
+    r"normal|over|look|ever|time|times|most|only|some|than|then|there|here|about|after|before|back|down|"
+    r"goes|know|last|never|none|nothing|really|them|thing|think|were|will|would|yes|day|days|week|weeks|"
+    r"month|months)\Z"
 )
 
 
 def _telling(text: str) -> set[str]:
-    return {word[:5] for word in re.findall(r"[a-z]{4,}", plain(text)) if word not in _COMMON}
+    return {word[:5] for word in re.findall(r"[a-z]{4,}", plain(text)) if not _COMMON.match(word)}
 
 
 def _in_their_words(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
@@ -733,13 +741,19 @@ def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], *, hit
         if name != section and _allowed_there(fact, facts, name):
             continue
         for one in mentions(texts[name], fact):
-            if one.polarity == opposite and not (hit and _is_part(one)) and not _is_inside(one, fact, facts, texts[name]):
+            if (
+                one.polarity == opposite
+                and not (hit and _is_part(one))
+                and not _is_inside(one, fact, facts, texts[name])
+            ):
                 return f"{fact['id']} is {wanted}, the note has it {opposite}"
             if wanted == "family" and one.polarity == "absent" and not hit:
                 return f"{fact['id']} is denied"
     if fact.get("freq"):
         for one in mentions(texts["P"], fact):
-            if _STOPPED.search(one.sentence[: one.start]) and not re.match(r"[^.;]{0,12}\bif\b", one.sentence[one.end :]):
+            if _STOPPED.search(one.sentence[: one.start]) and not re.match(
+                r"[^.;]{0,12}\bif\b", one.sentence[one.end :]
+            ):
                 return f"{fact['id']} is stopped"
     return _wrong_detail(fact, facts, texts[section])
 
@@ -816,7 +830,12 @@ def _scope(facts: Sequence[Fact], fact: Fact, one: Mention) -> tuple[int, int]:
     """The part of a sentence that speaks of one mention: up to the next mention of another fact with values."""
     left, right = 0, len(one.sentence)
     for other in facts:
-        if other is fact or not other.get("values") or other["section"] != fact["section"] or set(other["any"]) & set(fact["any"]):
+        if (
+            other is fact
+            or not other.get("values")
+            or other["section"] != fact["section"]
+            or set(other["any"]) & set(fact["any"])
+        ):
             continue
         for pattern in other["any"]:
             for start, end in spans(one.sentence, _parts(pattern)[1]):
