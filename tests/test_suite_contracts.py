@@ -167,8 +167,8 @@ TOLD = [
     ("0004", "Hirer must not let persons without a licence run the machine; Hirer must show licences on collection", 1),
     ("0004", "Hirer must let only unlicensed persons run the machine and show the licences on collection", 0),
     ("0010", "Lessor must not claim damage above the cap, tyres excluded; Hirer must report damage immediately", 1),
-    ("0036", "Hirer must leave a deposit by card; Lessor must release it after 2 days if machine is clean and whole", 0),
-    ("0036", "Hirer must pay by card; Lessor must release security within 2 days if machine clean and whole", 1),
+    ("0036", "Hirer must leave a deposit by card; Lessor must release it after 2 days if machine clean and whole", 0),
+    ("0036", "Hirer must pay by card; Lessor must release security in 2 days if machine clean and whole", 1),
     ("0049", "Supplier must pay a penalty when a delivery is late by less than 2 days", 0),
     ("0049", "Supplier must pay a penalty for each day a delivery is over 2 days late, even if the port strikes", 1),
     ("0056", "Shipper must pay invoices within 30 days; Carrier must not charge the empty return; "
@@ -181,6 +181,11 @@ TOLD = [
      "Buyer may change quantities until 10 days after loading", 0),
     ("0013", "Keeper must hold the store at 12 degrees and at most 65 percent humidity, logged daily; "
      "Depositor may read the log", 0),
+    ("0018", "Engineer must inspect plant 6 times a month and log the result; Owner must keep the plant room free", 0),
+    ("0146", "Carrier must use drivers with under 5 years of practice and make them keep their rest; "
+     "Shipper must not press them to skip it", 0),
+    ("0178", "Contractor must provide machines and products on the unsigned list; "
+     "Contractor must not use products with chlorine", 0),
     ("0151", "Tenant must carry out small repairs outside; Landlord must maintain roof, outer walls and heating", 0),
     ("0167", "Consultant must hand in a written report and present it to the board; "
      "Client must name corrections within 14 days, else the report counts as rejected", 0),

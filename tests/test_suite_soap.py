@@ -336,6 +336,9 @@ TURNED = [
     ("0031", "Amlodipine 10 mg", "Stop ramipril. Amlodipine 10 mg", "a medicine stopped"),
     ("0031", "Reduce salt", "Increase salt", "the opposite advice"),
     ("0066", "Type 2", "Type 1", "another type"),
+    ("0013", "Moderate depressive", "Severe depressive", "another degree"),
+    ("0017", "able to bear weight", "inability to bear weight", "an ability denied"),
+    ("0063", "Raise the head", "Lower the head", "the opposite advice"),
 ]
 # Further sentences, written apart from the rules; "Tests excluded anaemia." is still read as present.
 MORE_NEGATION = [

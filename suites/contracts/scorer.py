@@ -492,11 +492,16 @@ def turned(text: str, sources: Iterable[str]) -> str:
         for key, ways in _bounds(source).items():
             known.setdefault(key, set()).update(ways)
     for key, ways in _bounds(text).items():
-        if known.get(key) and not ways <= known[key]:
+        strictly = key[1] == "before" and re.search(rf"\b(?:under|below|(?:less|fewer) than) {key[0]:g}\b", plain(text))
+        if (known.get(key) or strictly) and not ways <= known.get(key, set()):
             return f"TERMS: {key[0]:g} is a bound the other way round"
     said, world = set(words(text)), {word for source in sources for word in words(source)}
     units = {_EVERY.get(word, singular(word)) for word in world}
     for word in said:
+        if word.startswith("un") and word[2:] in world and word not in world:
+            return f"TERMS: '{word}', the clause has '{word[2:]}'"
+        if singular(word) in _TIME_UNITS and singular(word) not in units:
+            return f"TERMS: '{word}' is not in the clause"
         if word in _EVERY and _EVERY[word] not in units:
             return f"TERMS: '{word}' is not in the clause"
     for pair in _OPPOSITES:
@@ -617,13 +622,18 @@ def _wrong_terms(
     return ""
 
 
+_IRREGULAR = {"paid": "pay", "kept": "keep", "held": "hold", "sent": "send", "given": "give", "made": "make"}
+_IRREGULAR |= {"taken": "take", "sold": "sell", "left": "leave", "borne": "bear", "brought": "bring"}
+
+
 @lru_cache(maxsize=4096)
 def _denied(text: str) -> frozenset[str]:
     """What a text denies: the stem of the first telling word after each denial."""
     found = set()
     pieces = _DENIAL.split(_BOUND.sub(" ", plain(text)))
     for piece in pieces[1:]:
-        telling = [word for word in words(piece)[:6] if len(word) > 3 and word not in _WEAK]
+        plainly = [_IRREGULAR.get(word, word) for word in words(piece)[:6]]
+        telling = [word for word in plainly if len(word) > 3 and word not in _WEAK]
         found |= {_stem(word) for word in telling[:1]}
     return frozenset(found)
 
@@ -677,8 +687,9 @@ def summary(*, suite_path: str) -> Scorer:
 
     TERMS is free in wording: who is bound or entitled (role), must, must not or may, and the telling words of each
     part have to be there, in any order, with other endings or one of the listed synonyms.
-    What is not covered: a wrong relation between right words ("return the deposit before the keys"), a further claim
-    made of plain words alone, and right synonyms that are not listed (they score 0).
+    Bounds turned round (at most for at least), opposites, and parts mostly in words that the clause lacks score 0.
+    What is not covered: a wrong relation between right words ("return the deposit before the keys"), a small claim in
+    plain words inside a right part, and right synonyms that are not listed (they score 0).
     """
     passages = _passages(suite_path)
 

@@ -60,7 +60,7 @@ SAID_UNIT = {"mg": "milligrams", "mcg": "micrograms", "%": "percent", "puff": "p
 VITALS = {
     "bp": ("BP", "BP / blood pressure", "bp;blood pressure", "mmHg", (112, 138)),
     "hr": ("HR", "HR / pulse", "hr;heart rate;pulse;p", "bpm", (62, 86)),
-    "temp": ("Temp", "temperature / T", "temp*;t", "°C", (36, 37)),
+    "temp": ("Temp", "temperature / T", "temp*;t;°c|° c", "°C", (36, 37)),
     "rr": ("RR", "RR / respiratory rate", "rr;resp* rate;respirations;breath* rate;resps", "/min", (13, 18)),
     "spo2": ("SpO2", "SpO2 / oxygen saturation", "spo2;sats;saturation*;oxygen*;o2;sao2", "%", (96, 99)),
     "weight": ("Weight", "weight / wt", "weight;wt;weigh*", "kg", (58, 97)),

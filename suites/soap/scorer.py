@@ -7,8 +7,8 @@ it need not be written, but must not be written as the patient's own. `retracted
 A pattern is words, `*` for any ending, `|` between alternatives, `&` for both in one clause, `!` for the opposite
 ("!crackles" is a way to say that the chest is clear).
 
-What is not covered: a finding that is neither a fact nor in the lexicon of the sample (an invented sign without a
-number or a drug), grammar, emphasis, whether the plan is good medicine, and negation beyond the rules of `polarity`.
+What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug,
+grammar, emphasis, whether the plan is good medicine, and negation beyond the rules of `polarity`.
 """
 
 from __future__ import annotations
@@ -141,6 +141,7 @@ _ABBREVIATIONS = (
     (r"(?<![\d./])(\d{1,2})/7(?![\d/])", r"\1 days"),
     (r"(?<![\d./])(\d{1,2})/52\b", r"\1 weeks"),
     (r"(?<![\d./])(\d{1,2})/12\b", r"\1 months"),
+    (r"(?<=\d)°", " °"),
     (r"\br/v\b", "review"),
     (r"\bf/u\b", "follow up"),
     (r"\bu ?[&+/] ?es?\b|\bu and es\b", "kidney bloods"),
@@ -300,7 +301,7 @@ _RULES = (
         "no",
         rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|"
         rf"zero)(?: known)?{_HAVE}|"
-        r"unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
+        r"unable(?: to)?|inability to|unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
     ),
     (
         "family",
@@ -381,7 +382,7 @@ def polarity(sentence: str, start: int, end: int) -> str:
 
 
 _NOT = re.compile(r"(?:not|no|without)\b")
-_NOT_INSIDE = re.compile(r"(?<=\w )(?:(?:not|never)(?= \w)(?! only)|free of|without)")
+_NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never)(?= \w)(?! only)|free of|without)")
 _ONLY_WHEN = re.compile(
     r"[^.;,]{0,24}\b(?:when|on|with|if|during|after|while)\b[^.;]{0,40}?(?:[,(-]|\band\b|\bbut\b) ?"
     r"(?:not|none|never|no)\b(?= (?:at|when|otherwise|in|if|with|on)\b|\Z)"
@@ -715,7 +716,7 @@ def _in_their_words(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
     own = _telling(str(fact["heard"])) - {word for other in others for word in _telling(str(other.get("heard", "")))}
     taken = [(one.sentence, one.start, one.end) for other in others for one in mentions(text, other)]
     for sentence in sentences(text):
-        for clause in re.finditer(r"[^,:]+", sentence):
+        for clause in re.finditer(r"(?:(?!\band\b|\bbut\b)[^,:])+", sentence):
             free = not any(at == sentence and s < clause.end() and clause.start() < e for at, s, e in taken)
             if free and own & _telling(clause.group()):
                 return True
@@ -796,6 +797,10 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str) -> str:
         for one in mentions(text, fact):
             if len(_sides(one) - {"both"}) == 1 and "both" not in _sides(one):
                 return f"{fact['id']} is on both sides"
+    for one in mentions(text, fact) if fact["section"] == "A" else ():
+        said = set(_DEGREE.findall(one.sentence))
+        if said and (wanted := set(_DEGREE.findall(str(fact.get("say", [""])[0])))) and not said & wanted:
+            return f"{fact['id']} is {'/'.join(wanted)}, the note has it {'/'.join(sorted(said))}"
     same = _same(fact, facts)
     sides = {other.get("side") for other in same}
     doses = {_base(value, unit) for other in same for value, unit in other.get("values", ())}
@@ -813,6 +818,7 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str) -> str:
     return ""
 
 
+_DEGREE = re.compile(r"\b(?:mild|moderate|severe|acute|chronic)\b")
 _RELATIVE = re.compile(rf"\b{_KIN}\b")
 _SAME_KIN = {"mum": "mother", "mom": "mother", "ma": "mother", "dad": "father", "pa": "father"}
 
@@ -917,7 +923,8 @@ def _sides(one: Mention) -> set[str]:
 def note(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
     """1 if the form is strict, each required fact is hit in its section, and nothing is contradicted or invented.
 
-    One fact whose polarity cannot be told is let pass. What is not covered: see the docstring of this file.
+    One fact whose polarity cannot be told, or that is told in the transcript's own words, is let pass. What is not
+    covered: see the docstring of this file.
     """
     lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
 
