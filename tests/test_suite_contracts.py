@@ -162,6 +162,57 @@ def loaded(name: str) -> ModuleType:
     return module
 
 
+# Answers to shipped samples by somebody who had not read the scorer: id, TERMS, whether they are right.
+TOLD = [
+    ("0004", "Hirer must not let persons without a licence run the machine; Hirer must show licences on collection", 1),
+    ("0004", "Hirer must let only unlicensed persons run the machine and show the licences on collection", 0),
+    ("0010", "Lessor must not claim damage above the cap, tyres excluded; Hirer must report damage immediately", 1),
+    ("0036", "Hirer must leave a deposit by card; Lessor must release it after 2 days if machine clean and whole", 0),
+    ("0036", "Hirer must pay by card; Lessor must release security in 2 days if machine clean and whole", 1),
+    ("0049", "Supplier must pay a penalty when a delivery is late by less than 2 days", 0),
+    ("0049", "Supplier must pay a penalty for each day a delivery is over 2 days late, even if the port strikes", 1),
+    ("0056", "Shipper must pay invoices within 30 days; Carrier must not charge the empty return; "
+     "Carrier must invoice on the 15th and the last of the month", 1),
+    ("0061", "Shipper must give at most 15 trips a week", 0),
+    ("0061", "Shipper must order a minimum of 15 trips per week and pay for each trip not ordered", 1),
+    ("0076", "Either party must count stock; Keeper must pay shortages of more than 1.5 percent at cost price; "
+     "Depositor must bear smaller shortages", 1),
+    ("0091", "Buyer must order through the portal; Supplier must confirm within 1 working day; "
+     "Buyer may change quantities until 10 days after loading", 0),
+    ("0013", "Keeper must hold the store at 12 degrees and at most 65 percent humidity, logged daily; "
+     "Depositor may read the log", 0),
+    ("0018", "Engineer must inspect plant 6 times a month and log the result; Owner must keep the plant room free", 0),
+    ("0146", "Carrier must use drivers with under 5 years of practice and make them keep their rest; "
+     "Shipper must not press them to skip it", 0),
+    ("0178", "Contractor must provide machines and products on the unsigned list; "
+     "Contractor must not use products with chlorine", 0),
+    ("0151", "Tenant must carry out small repairs outside; Landlord must maintain roof, outer walls and heating", 0),
+    ("0167", "Consultant must hand in a written report and present it to the board; "
+     "Client must name corrections within 14 days, else the report counts as rejected", 0),
+    ("0181", "Buyer must keep unpaid goods apart and marked; Buyer may process them in ordinary business; "
+     "Buyer must not pledge them; Buyer may sell them abroad", 0),
+    ("0181", "Buyer must keep apart separate marked process pledge; Buyer may keep apart process pledge; "
+     "Buyer must not process pledge", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("number", "terms", "value"), TOLD)
+def test_terms_in_the_words_of_a_stranger(number: str, terms: str, value: float, suite: Suite) -> None:
+    sample = next(sample for sample in suite.test if sample.id == f"contracts-test-{number}")
+    lines = [f"TERMS: {terms}" if line.startswith("TERMS") else line for line in sample.target.splitlines()]
+    spec = next(spec for spec in suite.scorers if spec.primary)
+    score = judged(scorers.load(spec, str(FOLDER)), "\n".join(lines), sample)
+    assert score.value == value, score.explanation
+
+
+def test_dates_may_be_parted_by_commas(suite: Suite) -> None:
+    sample = next(sample for sample in suite.test if sample.id == "contracts-test-0061")
+    spec = next(spec for spec in suite.scorers if spec.primary)
+    text = sample.target.replace("2026-11-18; 2027", "2026-11-18, 2027")
+    assert text != sample.target
+    assert judged(scorers.load(spec, str(FOLDER)), text, sample).value == 1
+
+
 def judged(scorer: Scorer, text: str, sample: Sample = SAMPLE) -> Score:
     return scorer(sample, Completion(text))
 

@@ -162,6 +162,233 @@ NEGATION = [
 ]
 
 
+# Whole notes by somebody who had not read the scorer: the number of the sample, S, O, A, P.
+TOLD = [
+    (
+        "0001",
+        "S: Asthma worse x6 weeks, ↑ use of reliever. Cat at home. No wheeze, rhinorrhoea, cough or CP. "
+        "Never smoker. NKDA. No regular meds.\n"
+        "O: SpO2 97%, RR 17, HR 83. Chest clear.\n"
+        "A: Asthma - not well controlled\n"
+        "P: Beclometasone 200mcg BD (preventer). Technique shown. Asthma action plan given. R/V 8 weeks.\n",
+    ),
+    (
+        "0004",
+        "S: 59-year-old lorry driver with an 8-day history of cough, worse than usual. Sputum is white as"
+        " ever, not green. No breathlessness, chest pain, wheeze, ankle swelling or blood in the sputum. "
+        "Aunt had glaucoma. Takes metformin 850 mg twice a day. No drug allergies.\n"
+        "O: T 37.2°C, sats 88%, RR 23, pulse 101. Bilateral expiratory wheeze. Lips pink, no cyanosis.\n"
+        "A: COPD exacerbation.\n"
+        "P: Prednisolone 40 mg once daily for 7 days, with breakfast. Doxycycline 100 mg once daily for 7"
+        " days. Nurse to check inhaler technique. Call for help day or night if drowsy or breathing "
+        "worsens.\n",
+    ),
+    (
+        "0004",
+        "S: Coughing more than usual for 8 days, phlegm white. Not breathless. No pain in chest. Has not "
+        "noticed wheeze. No ankle swelling. No blood coughed up. Takes metformin 850 mg twice daily; no "
+        "allergies to medicines. Glaucoma in an aunt.\n"
+        "O: Temp 37.2, O2 sats 88%, resp rate 23, pulse 101. Wheeze on breathing out, both lungs. Lips "
+        "pink.  No cyanosis.\n"
+        "A: Flare-up of COPD.\n"
+        "P: Prednisolone 40 mg OD for 7 days (take with breakfast); doxycycline 100 mg OD for 7 days. "
+        "Nurse to watch inhaler technique. To call for help if drowsiness or worsening breathing.\n",
+    ),
+    (
+        "0006",
+        "S: \n"
+        "* Bilateral hand rash for 10 weeks\n"
+        "* Skin splitting over every knuckle, bleeds\n"
+        "* Fever: yes\n"
+        "* Joint pain: no\n"
+        "* Worse at work: no\n"
+        "* Smoking: never\n"
+        "* Allergies: none\n"
+        "* Medication: tamsulosin 400 mcg daily\n"
+        "O: \n"
+        "* Temperature: 38.2 °C\n"
+        "* Dry red patches on fingers\n"
+        "* No pus\n"
+        "A: \n"
+        "* Eczema of the hands\n"
+        "P: \n"
+        "* Betamethasone 0.1 % ointment once daily for 7 days\n"
+        "* Emollient as often as possible\n"
+        "* Gloves (cotton-lined) for wet work\n"
+        "* Follow-up in 4 weeks\n",
+    ),
+    (
+        "0006",
+        "S: Mr Osei reports a rash on both hands which came up ten weeks ago. He feels feverish and "
+        "sweaty. There are cracks over the knuckles that bleed. His joints are fine and work makes no "
+        "difference. No allergies, takes tamsulosin 400 mcg once daily, never a smoker.\n"
+        "O: His temperature is 38.2 °C. Dry, red patches are seen on the fingers, with no pus or "
+        "infection.\n"
+        "A: Eczema affecting the hands.\n"
+        "P: Steroid ointment betamethasone 0.1% once daily for 7 days. Apply plain emollient often. "
+        "Cotton-lined gloves for wet work. See again in 4 weeks.\n",
+    ),
+    (
+        "0011",
+        "S: SOB on exertion 6 weeks. Weight gain. No orthopnoea, ankle swelling, palps or chest pain. "
+        "Smoker, 8/day. NKDA. No meds.\n"
+        "O: BP 114/79 HR 92 SpO2 93%. Bibasal creps. Bilateral pitting oedema to shins.\n"
+        "A: ?Heart failure\n"
+        "P: Furosemide 40mg OD (mane). Echo. Bloods (renal function, heart strain). Ambulance if SOB at "
+        "rest.\n",
+    ),
+    (
+        "0016",
+        "S: 3 weeks of exertional chest tightness, not relieved by rest, no radiation to arm. "
+        "Palpitations +. No nausea/SOB/syncope. Allergy: trimethoprim. DH: citalopram 20mg OD. Never "
+        "smoker.\n"
+        "O: BP 136/68, HR 78. HS normal. ECG normal.\n"
+        "A: Stable angina\n"
+        "P: Aspirin 75mg OD, bisoprolol 1.25mg OD. RACPC referral (rapid access chest pain clinic). "
+        "Ambulance if pain at rest that won't go, not to drive herself.\n",
+    ),
+    (
+        "0016",
+        "S: The patient has had central chest tightness when walking uphill for 3 weeks. She also reports"
+        " palpitations. The pain does not settle with rest and does not radiate to the arm. No nausea, "
+        "breathlessness or syncope. Allergic to trimethoprim. Takes citalopram 20 mg once daily. Never "
+        "smoked.\n"
+        "O: BP 136/68 mmHg, pulse 78. Heart sounds normal. Resting ECG normal.\n"
+        "A: Probable stable angina.\n"
+        "P: Start aspirin 75 mg once daily and bisoprolol 1.25 mg once daily. Refer to rapid access chest"
+        " pain clinic today. Call an ambulance if pain comes on at rest and does not settle.\n",
+    ),
+    (
+        "0031",
+        "S: ↑ home BP x 3 weeks. Headaches. High salt diet. Denies CP, cough, ankle oedema, visual "
+        "change, dizziness. Allergies: codeine. Current meds: ramipril 5 mg od. FH: bowel cancer (older "
+        "brother).\n"
+        "O: BP 150/100. HR 73. Wt 96kg. Fundoscopy normal.\n"
+        "A: Poorly controlled hypertension\n"
+        "P: Start amlodipine 10 mg od\n"
+        "U&Es this week\n"
+        "Cut down on salt\n"
+        "Review with BP diary in 6 weeks\n",
+    ),
+    (
+        "0061",
+        "S: 6-day history of fluttering in the chest. Drinks about 8 cups of coffee a day. Ankles swell "
+        "by the evening and she gets short of breath walking to the shop. No dizziness, chest pain or "
+        "blackouts. On metformin 850 mg twice daily. No allergies.\n"
+        "O: BP 119/73, pulse 136, irregularly irregular. Thyroid not enlarged. ECG shows atrial "
+        "fibrillation.\n"
+        "A: Atrial fibrillation.\n"
+        "P: Apixaban 5 mg twice daily. Bisoprolol 2.5 mg once daily. Bloods for thyroid. Rate check in 3 "
+        "weeks.\n",
+    ),
+    (
+        "0071",
+        "S: 9 days of watery stools after a trip to Peru, with abdominal cramps and a rash across the "
+        "back. Drank tap water. Denies fever, street food, bloody stools, or emesis. Meds: levothyroxine "
+        "50 mcg daily. NKDA.\n"
+        "O: T 36.2 C, HR 65, BP 133/69. Moist mucous membranes, well hydrated. Abdomen soft.\n"
+        "A: Traveler's diarrhea\n"
+        "P: Azithromycin 500 mg daily x3 days. Stool culture. Oral rehydration. Return for bloody stool "
+        "or high fever.\n",
+    ),
+    (
+        "0081",
+        "S: 4 month hx right knee pain with locking, giving way, swelling, nocturnal pain. No fever, no "
+        "AM stiffness. Simvastatin 40 mg ON. NKDA.\n"
+        "O: BP 126/68, wt 71 kg. R knee: crepitus, no effusion.\n"
+        "A: OA right knee\n"
+        "P: Paracetamol 1 g QDS. X-ray R knee. Quads exercises. Return if locked knee.\n",
+    ),
+    (
+        "0121",
+        "S: Mother reports a 3-day history of barking cough and fever. Pia is drinking well. There is "
+        "noisy breathing only when she cries, not at rest. No drooling. No known allergies.\n"
+        "O: Temp 39.1 °C, RR 28/min, SpO2 96%. No recession. Alert.\n"
+        "A: Croup, mild.\n"
+        "P: Single dose of dexamethasone 3 mg. Keep calm and sitting up. Ambulance if stridor at rest or "
+        "blue lips.\n",
+    ),
+    (
+        "0121",
+        "S: Cough like a bark for 3 days. Feverish, hot. Drinking fluids well. No drooling. Stridor with "
+        "crying but not at rest. No allergies known.\n"
+        "O: T 39.1 °C, RR 28, oxygen 96%. No intercostal recession. Alert and interested.\n"
+        "A: Mild croup\n"
+        "P: Dexamethasone 3 mg once now. Calm, upright. Ambulance if blue lips or stridor at rest.\n",
+    ),
+    (
+        "0036",
+        "S: Stinging on urination for 2 days, passing urine every half hour. Hasn't vomited. No "
+        "temperature. No blood in urine. No flank pain. Allergic to trimethoprim. Citalopram 20 mg daily.\n"
+        "O: T 36.5 P 86. Kidneys non-tender. Nitrites positive on dip.\n"
+        "A: UTI, uncomplicated\n"
+        "P: Nitrofurantoin 100 mg BD for 5 days. Urine for culture. Fluids. Return if fever or back pain.\n",
+    ),
+]
+TURNED = [
+    ("0004", "glaucoma (aunt)", "glaucoma (mother)", "another relative"),
+    ("0066", "114/79", "79/114", "a pressure upside down"),
+    ("0066", "not well controlled.", "not well controlled; cancer to be excluded.", "a fear among the diagnoses"),
+    ("0121", "Denies drooling", "Does not deny drooling", "a denial denied"),
+    ("0011", "Bibasal crackles.", "Bibasal crackles. Raised JVP.", "a sign nobody saw"),
+    ("0001", "No regular medicines.", "No regular medicines. Reports night-time waking.", "a symptom nobody told"),
+    ("0011", "of both ankles", "of the left ankle", "one side for both"),
+    ("0031", "Amlodipine 10 mg", "Stop ramipril. Amlodipine 10 mg", "a medicine stopped"),
+    ("0031", "Reduce salt", "Increase salt", "the opposite advice"),
+    ("0066", "Type 2", "Type 1", "another type"),
+    ("0013", "Moderate depressive", "Severe depressive", "another degree"),
+    ("0017", "able to bear weight", "inability to bear weight", "an ability denied"),
+    ("0063", "Raise the head", "Lower the head", "the opposite advice"),
+]
+# Further sentences, written apart from the rules; "Tests excluded anaemia." is still read as present.
+MORE_NEGATION = [
+    ("No fever or chills, but a bad headache.", "headache*", "present"),
+    ("Denies nausea and vomiting; reports diarrhoea.", "diarrhoea*", "present"),
+    ("Not short of breath at rest.", "breath*", "absent"),
+    ("Without fever, the cough persists.", "cough*", "present"),
+    ("Chest pain - none.", "chest pain*", "absent"),
+    ("Fever has resolved.", "fever*", "absent"),
+    ("Neither vomiting nor diarrhoea.", "diarrhoea*", "absent"),
+    ("She has had no vomiting since Monday but still feels sick with nausea.", "nausea*", "present"),
+    ("Afebrile, cough productive.", "cough*", "present"),
+    ("No change in the headache.", "headache*", "present"),
+    ("Cannot rule out fracture.", "fracture*", "hypothetical"),
+    ("Pain free.", "pain*", "absent"),
+    ("Negative for blood, positive for nitrites.", "nitrites*", "present"),
+    ("Negative for blood, positive for nitrites.", "blood*", "absent"),
+    ("Return if vomiting.", "vomiting*", "hypothetical"),
+    ("Mother has asthma.", "asthma*", "family"),
+    ("No family history of asthma.", "asthma*", "absent"),
+    ("Patient does not deny chest pain.", "chest pain*", "present"),
+    ("Not only fever but also rash.", "rash*", "present"),
+    ("Rash absent; itching present.", "rash*", "absent"),
+    ("Rash absent; itching present.", "itching*", "present"),
+    ("No longer has palpitations.", "palpitations*", "absent"),
+    ("Worried about cancer.", "cancer*", "hypothetical"),
+    ("Fever (-), cough (+).", "fever*", "absent"),
+    ("Fever (-), cough (+).", "cough*", "present"),
+    ("Vomiting? No.", "vomiting*", "absent"),
+    ("Cough without wheeze.", "cough*", "present"),
+    ("Cough without wheeze.", "wheeze*", "absent"),
+    ("No known allergies except penicillin.", "penicillin*", "present"),
+    ("Nil vomiting, nil rash, tired.", "rash*", "absent"),
+    ("No cough, but wheezy.", "wheez*", "present"),
+    ("Denied any chest pain or palpitations.", "palpitations*", "absent"),
+    ("Vomited twice, no diarrhoea.", "diarrhoea*", "absent"),
+    ("Headache without photophobia.", "headache*", "present"),
+    ("Never had a seizure.", "seizure*", "absent"),
+    ("No nausea, vomiting, or diarrhoea but has cramps.", "cramps*", "present"),
+    ("Fever denied.", "fever*", "absent"),
+    ("Not febrile.", "febrile*", "absent"),
+    ("Grandmother with stroke.", "stroke*", "family"),
+    ("Come back if rash appears.", "rash*", "hypothetical"),
+    ("Has a rash that is not itchy.", "rash*", "present"),
+    ("Has a rash that is not itchy.", "itchy*", "absent"),
+    ("There was no swelling at first, now the knee is swollen.", "swollen*", "present"),
+    ("Pain is absent at night.", "pain*", "absent"),
+]
+
+
 @lru_cache(maxsize=1)
 def suite() -> Suite:
     return read_suite(FOLDER)
@@ -200,6 +427,31 @@ def test_wrong_note_scores_zero_and_says_why_in_one_line(text: str, why: str) ->
     assert score.value == 0, why
     assert score.explanation
     assert "\n" not in score.explanation
+
+
+def shipped_sample(number: str) -> Sample:
+    return next(sample for sample in suite().test if sample.id == f"soap-test-{number}")
+
+
+@pytest.mark.parametrize(("number", "text"), TOLD)
+def test_note_in_the_words_of_a_stranger(number: str, text: str) -> None:
+    score = judged(text, shipped_sample(number))
+    assert score.value == 1, score.explanation
+
+
+@pytest.mark.parametrize(("number", "old", "new", "why"), TURNED)
+def test_one_word_of_the_gold_note_turned(number: str, old: str, new: str, why: str) -> None:
+    sample = shipped_sample(number)
+    assert old in sample.target
+    assert judged(sample.target.replace(old, new, 1), sample).value == 0, why
+
+
+@pytest.mark.parametrize(("sentence", "pattern", "right"), MORE_NEGATION)
+def test_further_negation(sentence: str, pattern: str, right: str) -> None:
+    soap = module("scorer")
+    texts = soap.sentences(soap.plain(sentence))
+    said = [soap.polarity(text, *span) for text in texts for span in soap.spans(text, soap._parts(pattern)[1])]
+    assert said[0] == right or (right == "hypothetical" and said[0] == "unsure")
 
 
 def meaning(sentence: str, pattern: str) -> str:

@@ -110,6 +110,26 @@ _TENS = {
     for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
 _SPELLED = re.compile(rf"\b(?:({'|'.join(_TENS)})(?:[- ]({'|'.join(_SMALL[1:10])}))?|({'|'.join(_SMALL)}))\b")
+_ORDINALS = [
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+    "thirteenth",
+    "fourteenth",
+    "fifteenth",
+    "sixteenth",
+    "seventeenth",
+    "eighteenth",
+    "nineteenth",
+    "twentieth",
+]
+_ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b")
 _WEAK = frozenset(
     [
         "with",
@@ -186,7 +206,7 @@ def figures(text: str) -> Figures:
     >>> sorted(figures("EUR 1,200 within thirty (30) days, from 1 April 2027").dates)
     ['2027-04-01']
     """
-    text = plain(text)
+    text = _ORDINAL.sub(lambda match: f"{_ORDINALS.index(match.group()) + 4}th", plain(text))
     dates: set[str] = set()
     money: set[tuple[str, float]] = set()
     percents: set[float] = set()
@@ -247,6 +267,51 @@ def same_word(one: str, other: str) -> bool:
     return short == long or (len(short) >= 4 and len(long) <= longest and long.startswith(short))
 
 
+_SYNONYMS = (
+    "end|terminate|cancel",
+    "tell|notify|inform|announce|advise",
+    "return|refund|repay|give back|pay back",
+    "repair|mend|fix",
+    "maintain|see to|keep in repair|look after",
+    "at once|immediately|promptly|without delay|straight away|forthwith",
+    "apart|separate|separately",
+    "written|in writing|writing",
+    "small|minor",
+    "real|actual",
+    "renew|extend|prolong",
+    "remove|take out|take away",
+    "replace|substitute",
+    "inspect|check|examine",
+    "agree|consent|approve",
+    "refuse|reject|decline|turn down",
+    "hand in|submit|deliver|hand over",
+    "raise|increase",
+    "lower|reduce|cut",
+    "free|free of charge|without charge|at no charge|at no cost",
+    "yearly|annually|once a year|each year|every year|per year|a year",
+    "monthly|each month|every month|per month|a month",
+    "weekly|each week|every week|per week|a week",
+    "daily|each day|every day|per day|a day",
+    "whole|intact|undamaged",
+    "invoice|bill",
+    "order|place orders",
+    "above|over|more than|beyond|exceeding",
+    "under|below|less than|fewer than",
+)
+_GROUPS = tuple(tuple(group.split("|")) for group in _SYNONYMS)
+
+
+@lru_cache(maxsize=4096)
+def _readings(phrase: str) -> tuple[str, ...]:
+    """A telling phrase and what means the same in any contract."""
+    return (phrase, *(other for group in _GROUPS if phrase in group for other in group if other != phrase))
+
+
+def _states(text: Sequence[str], key: Iterable[str]) -> bool:
+    """Whether a text holds a telling phrase in one of its readings."""
+    return any(holds(text, reading) for phrase in key for reading in _readings(phrase))
+
+
 def holds(text: Sequence[str], phrase: str) -> bool:
     """Whether the words of a phrase stand in a text side by side."""
     wanted = words(phrase)
@@ -289,7 +354,7 @@ def _summary(values: Sequence[str]) -> Summary | str:
         found = _ITEM.fullmatch(item)
         if not found or (found[1] and found[1] not in roles):
             return f"MONEY: '{item[:40]}' is not in the house form"
-    dates = _items(values[4])
+    dates = _items(values[4].replace(",", ";"))
     if not all(map(_is_date, dates)) or list(dates) != sorted(set(dates)):
         return "DATES are not 2027-03-31, earliest first"
     notice = _items(values[5])
@@ -358,7 +423,126 @@ def wrong(summary: Summary, sample: Sample, passage: str) -> str:
     problems = [_wrong_terms(summary.terms, variant, facts, denials, passage) for variant in facts["terms"]]
     if all(problems):
         return min(filter(None, problems), key=len) if len(problems) > 1 else problems[0]
-    return beyond(summary.terms_text, passage, facts)
+    sources = (passage, sample.target, *facts["wordings"])
+    return (
+        beyond(summary.terms_text, passage, facts)
+        or turned(summary.terms_text, sources)
+        or _swapped(summary.terms, sample)
+        or _unfounded(summary.terms, sources, facts)
+    )
+
+
+_UP = (
+    r"at least|a minimum of|minimum|(?:no|not) (?:less|fewer|sooner|earlier) than|"
+    r"over|more than|above|exceeding|longer than|later than|after"
+)
+_DOWN = (
+    r"at most|a maximum of|maximum|(?:no|not) (?:more|later|longer) than|up to|below|under|less than|"
+    r"fewer than|within|by"
+)
+_BEFORE = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b(?: the| each| every)? ?\Z")
+_AFTER = re.compile(
+    r"(?: percent)?(?: (?:working )?(?:minute|hour|day|week|month|quarter|year)s?)?"
+    r" (?:(?P<up>or more|after|past|following)|"
+    r"(?P<down>or less|or fewer|before|ahead|prior|beforehand))\b"
+)
+_OPPOSITES = (
+    "inside|outside",
+    "accepted|rejected",
+    "allowed|forbidden",
+    "smaller|larger",
+    "above|below",
+    "before|after",
+    "earlier|later",
+    "increase|decrease",
+    "raise|lower",
+    "including|excluding",
+    "first|last",
+    "beginning|end",
+    "paid|unpaid",
+    "full|empty",
+    "buys|sells",
+)
+
+_EVERY = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
+_EVERY |= {"yearly": "year", "annual": "year", "annually": "year"}
+
+
+def _bounds(text: str) -> dict[tuple[float, str], set[str]]:
+    """For each number of a text, by what stands before or after it: the ways ("up", "down") in which it bounds."""
+    text = plain(re.sub(r"\((\d+)\)", " ", text))
+    found: dict[tuple[float, str], set[str]] = {}
+    for match in re.finditer(_NUMBER, text):
+        value = float(match.group().replace(",", ""))
+        before = _BEFORE.search(re.sub(rf"(?:{_SIGN}) ?\Z", "", text[: match.start()]))
+        after = _AFTER.match(text, match.end())
+        for place, one in (("before", before), ("after", after)):
+            if one:
+                found.setdefault((value, place), set()).add(str(one.lastgroup))
+    return found
+
+
+def turned(text: str, sources: Iterable[str]) -> str:
+    """The first bound or relation of a text that the sources have only the other way round, or "".
+
+    "At most 15 trips" for at least 15, "after 2 days" for within 2 days, "outside the premises" for inside.
+    """
+    known: dict[tuple[float, str], set[str]] = {}
+    for source in sources:
+        for key, ways in _bounds(source).items():
+            known.setdefault(key, set()).update(ways)
+    for key, ways in _bounds(text).items():
+        strictly = key[1] == "before" and re.search(rf"\b(?:under|below|(?:less|fewer) than) {key[0]:g}\b", plain(text))
+        if (known.get(key) or strictly) and not ways <= known.get(key, set()):
+            return f"TERMS: {key[0]:g} is a bound the other way round"
+    said, world = set(words(text)), {word for source in sources for word in words(source)}
+    units = {_EVERY.get(word, singular(word)) for word in world}
+    for word in said:
+        if word.startswith("un") and word[2:] in world and word not in world:
+            return f"TERMS: '{word}', the clause has '{word[2:]}'"
+        if singular(word) in _TIME_UNITS and singular(word) not in units:
+            return f"TERMS: '{word}' is not in the clause"
+        if word in _EVERY and _EVERY[word] not in units:
+            return f"TERMS: '{word}' is not in the clause"
+    for pair in _OPPOSITES:
+        for one, other in (pair.split("|"), pair.split("|")[::-1]):
+            if one in said and one not in world and other in world and other not in said:
+                return f"TERMS: '{one}', the clause has '{other}'"
+    return ""
+
+
+def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
+    """A telling phrase of what a role must not do, told as what it may or must do (or the other way), or ""."""
+    facts = sample.metadata["facts"]
+    roles = [role for _, role in facts["parties"]]
+    said = _by_role(terms, roles)
+    right = [_by_role(parts, roles) for parts in _right_terms(sample)]
+    for variant in facts["terms"]:
+        for (role, modal), groups in _by_role(variant, roles).items():
+            for other in ("must", "may") if modal == "must not" else ("must not",):
+                told = "; ".join(said.get((role, other), ()))
+                allowed = words("; ".join(text for gold in right for text in gold.get((role, other), ())))
+                if not told or not allowed or _DENIAL.search(told):
+                    continue
+                for key in (key for keys in groups for key in keys):
+                    if _states(words(told), key) and not _states(allowed, key):
+                        return f"TERMS: '{role} {other}' has what it {modal}: '{key[0]}'"
+    return ""
+
+
+def _unfounded(terms: Iterable[tuple[str, str, str]], sources: Iterable[str], facts: Mapping[str, Any]) -> str:
+    """The first part of TERMS most of whose telling words neither the clause nor a known wording has, or ""."""
+    keys = (key for variant in facts["terms"] for _, _, groups in variant for key in groups)
+    more = (key for _, _, groups in facts["optional"] for key in groups)
+    known = {_stem(word) for source in sources for word in words(source)}
+    known |= {_stem(word) for key in (*keys, *more) for one in key for text in _readings(one) for word in words(text)}
+    for role, modal, what in terms:
+        for piece in re.split(r",|\band\b", what):
+            telling = {word for word in words(piece) if len(word) > 3 and word not in _WEAK and not word.isdigit()}
+            strange = {word for word in telling if not any(same_word(_stem(word), one) for one in known)}
+            if len(strange) >= 2 and 2 * len(strange) > len(telling):
+                return f"TERMS: {role} {modal} '{piece.strip()[:40]}': the clause does not say so"
+    return ""
 
 
 def _same_money(said: Sequence[str], gold: Sequence[str], passage: str) -> bool:
@@ -382,13 +566,18 @@ def _loose(item: str) -> str:
 def _denials(sample: Sample) -> set[tuple[str, str]]:
     """The parts (role, modal) that hold a denial in some right wording of TERMS."""
     roles = [role for _, role in sample.metadata["facts"]["parties"]]
-    gold = next(line for line in sample.target.splitlines() if line.startswith("TERMS: "))
     found: set[tuple[str, str]] = set()
-    for text in (gold.removeprefix("TERMS: "), *sample.metadata["facts"]["wordings"]):
-        terms = read_terms(text, roles)
-        if not isinstance(terms, str):
-            found |= {key for key, what in _by_role(terms, roles).items() if _denied("; ".join(what))}
+    for terms in _right_terms(sample):
+        found |= {key for key, what in _by_role(terms, roles).items() if _denied("; ".join(what))}
     return found
+
+
+def _right_terms(sample: Sample) -> list[tuple[tuple[str, str, str], ...]]:
+    """The parts of TERMS in the gold and in its other wordings."""
+    roles = [role for _, role in sample.metadata["facts"]["parties"]]
+    gold = next(line for line in sample.target.splitlines() if line.startswith("TERMS: "))
+    texts = (gold.removeprefix("TERMS: "), *sample.metadata["facts"]["wordings"])
+    return [terms for text in texts if not isinstance(terms := read_terms(text, roles), str)]
 
 
 def _by_role(parts: Iterable[tuple[str, str, Any]], roles: Sequence[str]) -> dict[tuple[str, str], list[Any]]:
@@ -419,16 +608,22 @@ def _wrong_terms(
     for who, groups in gold.items():
         text = "; ".join(said[who])
         found = words(text)
+        if who[1] == "must" and (who[0], "must not") in extra:  # "must not let anybody without a licence"
+            found += words("; ".join(said[who[0], "must not"]))
         for key in (key for keys in groups for key in keys):
-            if not any(holds(found, phrase) for phrase in key):
+            if not _states(found, key):
                 return f"TERMS: {' '.join(who)}: '{key[0]}' is missing"
         if who not in denials and not _denied(text) <= _denied(passage):
             return f"TERMS: {' '.join(who)}: a denial that the clause does not have"
     for who, groups in extra.items():
         found = words("; ".join(said[who]))
-        if not any(all(any(holds(found, phrase) for phrase in key) for key in keys) for keys in groups):
+        if not any(all(_states(found, key) for key in keys) for keys in groups):
             return f"TERMS: '{' '.join(who)}' what?"
     return ""
+
+
+_IRREGULAR = {"paid": "pay", "kept": "keep", "held": "hold", "sent": "send", "given": "give", "made": "make"}
+_IRREGULAR |= {"taken": "take", "sold": "sell", "left": "leave", "borne": "bear", "brought": "bring"}
 
 
 @lru_cache(maxsize=4096)
@@ -437,7 +632,8 @@ def _denied(text: str) -> frozenset[str]:
     found = set()
     pieces = _DENIAL.split(_BOUND.sub(" ", plain(text)))
     for piece in pieces[1:]:
-        telling = [word for word in words(piece)[:6] if len(word) > 3 and word not in _WEAK]
+        plainly = [_IRREGULAR.get(word, word) for word in words(piece)[:6]]
+        telling = [word for word in plainly if len(word) > 3 and word not in _WEAK]
         found |= {_stem(word) for word in telling[:1]}
     return frozenset(found)
 
@@ -491,8 +687,9 @@ def summary(*, suite_path: str) -> Scorer:
 
     TERMS is free in wording: who is bound or entitled (role), must, must not or may, and the telling words of each
     part have to be there, in any order, with other endings or one of the listed synonyms.
-    What is not covered: a wrong relation between right words ("return the deposit before the keys"), a further claim
-    made of plain words alone, and right synonyms that are not listed (they score 0).
+    Bounds turned round (at most for at least), opposites, and parts mostly in words that the clause lacks score 0.
+    What is not covered: a wrong relation between right words ("return the deposit before the keys"), a small claim in
+    plain words inside a right part, and right synonyms that are not listed (they score 0).
     """
     passages = _passages(suite_path)
 
@@ -566,7 +763,7 @@ def _found(text: str, gold: Mapping[str, Any], terms: Sequence[Sequence[Any]]) -
         other = {"must": "must|shall|has to|is to", "may": "may|can", "must not": "must not|may not|shall not|cannot"}
         hits[f"{role} {modal}"] = bool(re.search(rf"\b{role} (?:{other[modal]})\b", low))
         for key in keys:
-            hits[key[0]] = any(holds(found, phrase) for phrase in key)
+            hits[key[0]] = _states(found, key)
     for item in gold["money"][0]:
         match = _ITEM.fullmatch(item)
         assert match is not None

@@ -60,7 +60,7 @@ SAID_UNIT = {"mg": "milligrams", "mcg": "micrograms", "%": "percent", "puff": "p
 VITALS = {
     "bp": ("BP", "BP / blood pressure", "bp;blood pressure", "mmHg", (112, 138)),
     "hr": ("HR", "HR / pulse", "hr;heart rate;pulse;p", "bpm", (62, 86)),
-    "temp": ("Temp", "temperature / T", "temp*;t", "°C", (36, 37)),
+    "temp": ("Temp", "temperature / T", "temp*;t;°c|° c", "°C", (36, 37)),
     "rr": ("RR", "RR / respiratory rate", "rr;resp* rate;respirations;breath* rate;resps", "/min", (13, 18)),
     "spo2": ("SpO2", "SpO2 / oxygen saturation", "spo2;sats;saturation*;oxygen*;o2;sao2", "%", (96, 99)),
     "weight": ("Weight", "weight / wt", "weight;wt;weigh*", "kg", (58, 97)),
@@ -336,7 +336,8 @@ class Visit:
         self.say(self.other, self.fill(answer))
         negate = says[-1] == "not" and polarity == "absent"
         says = [text for text in says if text not in ("", "not")]
-        self.fact(name, "S", polarity, says, patterns, **({"negate": "not"} if negate else {}))
+        more = {"heard": self.fill(f"{question} {answer}")}
+        self.fact(name, "S", polarity, says, patterns, **more, **({"negate": "not"} if negate else {}))
 
     def aside(self) -> None:
         text = self.pick("interrupt")
@@ -366,7 +367,7 @@ class Visit:
         self.say("Doctor", self.pick("medq"))
         if self.chance(0.3):
             self.say(self.other, self.pick("medn"))
-            pattern = ["medic*|drug*|tablet*|pills|prescription*"]
+            pattern = ["medic*|drug*|tablet*|pills|prescription*|meds"]
             self.fact(
                 "medicines", "S", "absent", ["no regular medicines", "no regular medication"], pattern, against=False
             )
@@ -519,7 +520,9 @@ class Visit:
         value = int(self.rng.choice(numbers.split("|")))
         when = f"{in_words(value)} {unit}"
         self.say("Doctor", self.fill(spoken, when=when))
-        patterns = ["review*|follow*|see|seen|recheck*|appointment|return*|back|call|phone|reassess*|ring"]
+        patterns = [
+            "review*|follow*|see|seen|check*|recheck*|appointment|return*|back|call|phone|reassess*|ring|clinic"
+        ]
         says = [f"review in {value} {unit}", f"follow-up in {value} {unit}"]
         self.fact("review", "P", "present", says, patterns, values=[[value, unit.rstrip("s")]])
 

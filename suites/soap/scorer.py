@@ -7,8 +7,8 @@ it need not be written, but must not be written as the patient's own. `retracted
 A pattern is words, `*` for any ending, `|` between alternatives, `&` for both in one clause, `!` for the opposite
 ("!crackles" is a way to say that the chest is clear).
 
-What is not covered: a finding that is neither a fact nor in the lexicon of the sample (an invented sign without a
-number or a drug), grammar, emphasis, whether the plan is good medicine, and negation beyond the rules of `polarity`.
+What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug,
+grammar, emphasis, whether the plan is good medicine, and negation beyond the rules of `polarity`.
 """
 
 from __future__ import annotations
@@ -134,7 +134,24 @@ _RUN = re.compile(
 )
 _ABBREVIATIONS = (
     (r"\bn\.?k\.?d?\.?a\b", "no known allergies"),
-    (r"\b(?:afebrile|apyrexial)\b", "no fever"),
+    (r"\b(?:afebrile|apyrexial)\b", "fever absent"),
+    (r"(?<=\w)\? (?=(?:no|none|nil|never|yes)\b)", ": "),
+    (r"(?<=\w) ?\([-−]\)", ": no"),
+    (r"(?<![\w.])x ?(?=\d)", "for "),
+    (r"(?<![\d./])(\d{1,2})/7(?![\d/])", r"\1 days"),
+    (r"(?<![\d./])(\d{1,2})/52\b", r"\1 weeks"),
+    (r"(?<![\d./])(\d{1,2})/12\b", r"\1 months"),
+    (r"(?<=\d)°", " °"),
+    (r"\br/v\b", "review"),
+    (r"\bf/u\b", "follow up"),
+    (r"\bu ?[&+/] ?es?\b|\bu and es\b", "kidney bloods"),
+    (r"\bcp\b", "chest pain"),
+    (r"\bpalps\b", "palpitations"),
+    (r"\brom\b", "range of movement"),
+    (r"\bhs\b(?= (?:normal|1))", "heart sounds"),
+    (r"\bam(?= stiffness)", "morning"),
+    (r"(?<=\d mg) on(?= *(?:[.,;\n]|\Z))|(?<=\dmg) on(?= *(?:[.,;\n]|\Z))", " at night"),
+    (r"\bqhs\b", "at night"),
     (r"\bsobo?e?\b", "shortness of breath"),
     (r"\bnon[- ]?(?=smok|drink|product|tender|radiat)|\bnon-", "not "),
     (r"\bw/o\b", "without"),
@@ -225,9 +242,11 @@ _NOT_SO = (
 )
 _STOP = r"(?=\s*(?:[.;,)]|\Z|(?:at|on|in|and|but|today|now|currently|by|either)\b))"
 _RULES = (
+    ("affirm", r"(?:(?:he|she|they) )?(?:(?:do|does|did|can|could) not|never|not) den(?:y|ies|ied)"),
     (
         "pseudo",
-        r"not only|no (?:increase|change|worsening|worse|doubt|longer|further|response|better)|"
+        r"not only|no (?:increase|change|worsening|worse|doubt|"
+        r"longer(?! (?:has|have|having|gets?|feels?))|further|response|better)|"
         r"without (?:difficulty|help|warning)|not (?:certain|sure|improv\w*|settl\w*|respond\w*|help\w*|better|"
         r"chang\w*|resolv\w*|worse\w*|relieved|responding|controlled|cause\w*)|gram[- ]negative|no (?:good|use)|"
         rf"(?:lives?|living|stay\w*|cares?|caring) (?:with|for) (?:his |her |their )?(?:elderly )?{_KIN}",
@@ -235,7 +254,7 @@ _RULES = (
     (
         "open",
         r"(?:can ?not|not|never|can not be|could not be) (?:be )?(?:ruled out|excluded)|cannot exclude|"
-        r"not been ruled out|"
+        r"not been ruled out|(?:to be|needs to be) (?:ruled out|excluded)|"
         r"not yet (?:ruled out|excluded)|equivocal|uncertain|unclear (?:if|whether)|not (?:certain|sure) (?:if|"
         r"whether|about)|"
         r"questionable|worr(?:y|ied|ies) (?:about|that|of|it|over)|concern(?:ed|s)? (?:about|that|regarding|over|for)|"
@@ -265,12 +284,16 @@ _RULES = (
         r"(?:(?:is |are |was |were |has been |have been )(?:absent|negative(?! for)|denied|ruled out|excluded)|"
         r"absent|negative(?! for)|excluded|(?:is |are |was |were )unlikely|"
         rf"(?:denied|ruled out|(?:is |are |was |were )?not (?:{_NOT_SO})){_STOP}|"
-        rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)){_STOP}|"
+        rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)"
+        rf"(?: known| reported)?){_STOP}|"
+        r"(?<=\w )(?:no|nil)(?=\s*(?:[,;]|\Z))|free(?! (?:of|from)\b)|"
+        r"(?:has|have) (?:now |since )?(?:resolved|stopped)|"
         r"\((?:no|none|nil|denied|absent|negative|neg)\)|none(?! of))",
     ),
     (
         "deny",
-        r"(?:den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
+        r"(?:no longer (?:has|have|having|gets?|feels?)|"
+        r"den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
         rf"rules out|nor|neither|no (?:evidence|signs?|symptoms?|complaints?|report) of|nil)(?: (?:that )?(?:he|she|"
         rf"they))?{_HAVE}",
     ),
@@ -278,7 +301,7 @@ _RULES = (
         "no",
         rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|"
         rf"zero)(?: known)?{_HAVE}|"
-        r"unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
+        r"unable(?: to)?|inability to|unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
     ),
     (
         "family",
@@ -319,6 +342,13 @@ def polarity(sentence: str, start: int, end: int) -> str:
     a scope ("but"), relatives, and conditions. A list that may or may not share a "no" is unsure.
     """
     triggers = _triggers(sentence)
+    own = [one for one in triggers if one[0] < end and one[1] > start]
+    if any(_NOT.match(sentence, at) and (at < start or kind == "pseudo") for at, _, kind in own):
+        return "absent"  # the denial is part of the words: "not relieved by rest"
+    if _NOT_INSIDE.search(sentence, start, end):
+        return "absent"  # "thyroid not enlarged"
+    if _ONLY_WHEN.match(sentence, end):
+        return "unsure"  # "noisy breathing only when crying, not at rest"
     family = False
     for at, stop, kind in reversed([one for one in triggers if one[1] <= start]):
         between = sentence[stop:start]
@@ -326,7 +356,7 @@ def polarity(sentence: str, start: int, end: int) -> str:
             return "hypothetical"
         if kind == "open":
             return "unsure"
-        if kind in ("end", "after", "informant"):
+        if kind in ("affirm", "end", "after", "informant"):
             break
         if kind == "family":
             family = True
@@ -347,8 +377,16 @@ def polarity(sentence: str, start: int, end: int) -> str:
             return "family"
         if following[2] == "after" and len(gap) <= 60 and re.match(r"[ \w,]*\bor\b", gap):
             return "absent"
-    own = re.match(r"\s*(?:himself|herself|themselves|in the patient)\b", sentence[end:])
-    return "family" if family and not own else "present"
+    himself = re.match(r"\s*(?:himself|herself|themselves|in the patient)\b", sentence[end:])
+    return "family" if family and not himself else "present"
+
+
+_NOT = re.compile(r"(?:not|no|without)\b")
+_NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never)(?= \w)(?! only)|free of|without)")
+_ONLY_WHEN = re.compile(
+    r"[^.;,]{0,24}\b(?:when|on|with|if|during|after|while)\b[^.;]{0,40}?(?:[,(-]|\band\b|\bbut\b) ?"
+    r"(?:not|none|never|no)\b(?= (?:at|when|otherwise|in|if|with|on)\b|\Z)"
+)
 
 
 def _shares(sentence: str, at: int, stop: int, start: int, end: int) -> bool:
@@ -366,7 +404,9 @@ def _shares(sentence: str, at: int, stop: int, start: int, end: int) -> bool:
 
 def _broken(between: str) -> bool:
     """Whether a clause with a verb of its own stands between a "no" and the mention."""
-    return bool(re.search(r", (?:and )?(?:he|she|they|it|is|are|was|takes|uses|smokes|drinks|lives)\b", between))
+    return bool(
+        re.search(r", the \Z|, (?:and )?(?:he|she|they|it|is|are|was|takes|uses|smokes|drinks|lives)\b", between)
+    )
 
 
 # --- mentions --------------------------------------------------------------------------------------------------------
@@ -432,17 +472,29 @@ def mentions(text: str, fact: Fact) -> list[Mention]:
         if not all(part.search(text) for part in parts):
             continue
         for sentence in sentences(text):
-            if fact["section"] == "S" and "allerg" in sentence and fact["id"] != "allergy":
-                continue
             for start, end in spans(sentence, parts):
+                if _is_reaction(fact, sentence, start):
+                    continue
                 meant = polarity(sentence, start, end)
                 found.append(Mention(sentence, start, end, _OPPOSITE.get(meant, meant) if inverted else meant))
     return found
 
 
+_BACKGROUND = ("allergy", "family", "medicines", "smoking")
+_OTHER_MATTER = re.compile(r"[,:] (?:and |but )?(?:no|not|denies|reports|has|never|nil|without)\b")
+
+
+def _is_reaction(fact: Fact, sentence: str, start: int) -> bool:
+    """Whether a symptom is what an allergy does ("allergic to codeine, numb lips"), not a symptom of today."""
+    if fact["section"] != "S" or fact["id"] in _BACKGROUND or fact.get("freq"):
+        return False
+    at = sentence.find("allerg")
+    return at >= 0 and (start < at or not _OTHER_MATTER.search(sentence, at, start))
+
+
 # --- numbers and drugs -----------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:\s?(%|°\s?c|[a-zµμ]+))?")
+_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:\s?(%|°\s?c|(?!hr:? ?\d)[a-zµμ]+))?")
 _UNIT = {
     **dict.fromkeys(("mg", "milligram", "milligrams", "mgs"), ("mg", 1.0)),
     **dict.fromkeys(("g", "gram", "grams"), ("mg", 1000.0)),
@@ -462,11 +514,12 @@ FREQUENCY = {
     "once": r"single dose|\bonce\b|\b(?:1|one) dose|\bstat\b|one-off",
     "5x": r"5 ?(?:times|x)",
     "od": r"once (?:a day|daily|per day|each day|every day)|(?<!twice )(?<!times )(?<!x )daily|\bod\b|\bqd\b|"
-    r"(?<!twice )(?<!times )(?:a|per|each|every) day|(?:every|each|in the) morning|1 ?x daily|once\b",
-    "bd": r"twice (?:a day|daily|per day|each day)|\bbd\b|12[- ]?hourly|every 12 hours|2 (?:times|x)|"
+    r"(?<!twice )(?<!times )(?:a|per|each|every) day|(?:every|each|in the) morning|1 ?x daily|once\b|"
+    r"\bmane\b|24[- ]?hourly",
+    "bd": r"2 ?x|q12h|twice (?:a day|daily|per day|each day)|\bbd\b|12[- ]?hourly|every 12 hours|2 (?:times|x)|"
     r"morning and (?:evening|night)",
-    "tds": r"3 ?(?:times|x)|\btds\b|8[- ]?hourly|every 8 hours|thrice",
-    "qds": r"4 ?(?:times|x)|\bqds\b|6[- ]?hourly|every 6 hours|every 6 h",
+    "tds": r"3 ?(?:times|x)|\btds\b|8[- ]?hourly|every 8 hours|thrice|q8h",
+    "qds": r"4 ?(?:times|x)|\bqds\b|6[- ]?hourly|every 6 hours|every 6 h|q6h",
     "nocte": r"(?:at|every|each) (?:night|bedtime)|nightly|before bed|nocte|in the evening|every evening|bedtime",
     "weekly": r"once a week|weekly|once per week|every week|each week",
 }
@@ -505,6 +558,7 @@ _PLAIN_VALUES: tuple[tuple[str, tuple[float, ...]], ...] = (
     (r"\b(?:twice|couple|both|pair)\b", (2,)),
     (r"\ba week\b", (7,)),
     (r"\bhalf\b", (0.5, 2)),
+    (r"\bhalf (?:an )?hour\b", (30,)),
     (r"\b(?:tomorrow|a day|overnight)\b", (24,)),
     (r"\b(?:twice a day|morning and (?:evening|night))\b", (12,)),
     (r"\ba year\b", (12,)),
@@ -548,6 +602,41 @@ def _named(text: str, index: Mapping[str, int]) -> Iterator[tuple[str, int]]:
 @lru_cache(maxsize=4_000)
 def _said(text: str, lexicon: str) -> frozenset[int]:
     return frozenset(drug for _, drug in _named(text, _drug_index(lexicon)))
+
+
+# --- findings --------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=8)
+def read_findings(path: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """Each line of the lexicon: patterns of one finding, and of what a transcript may call it. # begins a remark."""
+    found = []
+    for line in Path(path).read_text("utf-8").splitlines():
+        if line.strip() and not line.startswith("#"):
+            names, _, spoken = ([part.strip() for part in side.split(";")] for side in line.partition("~"))
+            found.append((tuple(names), tuple(filter(None, (*names, *spoken)))))
+    return tuple(found)
+
+
+def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str) -> list[str]:
+    """Symptoms and signs of the lexicon that S, O or A has, found or denied, and neither transcript nor facts have."""
+    transcript = plain(str(sample.input))
+    facts = sample.metadata["facts"]
+    strange = []
+    for name in ("S", "O", "A"):
+        text = plain(bodies[name])
+        known = [(one.sentence, one.start, one.end) for fact in facts for one in mentions(text, fact)]
+        for patterns, spoken in read_findings(lexicon):
+            finding = {"id": patterns[0], "section": name, "any": patterns}
+            new = [
+                one
+                for one in mentions(text, finding)
+                if one.polarity in ("present", "absent")
+                and not any(one.sentence == at and one.start < end and start < one.end for at, start, end in known)
+            ]
+            if new and not any(any(spans(line, _parts(p)[1])) for p in spoken for line in sentences(transcript)):
+                strange.append(new[0].sentence[new[0].start : new[0].end])
+    return strange
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
@@ -595,17 +684,54 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
     unsure = [one for one in here if one.polarity in soft and not _lacks(fact, facts, one, texts[section])]
     if unsure:
         return Verdict("unsure", f"{fact['id']} is ambiguous")
+    if not here and _in_their_words(fact, facts, texts[section]):
+        return Verdict("unsure", f"{fact['id']} is told in the transcript's own words")
     for other in ORDER:
         if other != section and any(one.polarity in accepted for one in mentions(texts[other], fact)):
             return Verdict("leaked", f"{fact['id']} is in {other}, not in {section}")
     return Verdict("missing", f"{fact['id']} is missing in {section}")
 
 
+_COMMON = re.compile(
+    r"(?:have|been|with|your|that|this|they|from|what|when|does|feel|much|very|more|just|like|well|good|fine|"
+    r"normal|over|look|ever|time|times|most|only|some|than|then|there|here|about|after|before|back|down|"
+    r"goes|know|last|never|none|nothing|really|them|thing|think|were|will|would|yes|day|days|week|weeks|"
+    r"month|months)\Z"
+)
+
+
+def _telling(text: str) -> set[str]:
+    return {word[:5] for word in re.findall(r"[a-z]{4,}", plain(text)) if not _COMMON.match(word)}
+
+
+def _in_their_words(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
+    """Whether a clause that no other fact claims holds telling words of a fact's own question and answer.
+
+    Nobody can list every wording; one in the speakers' own words is not called missing. Which polarity it has is not
+    read, so it is unsure, and at most MAX_UNSURE such facts are let pass.
+    """
+    if not fact.get("heard"):
+        return False
+    others = [other for other in facts if other is not fact]
+    own = _telling(str(fact["heard"])) - {word for other in others for word in _telling(str(other.get("heard", "")))}
+    taken = [(one.sentence, one.start, one.end) for other in others for one in mentions(text, other)]
+    for sentence in sentences(text):
+        for clause in re.finditer(r"(?:(?!\band\b|\bbut\b)[^,:])+", sentence):
+            free = not any(at == sentence and s < clause.end() and clause.start() < e for at, s, e in taken)
+            if free and own & _telling(clause.group()):
+                return True
+    return False
+
+
 def _trap(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Verdict:
-    for name in ("S", "A"):
-        if any(one.polarity == "present" for one in mentions(texts[name], fact)):
+    for name, meant in (("S", ("present",)), ("A", ("present", "hypothetical", "unsure"))):
+        said = [one for one in mentions(texts[name], fact) if one.polarity in meant]
+        if any(name == "S" or one.polarity == "present" or not _FEAR.search(one.sentence) for one in said):
             return Verdict("contradicted", f"{fact['id']} is not the patient's")
     return Verdict("hit")
+
+
+_FEAR = re.compile(r"\b(?:worr|fear|concern|afraid|anxi|scared|reassur)")
 
 
 def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], *, hit: bool) -> str:
@@ -616,11 +742,36 @@ def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], *, hit
         if name != section and _allowed_there(fact, facts, name):
             continue
         for one in mentions(texts[name], fact):
-            if one.polarity == opposite and not (hit and _is_part(one)):
+            if (
+                one.polarity == opposite
+                and not (hit and _is_part(one))
+                and not _is_inside(one, fact, facts, texts[name])
+            ):
                 return f"{fact['id']} is {wanted}, the note has it {opposite}"
             if wanted == "family" and one.polarity == "absent" and not hit:
                 return f"{fact['id']} is denied"
+    if fact.get("freq"):
+        for one in mentions(texts["P"], fact):
+            if _STOPPED.search(one.sentence[: one.start]) and not re.match(
+                r"[^.;]{0,12}\bif\b", one.sentence[one.end :]
+            ):
+                return f"{fact['id']} is stopped"
     return _wrong_detail(fact, facts, texts[section])
+
+
+_STOPPED = re.compile(r"\b(?:stop|discontinu|withhold|cease|suspend)\w*(?: taking| the| his| her| current)* \Z")
+
+
+def _is_inside(one: Mention, fact: Fact, facts: Sequence[Fact], text: str) -> bool:
+    """Whether a mention is a piece of what names another fact: the cough of "no blood coughed up"."""
+    others = (two for other in facts if other is not fact for two in mentions(text, other))
+    return any(
+        two.sentence == one.sentence
+        and two.start <= one.start
+        and one.end <= two.end
+        and two.end - two.start > one.end - one.start
+        for two in others
+    )
 
 
 def _is_part(one: Mention) -> bool:
@@ -638,6 +789,18 @@ def _same(fact: Fact, facts: Sequence[Fact]) -> list[Fact]:
 
 def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str) -> str:
     """A dose, or a side, that the note gives to a mention and that no fact knows."""
+    if fact.get("relative"):
+        named = {_kin(word) for one in mentions(text, fact) for word in _RELATIVE.findall(one.sentence)}
+        if named and _kin(str(fact["relative"]).split()[-1]) not in named:
+            return f"{fact['id']} is of the {fact['relative']}, the note has it of the {'/'.join(sorted(named))}"
+    if not fact.get("side") and re.search(r"\b(?:both|bilateral)\b", str(fact.get("say", [""])[0])):
+        for one in mentions(text, fact):
+            if len(_sides(one) - {"both"}) == 1 and "both" not in _sides(one):
+                return f"{fact['id']} is on both sides"
+    for one in mentions(text, fact) if fact["section"] == "A" else ():
+        said = set(_DEGREE.findall(one.sentence))
+        if said and (wanted := set(_DEGREE.findall(str(fact.get("say", [""])[0])))) and not said & wanted:
+            return f"{fact['id']} is {'/'.join(wanted)}, the note has it {'/'.join(sorted(said))}"
     same = _same(fact, facts)
     sides = {other.get("side") for other in same}
     doses = {_base(value, unit) for other in same for value, unit in other.get("values", ())}
@@ -655,6 +818,15 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str) -> str:
     return ""
 
 
+_DEGREE = re.compile(r"\b(?:mild|moderate|severe|acute|chronic)\b")
+_RELATIVE = re.compile(rf"\b{_KIN}\b")
+_SAME_KIN = {"mum": "mother", "mom": "mother", "ma": "mother", "dad": "father", "pa": "father"}
+
+
+def _kin(word: str) -> str:
+    return _SAME_KIN.get(word, word).removesuffix("s")
+
+
 def _base(value: float, unit: str) -> tuple[float, str]:
     name, factor = _UNIT.get(unit, (unit, 1.0))
     return round(float(value) * factor, 6), name
@@ -664,7 +836,12 @@ def _scope(facts: Sequence[Fact], fact: Fact, one: Mention) -> tuple[int, int]:
     """The part of a sentence that speaks of one mention: up to the next mention of another fact with values."""
     left, right = 0, len(one.sentence)
     for other in facts:
-        if other is fact or not other.get("values") or set(other["any"]) & set(fact["any"]):
+        if (
+            other is fact
+            or not other.get("values")
+            or other["section"] != fact["section"]
+            or set(other["any"]) & set(fact["any"])
+        ):
             continue
         for pattern in other["any"]:
             for start, end in spans(one.sentence, _parts(pattern)[1]):
@@ -695,8 +872,13 @@ def _lacks(fact: Fact, facts: Sequence[Fact], one: Mention, text: str) -> str:
     for value, unit in fact.get("values", ()):
         wanted = _base(value, unit)
         fits = any(_base(v, u) == wanted or (u not in _UNIT and v == value) for v, u, _ in said)
-        if not fits:
+        if not fits and not (_is_span(fact) and _span_elsewhere(said, text, wanted)):
             return f"without {value:g} {unit}".rstrip()
+    if [unit for _, unit in fact.get("values", ())] == ["mmhg", "mmhg"]:
+        order = [v for v, *_ in sorted(said, key=lambda number: number[2])]
+        high, low = (float(value) for value, _ in fact["values"])
+        if order.index(high) > order.index(low) and "diastolic" not in one.sentence:
+            return f"is not {high:g}/{low:g}"
     if fact.get("freq"):
         left, right = _scope(facts, fact, one)
         if not _FREQUENCY[str(fact["freq"])].search(one.sentence, left, right):
@@ -704,6 +886,19 @@ def _lacks(fact: Fact, facts: Sequence[Fact], one: Mention, text: str) -> str:
     if fact.get("side") and fact["side"] not in _sides(one):
         return f"without its side ({fact['side']})"
     return ""
+
+
+def _is_span(fact: Fact) -> bool:
+    """Whether the value of a fact is how long a complaint has lasted."""
+    return fact["section"] == "S" and not fact.get("freq") and len(fact["values"]) == 1
+
+
+def _span_elsewhere(said: Sequence[tuple[float, str, int]], text: str, wanted: tuple[float, str]) -> bool:
+    """Whether another sentence says how long, and the complaint's own gives no other time."""
+    times = ("day", "month", "hour")
+    return not any(_base(v, u)[1] in times for v, u, _ in said) and any(
+        _base(v, u) == wanted for v, u, _ in numbers(text)
+    )
 
 
 _SIDE = re.compile(r"\b(left|right|bilateral\w*|both)\b")
@@ -725,12 +920,13 @@ def _sides(one: Mention) -> set[str]:
 # --- scorers ---------------------------------------------------------------------------------------------------------
 
 
-def note(*, suite_path: str, drugs: str = "drugs.txt") -> Scorer:
+def note(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
     """1 if the form is strict, each required fact is hit in its section, and nothing is contradicted or invented.
 
-    One fact whose polarity cannot be told is let pass. What is not covered: see the docstring of this file.
+    One fact whose polarity cannot be told, or that is told in the transcript's own words, is let pass. What is not
+    covered: see the docstring of this file.
     """
-    lexicon = str(Path(suite_path, drugs))
+    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
 
     def score(sample: Sample, completion: Completion) -> Score:
         text, problem = _readable(completion)
@@ -745,7 +941,7 @@ def note(*, suite_path: str, drugs: str = "drugs.txt") -> Scorer:
         ]
         unsure = [verdict.why for verdict in verdicts.values() if verdict.status == "unsure"]
         wrong += unsure if len(unsure) > MAX_UNSURE else []
-        wrong = [*_invented(sample, bodies, lexicon), *wrong]
+        wrong = [*_invented(sample, bodies, lexicon, signs), *wrong]
         return Score(float(not wrong), text, "; ".join(wrong or unsure)[:300])
 
     return score
@@ -786,16 +982,16 @@ def recall(*, suite_path: str) -> Scorer:
     return _over_sections(judged)
 
 
-def precision(*, suite_path: str, drugs: str = "drugs.txt") -> Scorer:
+def precision(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
     """Of what the note says and can be checked (facts, numbers, drugs), the share that the transcript bears out."""
-    lexicon = str(Path(suite_path, drugs))
+    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
 
     def judged(sample: Sample, bodies: Mapping[str, str]) -> tuple[float, str]:
         verdicts = judge(sample.metadata["facts"], bodies).values()
         body = "\n".join(bodies.values())
         hits = sum(verdict.status == "hit" for verdict in verdicts)
         against = [verdict.why for verdict in verdicts if verdict.status == "contradicted"]
-        strange = _invented(sample, bodies, lexicon)
+        strange = _invented(sample, bodies, lexicon, signs)
         good = hits + len(numbers(plain(body))) + len(set(_named(body, _drug_index(lexicon)))) - len(strange)
         bad = len(against) + len(strange)
         return max(0, good) / max(1, good + bad) if hits else 0.0, "; ".join([*against, *strange])
@@ -803,14 +999,14 @@ def precision(*, suite_path: str, drugs: str = "drugs.txt") -> Scorer:
     return _over_sections(judged)
 
 
-def no_invention(*, suite_path: str, drugs: str = "drugs.txt") -> Scorer:
+def no_invention(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
     """1 if the note contradicts no fact and invents no number and no drug. Loose form; facts may be missing."""
-    lexicon = str(Path(suite_path, drugs))
+    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
 
     def judged(sample: Sample, bodies: Mapping[str, str]) -> tuple[float, str]:
         verdicts = judge(sample.metadata["facts"], bodies).values()
         wrong = [verdict.why for verdict in verdicts if verdict.status == "contradicted"]
-        wrong += _invented(sample, bodies, lexicon)
+        wrong += _invented(sample, bodies, lexicon, signs)
         return float(not wrong), "; ".join(wrong)
 
     return _over_sections(judged)
@@ -825,9 +1021,10 @@ def _readable(completion: Completion) -> tuple[str, str]:
     return text, f"{len(text)} characters are no note" if len(text) > MAX_CHARACTERS else ""
 
 
-def _invented(sample: Sample, bodies: Mapping[str, str], lexicon: str) -> list[str]:
+def _invented(sample: Sample, bodies: Mapping[str, str], lexicon: str, signs: str) -> list[str]:
     found = [f"invented number {n}" for body in bodies.values() for n in strange_numbers(sample, body)]
-    return found + [f"invented drug {name}" for name in strange_drugs(sample, "\n".join(bodies.values()), lexicon)]
+    found += [f"invented drug {name}" for name in strange_drugs(sample, "\n".join(bodies.values()), lexicon)]
+    return found + [f"invented finding '{words}'" for words in strange_findings(sample, bodies, signs)]
 
 
 def _over_sections(judged: Callable[[Sample, Mapping[str, str]], tuple[float, str]]) -> Scorer:
