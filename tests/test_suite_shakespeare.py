@@ -18,6 +18,8 @@ import pytest
 from harness import scorers
 from harness.check import grams
 from harness.data import Completion, Sample, Score, Scorer, Suite
+from harness.errors import SuiteError
+from harness.style_training import read_sources, trained_on
 from harness.suite import read_suite, shipped
 
 FOLDER = shipped() / "shakespeare"
@@ -264,6 +266,24 @@ def test_the_classifier_has_seen_no_gold() -> None:
         for line in file.read_text("utf-8").splitlines():
             tokens = json.loads(line)["text"].lower().split()
             assert len(tokens) < 13 or not grams(tokens) & known, (file.name, line)
+
+
+def test_sentences_of_a_held_out_writer_are_held_out_as_well() -> None:
+    data, _ = read_sources(FOLDER)
+    keep = data.source != "writer-1"
+    features, labels = trained_on(data, keep, data.styled)
+    inside = int(keep[data.origin].sum())
+    assert 0 < inside < len(data.origin)
+    assert features.shape[0] == len(labels) == int(keep.sum()) + inside
+
+
+def test_unknown_option_of_the_sources_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "sources").mkdir()
+    rows = [{"prompt": "a", "text": f"{text} is it.", "styled": styled} for text, styled in (("This", 0), ("That", 1))]
+    (tmp_path / "sources" / "one.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (tmp_path / "sources" / "options.txt").write_text("sentence", "utf-8")
+    with pytest.raises(SuiteError, match="unknown option 'sentence'"):
+        read_sources(tmp_path)
 
 
 def test_the_style_model_is_the_one_that_its_evidence_describes() -> None:
