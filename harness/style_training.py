@@ -5,6 +5,8 @@ sources/markers.txt (words that a naive list would look for, one a line). Writes
 what it is worth: every writer is held out in turn, together with every prompt of theirs, and the model fitted on the
 others says which of the texts are in the style (AUROC, Hanley and McNeil 1982). The same protocol gives the baselines:
 the length of the text alone, the number of marker words, and labels that were shuffled before fitting.
+With the word "sentences" in sources/options.txt, the sentences of a text are trained on as well, beside the whole:
+right for a style that runs through every sentence, as a voice does. Nothing is measured on them.
 A source of one class alone widens what the model knows. It is trained on, and if neutral its false alarms when held out
 are shown, but it has no AUROC, and threshold and calibration come from the writers of both classes.
 """
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,12 +45,17 @@ COUNTS_WEIGHT = 0.15
 FALSE_ALARMS = 0.05
 SHUFFLES = 5
 BINS = 10
+PIECE = 6
+_SENTENCE = re.compile(r"(?<=[.!?;:])\s+|\n+")
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The sources side by side: n texts, and who wrote each to which prompt. features: n x (hashed + counts)."""
+    """The sources side by side: n texts, and who wrote each to which prompt. features: n x (hashed + counts).
+
+    origin, pieces: further rows to train on, and the text (0..n-1) that each is a sentence of; often none.
+    """
 
     texts: tuple[str, ...]
     styled: Array
@@ -56,6 +64,8 @@ class Texts:
     features: Any
     mean: Array
     deviation: Array
+    origin: Array
+    pieces: Any
 
 
 def read_sources(folder: Path) -> tuple[Texts, dict[str, str]]:
@@ -79,7 +89,40 @@ def read_sources(folder: Path) -> tuple[Texts, dict[str, str]]:
     dense = np.stack([counts(text) for text in texts])
     mean, deviation = dense.mean(0), dense.std(0) + 1e-3
     features = _matrix(texts, standardised(dense, mean, deviation))
-    return Texts(texts, np.array(styled), np.array(source), np.array(prompt), features, mean, deviation), digests
+    split = [(row, part) for row, text in enumerate(texts) for part in sentences(text)] if _by_sentence(folder) else []
+    parts = [part for _, part in split]
+    counted = np.stack([counts(part) for part in parts]) if parts else np.zeros((0, dense.shape[1]))
+    pieces = _matrix(parts, standardised(counted, mean, deviation))
+    origin = np.array([row for row, _ in split], int)
+    labels = np.array(styled), np.array(source), np.array(prompt)
+    return Texts(texts, *labels, features, mean, deviation, origin, pieces), digests
+
+
+def _by_sentence(folder: Path) -> bool:
+    file = folder / "sources" / "options.txt"
+    words = file.read_text("utf-8").split() if file.is_file() else []
+    for word in words:
+        if word != "sentences":
+            raise SuiteError(f"{file}: unknown option '{word}'. The only one is: sentences")
+    return bool(words)
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences and clauses of a text, short ones with their neighbour; none where there is only one.
+
+    >>> sentences("So. That is a longer thing to say, friend. And this is one more of the kind.")
+    ['So. That is a longer thing to say, friend.', 'And this is one more of the kind.']
+    """
+    found: list[str] = []
+    for part in filter(str.strip, _SENTENCE.split(text)):
+        if found and len(found[-1].split()) < PIECE:
+            found[-1] += " " + part
+        else:
+            found.append(part)
+    if len(found) > 1 and len(found[-1].split()) < PIECE:
+        last = found.pop()
+        found[-1] += " " + last
+    return found if len(found) > 1 else []
 
 
 def _matrix(texts: Sequence[str], dense: Array) -> Any:
@@ -110,14 +153,27 @@ def fit_weights(features: Any, styled: Array) -> tuple[Array, float]:
     return made.coef_[0], float(made.intercept_[0])
 
 
-def held_out(data: Texts, features: Any, styled: Array) -> Array:
-    """A logit for every text from a model that has seen neither its writer nor any prompt of that writer."""
+def trained_on(data: Texts, keep: Array, styled: Array) -> tuple[Any, Array]:
+    """(features, labels) of the texts to keep and of their sentences, if those are to be trained on."""
+    from scipy import sparse
+
+    inside = keep[data.origin]
+    rows = sparse.vstack([data.features[keep], data.pieces[inside]]).tocsr()
+    return rows, np.concatenate([styled[keep], styled[data.origin[inside]]])
+
+
+def held_out(data: Texts, styled: Array, features: Array | None = None) -> Array:
+    """A logit for every text from a model that has seen neither its writer nor any prompt of that writer.
+
+    features: other ones than the data's, for a baseline; then no sentences are trained on.
+    """
     logits = np.zeros(len(styled))
     for name in np.unique(data.source):
         out = data.source == name
         rest = ~out & ~np.isin(data.prompt, data.prompt[out])
-        weights, bias = fit_weights(features[rest], styled[rest])
-        logits[out] = features[out] @ weights + bias
+        known = trained_on(data, rest, styled) if features is None else (features[rest], styled[rest])
+        weights, bias = fit_weights(*known)
+        logits[out] = (data.features if features is None else features)[out] @ weights + bias
     return logits
 
 
@@ -173,7 +229,7 @@ def _calibrated(data: Texts, logits: Array, paired: Array) -> Array:
 def fit(folder: Path) -> tuple[StyleModel, dict[str, Any]]:
     """The model fitted on every source, and what style.json says of it."""
     data, digests = read_sources(folder)
-    logits = held_out(data, data.features, data.styled)
+    logits = held_out(data, data.styled)
     found = by_source(data, logits)
     if not found:
         raise SuiteError(f"{folder}/sources: no writer wrote in both classes, so nothing can be measured.")
@@ -182,7 +238,7 @@ def fit(folder: Path) -> tuple[StyleModel, dict[str, Any]]:
     probability = _sigmoid(slope * logits + offset)
     threshold = float(np.quantile(probability[paired & ~data.styled], 1 - FALSE_ALARMS, method="higher"))
     above = probability > threshold
-    weights, bias = fit_weights(data.features, data.styled)
+    weights, bias = fit_weights(*trained_on(data, np.ones(len(data.styled), bool), data.styled))
     hashes = sum(BLOCKS.values())
     model = StyleModel(
         weights=(weights[:hashes] * _scale()).astype(np.float32),
@@ -230,8 +286,8 @@ def baselines(folder: Path, data: Texts) -> dict[str, float]:
     shuffled = []
     for _ in range(SHUFFLES):
         labels = rng.permutation(data.styled)
-        shuffled.append(np.mean(list(by_source(data, held_out(data, data.features, labels)).values())))
-    by_length = held_out(data, np.hstack([length, length**2]), data.styled)
+        shuffled.append(np.mean(list(by_source(data, held_out(data, labels)).values())))
+    by_length = held_out(data, data.styled, np.hstack([length, length**2]))
     return {
         "length_only": _round(float(np.mean(list(by_source(data, by_length).values())))),
         "marker_words": _round(float(np.mean(list(by_source(data, listed).values())))),
