@@ -268,12 +268,13 @@ def test_likelihood_ratio_tells_the_style_from_plain_text(voices: Path) -> None:
     engine = open_engine(read_config(voices / "models.yaml").models["own"], (), "transformers")
     answers = dict(put(engine, questions))
     engine.close()
-    values = {
-        key: grader.score(samples[key[0]], reply, [answers[f"{key}-{i}"] for i in (0, 1)]).value
+    said = {
+        key: grader.score(samples[key[0]], reply, [answers[f"{key}-{i}"] for i in (0, 1)])
         for key, reply in replies.items()
     }
-    assert [values[key] for key in values if key[1]] == [1.0] * 4
-    assert [values[key] for key in values if not key[1]] == [0.0] * 4
+    ratio = {key: float(score.explanation.split()[0]) for key, score in said.items()}
+    assert all(ratio[name, True] > ratio[name, False] for name in samples)
+    assert all(score.value == (ratio[key] > 0) for key, score in said.items())
 
 
 def test_likelihood_ratio_is_a_column_of_a_run(voices: Path) -> None:
