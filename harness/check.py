@@ -237,6 +237,8 @@ def token_budget(suite: Suite, config: Config, root: Path) -> list[Finding]:
     findings = []
     retriever = retrieve.Retriever(suite.corpus) if suite.corpus else None
     for model in {arm.model: config.models[arm.model] for arm in config.arms.values()}.values():
+        if model.endpoint:
+            continue
         folder = Path(resolve_model(model.path, root))
         if not (folder / "config.json").is_file():
             continue

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-from harness.data import Adapter, Arm, Config, Costs, Model, TrainSpec
+from harness.data import Adapter, Arm, Config, Costs, Endpoint, Model, TrainSpec
 from harness.digests import text_digest
 from harness.errors import ConfigError, HarnessError, did_you_mean
 from harness.fields import Fields, describe, in_range
@@ -32,6 +32,7 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
 }
 MOST_TRIES = 24
 """Combinations of dials that one arm may have."""
+_ENDPOINT = ("name", "key_env", "usd_per_million_tokens")
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
@@ -102,9 +103,24 @@ def _entries(top: Fields, key: str) -> list[tuple[str, Any]]:
 
 def _model(name: str, value: Any, file: str) -> Model:
     fields = Fields(value, f"{file}: models.{name}", ConfigError)
-    fields.only(("path", "revision", "engine"))
+    fields.only(("path", "revision", "engine", "endpoint", *_ENDPOINT))
     engine = fields.get("engine", dict, {})
-    return Model(name, fields.need("path", str), fields.get("revision", str), engine)
+    endpoint = fields.get("endpoint", str)
+    for key in ("path", "revision") if endpoint else _ENDPOINT:
+        if fields.value.get(key) is not None:
+            belongs = "a model on this machine" if endpoint else "an endpoint (`endpoint:` is missing)"
+            raise ConfigError(f"{fields.where}.{key}: belongs to {belongs}. Remove one of the two.")
+    if not endpoint:
+        return Model(name, fields.need("path", str), fields.get("revision", str), engine)
+    prices = Fields(
+        fields.get("usd_per_million_tokens", dict, {}), f"{fields.where}.usd_per_million_tokens", ConfigError
+    )
+    prices.only(("input", "output"))
+    for key in prices.value:
+        in_range(prices, key, prices.need(key, float), 0, 1e6)
+    usd = (prices.need("input", float), prices.need("output", float)) if prices.value else (None, None)
+    served = Endpoint(endpoint, fields.get("key_env", str), *usd)
+    return Model(name, fields.need("name", str), engine=engine, endpoint=served)
 
 
 def _adapter(name: str, value: Any, file: str, root: Path, models: Mapping[str, Model]) -> Adapter:
@@ -113,6 +129,11 @@ def _adapter(name: str, value: Any, file: str, root: Path, models: Mapping[str, 
     model = fields.need("model", str)
     if model not in models:
         raise ConfigError(f"{fields.where}.model: no model '{model}'.{did_you_mean(model, models)}")
+    if models[model].endpoint:
+        raise ConfigError(
+            f"{fields.where}: '{model}' is an endpoint, which takes no adapter from this machine. If the server serves "
+            f"the adapter under a name, give it as a model: {name}: {{endpoint: ..., name: ...}}."
+        )
     train = _train(value["train"], f"{fields.where}.train") if value.get("train") is not None else None
     given = fields.get("path", str)
     if given is None and train is None:

@@ -1,8 +1,9 @@
 """When does a fine-tuned arm pay its training back against a dearer prompt?
 
-Everything is measured engine time on this machine: training seconds, and engine seconds per request of both arms at
-the load of the run. The price of a GPU hour turns it into money; the number of requests does not depend on it.
-What is not covered: labelling the data, people's time, and an idle machine.
+On this machine everything is measured engine time: training seconds, and engine seconds per request of both arms at
+the load of the run. The price of a GPU hour turns it into money; the number of requests does not depend on it. Against
+an arm on an endpoint, which is paid by the token, the number of requests is a matter of money, and needs all prices.
+What is not covered: labelling the data, people's time, and an idle machine; of an endpoint, discounts.
 """
 
 from __future__ import annotations
@@ -59,15 +60,19 @@ def break_evens(run: Run) -> list[BreakEven]:
 
 def break_even_of(table: Table, suite: str, arm: str, against: str) -> BreakEven:
     """break_even on a run that is already indexed."""
-    price = table.run.manifest.get("costs", {}).get("gpu_hour_usd")
     monthly = table.run.manifest.get("costs", {}).get("requests_per_month")
     training = _training_seconds(table, arm)
-    own, other = _per_request(summarize_arm(table, suite, arm)), _per_request(summarize_arm(table, suite, against))
-    requests, reason = _requests(training, own, other, arm, against)
-
-    def usd(seconds: float | None, times: int = 1) -> float | None:
-        return None if seconds is None or price is None else seconds * times * price / 3600
-
+    mine, theirs = summarize_arm(table, suite, arm), summarize_arm(table, suite, against)
+    own, other = _per_request(mine), _per_request(theirs)
+    training_usd, own_usd, other_usd = (
+        _usd(table, training),
+        usd_per_request(table, mine),
+        usd_per_request(table, theirs),
+    )
+    if priced_by_token(table, against):
+        requests, reason = _requests_by_money(training_usd, own_usd, other_usd, arm, against)
+    else:
+        requests, reason = _requests(training, own, other, arm, against)
     return BreakEven(
         suite,
         arm,
@@ -77,11 +82,49 @@ def break_even_of(table: Table, suite: str, arm: str, against: str) -> BreakEven
         training,
         own,
         other,
-        usd(training),
-        usd(own, 1000),
-        usd(other, 1000),
+        training_usd,
+        None if own_usd is None else 1000 * own_usd,
+        None if other_usd is None else 1000 * other_usd,
         requests / monthly if requests is not None and monthly else None,
     )
+
+
+def priced_by_token(table: Table, arm: str) -> bool:
+    """Whether an endpoint answers for the arm."""
+    return "endpoint" in _model(table, arm)
+
+
+def usd_per_request(table: Table, summary: ArmSummary | None) -> float | None:
+    """What a request of an arm costs: tokens at the endpoint's prices, or engine time at that of a GPU hour."""
+    if summary is None:
+        return None
+    if not priced_by_token(table, summary.arm):
+        return _usd(table, summary.engine_seconds)
+    card = _model(table, summary.arm)
+    usd_in, usd_out = card.get("usd_per_million_input"), card.get("usd_per_million_output")
+    if usd_in is None or usd_out is None:
+        return None
+    return float(summary.prompt_tokens * usd_in + summary.completion_tokens * usd_out) / 1e6
+
+
+def _model(table: Table, arm: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = table.run.manifest.get("models", {}).get(table.arms[arm].get("model")) or {}
+    return found
+
+
+def _usd(table: Table, seconds: float | None) -> float | None:
+    price = table.run.manifest.get("costs", {}).get("gpu_hour_usd")
+    return None if seconds is None or price is None else seconds * price / 3600
+
+
+def _requests_by_money(
+    training: float | None, own: float | None, other: float | None, arm: str, against: str
+) -> tuple[int | None, str]:
+    if training is None or own is None or other is None:
+        return None, f"{against} is paid by the token, and prices are not all known"
+    if own >= other:
+        return None, f"{arm} costs no less per request than {against}"
+    return int(training / (other - own)) + 1, ""
 
 
 def _requests(

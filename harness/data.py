@@ -109,13 +109,31 @@ class Suite:
 
 
 @dataclass(frozen=True)
+class Endpoint:
+    """A server that speaks OpenAI's protocol. address: its URL, or the environment variable that holds it.
+
+    key_env: the environment variable that holds the key; None: OPENAI_API_KEY, or no key. usd_input, usd_output: prices
+    of a million tokens.
+    """
+
+    address: str
+    key_env: str | None = None
+    usd_input: float | None = None
+    usd_output: float | None = None
+
+
+@dataclass(frozen=True)
 class Model:
-    """A base model: a hub id or a folder (`path`); `engine` holds options passed on to the engine."""
+    """A base model: a hub id or a folder (`path`); `engine` holds options passed on to the engine.
+
+    endpoint: the server that answers for it; `path` is then the name the server knows it by.
+    """
 
     name: str
     path: str
     revision: str | None = None
     engine: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: Endpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +247,7 @@ class Request:
     """Rendered token ids, how to decode, and which adapter. With `choices`, the log-probability of each is wanted.
 
     choices: token ids of each choice; the engine fills Completion.choice_logprobs and text = the likeliest one.
+    messages: the conversation, for an endpoint, which has no token ids and is told choices by choice_texts alone.
     """
 
     key: str
@@ -237,6 +256,7 @@ class Request:
     adapter: AdapterRef | None = None
     choices: tuple[tuple[int, ...], ...] = ()
     choice_texts: tuple[str, ...] = ()
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)

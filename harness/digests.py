@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness import endpoint
+from harness.data import Model
 from harness.errors import AdapterError, ConfigError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -62,6 +65,21 @@ def model_digest(path: str, revision: str | None = None) -> str:
         patterns = [*_WEIGHT_FILES, *_MODEL_FILES]
         folder = Path(snapshot_download(path, revision=revision, allow_patterns=patterns))
     return files_digest(folder, _WEIGHT_FILES + _MODEL_FILES)
+
+
+def located(model: Model, root: Path | None = None) -> Model:
+    """The model with its files found, see `resolve_model`; a model of an endpoint as it is."""
+    return model if model.endpoint else replace(model, path=resolve_model(model.path, root))
+
+
+def identity(model: Model) -> str:
+    """What a located model is known by: its content, or an endpoint's address, name and what is not sent to it.
+
+    What is not covered: an endpoint's weights. Another model behind the same name has the same identity.
+    """
+    if model.endpoint:
+        return text_digest(endpoint.shown(model), model.path, sorted(model.engine.get("leave_out") or ()))
+    return "fake" if model.path == "fake" else model_digest(model.path, model.revision)
 
 
 def adapter_digest(path: Path | str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from harness.data import (
     ScorerSpec,
     Suite,
 )
-from harness.digests import model_digest, resolve_model, text_digest
+from harness.digests import identity, located, text_digest
 from harness.engines import Engine, open_engine
 from harness.errors import ConfigError, SuiteError, did_you_mean
 from harness.progress import Progress, say
@@ -72,8 +72,7 @@ def grade(
         wanted = {key: question for job in jobs if job.model == model for key, question in job.questions}
         missing = {key: question for key, question in wanted.items() if key not in known}
         if missing:
-            located = replace(model, path=resolve_model(model.path, root))
-            known |= dict(_kept(located, missing, writer, engine))
+            known |= dict(_kept(located(model, root), missing, writer, engine))
     stored = {(s.suite, s.arm, s.sample, s.scorer): s.score for s in run.scores}
     graded: dict[tuple[str, str], list[tuple[Job, float | None]]] = defaultdict(list)
     for job in jobs:
@@ -99,7 +98,12 @@ def look_over(config: Config, suites: Sequence[Suite]) -> None:
     for suite in suites:
         for spec in suite.graders:
             scorers.load_grader(spec, suite.path)
-            _model(config, spec, suite)
+            model = _model(config, spec, suite)
+            if model.endpoint and spec.scorer == "likelihood_ratio":
+                raise SuiteError(
+                    f"{suite.path}/suite.yaml: scorers.{spec.name}: needs the log-probability of a whole reply, which "
+                    f"the endpoint '{model.name}' does not give. Name a model on this machine: options: {{model: ...}}."
+                )
 
 
 def _jobs(
@@ -109,8 +113,7 @@ def _jobs(
     by_id = {sample.id: sample for sample in (*suite.test, *suite.dev)}
     grader, model = scorers.load_grader(spec, suite.path), _model(config, spec, suite)
     if model.name not in digests:
-        path = resolve_model(model.path, root)
-        digests[model.name] = "fake" if model.path == "fake" else model_digest(path, model.revision)
+        digests[model.name] = identity(located(model, root))
 
     def job(sample: Sample, completion: Completion, arm: str, label: Label | None = None) -> Job:
         asked = grader.ask(sample, completion)
@@ -141,15 +144,21 @@ def _model(config: Config, spec: ScorerSpec, suite: Suite) -> Model:
 
 
 def put(engine: Engine, questions: Mapping[str, Question]) -> Iterator[tuple[str, Completion]]:
-    """(key, what the model chose) as it comes. A question that does not fit the model's context is left out."""
+    """(key, what the model chose) as it comes; left out: a question too long for it, a reply that is no choice."""
     requests = []
     for key, question in questions.items():
+        if engine.tokenizer is None:
+            requests.append(
+                Request(key, (), Sampling(), choice_texts=question.choices, messages=tuple(question.messages))
+            )
+            continue
         ids = prompt.encode(engine.tokenizer, question.messages)
         choices = tuple(tuple(engine.tokenizer.encode(one, add_special_tokens=False)) for one in question.choices)
         if len(ids) + max(map(len, choices)) <= engine.max_model_len:
             requests.append(Request(key, ids, Sampling(), None, choices, question.choices))
     for request, completion in engine.generate(requests):
-        yield request.key, completion
+        if completion.text in request.choice_texts and completion.finish_reason != "error":
+            yield request.key, completion
 
 
 def _kept(
@@ -166,7 +175,8 @@ def _kept(
 
 
 def _completion(line: Mapping[str, Any]) -> Completion:
-    return Completion(line["text"], finish_reason="choice", choice_logprobs=tuple(line["choice_logprobs"]))
+    logprobs = line["choice_logprobs"]
+    return Completion(line["text"], finish_reason="choice", choice_logprobs=tuple(logprobs) if logprobs else None)
 
 
 def _card(found: Sequence[tuple[Job, float | None]], digests: Mapping[str, str]) -> dict[str, Any]:

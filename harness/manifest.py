@@ -12,15 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import __version__
+from harness import __version__, endpoint
 from harness.certify import kept
-from harness.data import AdapterRef, Arm, Config, Suite
+from harness.data import AdapterRef, Arm, Config, Model, Suite
 from harness.engines import Engine
 from harness.errors import RunError
 from harness.sandbox import described
 from harness.store import FORMAT
 
 DIALS = ("system", "shots", "retrieve")
+ENDPOINT = "endpoint"
+USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd")
 
 
 def describe(
@@ -50,7 +52,7 @@ def describe(
         "engine": dict(engine),
         "hardware": hardware(),
         "sandbox": described(),
-        "models": {arm.model: {"path": config.models[arm.model].path, "digest": digests[arm.model]} for arm in arms},
+        "models": {arm.model: model_card(config.models[arm.model], digests[arm.model]) for arm in arms},
         "adapters": {
             name: {
                 "path": ref.path,
@@ -76,6 +78,29 @@ def arm_card(arm: Arm) -> dict[str, Any]:
         values = list(dict.fromkeys(getattr(one, dial) for one in arm.tries or (arm,)))
         card[dial] = values if len(values) > 1 else values[0]
     return card
+
+
+def model_card(model: Model, digest: str) -> dict[str, Any]:
+    """What run.json says of a model; of an endpoint also its host and prices, and in the end what was used."""
+    card: dict[str, Any] = {"path": model.path, "digest": digest}
+    if model.endpoint:
+        card["endpoint"] = endpoint.shown(model)
+        card["usd_per_million_input"] = model.endpoint.usd_input
+        card["usd_per_million_output"] = model.endpoint.usd_output
+    return card
+
+
+def add_usage(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
+    """Adds what was asked of an endpoint to its model's entry: requests, tokens by its own count, and their price."""
+    if not model.endpoint:
+        return
+    card = manifest["models"][model.name]
+    for name, used in getattr(engine, "take_usage", dict)().items():
+        card[name] = card.get(name, 0) + used
+    if model.endpoint.usd_input is not None and model.endpoint.usd_output is not None:
+        spent = card["prompt_tokens"] * model.endpoint.usd_input
+        spent += card["completion_tokens"] * model.endpoint.usd_output
+        card["usd"] = round(spent / 1e6, 6)
 
 
 def suite_card(suite: Suite) -> dict[str, Any]:
@@ -124,7 +149,8 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
             )
         now["n_asked"] = max(was["n_asked"], now["n_asked"])
         _same_choice(old.get("dev", {}).get(name, {}), new["dev"].get(name, {}), f"{folder}: suite '{name}'")
-    if (old["engine"]["name"], old["engine"]["version"]) != (new["engine"]["name"], new["engine"]["version"]):
+    here = [one for one in (old["engine"], new["engine"]) if one.get("device") != ENDPOINT]
+    if len({(one["name"], one["version"]) for one in here}) > 1:
         raise RunError(
             f"{folder}: was answered by {old['engine']['name']} {old['engine']['version']}, now it would be "
             f"{new['engine']['name']} {new['engine']['version']}. {hint}"
@@ -140,10 +166,14 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
                     f"{folder}: {kind[:-1]} '{name}' has changed since; its answers on {', '.join(left_out)} are old. "
                     f"Run those suites too, or use another --out folder."
                 )
+    for name in set(old["models"]) & set(new["models"]):
+        used = {key: old["models"][name][key] for key in USAGE if key in old["models"][name]}
+        new["models"][name].update(used)
     merged = {**old, **new, "created": old["created"], "seconds": old["seconds"]}
     merged["dev"] = dict(old.get("dev", {}))
     for name, now in new["dev"].items():
         merged["dev"][name] = {**now, "arms": {**merged["dev"].get(name, {}).get("arms", {}), **now["arms"]}}
+    merged["engine"] = here[-1] if here else new["engine"]
     for kind in ("models", "adapters", "arms", "suites"):
         merged[kind] = {**old[kind], **new[kind]}
     merged["command"] = "harness run" + "".join(f" -s {name}" for name in merged["suites"])

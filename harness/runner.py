@@ -29,12 +29,13 @@ from harness.data import (
     Row,
     Run,
     Sample,
+    Sampling,
     Score,
     Scorer,
     ScoreRow,
     Suite,
 )
-from harness.digests import adapter_digest, model_digest, resolve_model, text_digest
+from harness.digests import adapter_digest, identity, located, text_digest
 from harness.engines import Engine, applied, open_engine
 from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
 from harness.grading import grade, look_over
@@ -93,8 +94,8 @@ def run(
         opened = opened or stack.enter_context(closing(Opened(engine)))
         writer = stack.enter_context(RunWriter(out))
         existing = read_run(out) if (out / "run.json").is_file() else None
-        known = {row.key: row.completion for other in reuse for row in other.rows}
-        known |= {row.key: row.completion for row in existing.rows} if existing else {}
+        past = [*reuse, existing] if existing else reuse
+        known = {row.key: row.completion for one in past for row in one.rows if _answered(row)}
         for model in {arm.model: config.models[arm.model] for arm in arms}.values():
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
@@ -158,9 +159,9 @@ def _run_model(
     entrant: Entrant,
     dev: Mapping[str, Any] | None,
 ) -> None:
-    path = resolve_model(model.path, root)
-    engine = opened.engine(replace(model, path=path), tuple(adapters.values()))
-    digest = model_digest(path, model.revision) if engine.name != "fake" else "fake"
+    here = located(model, root)
+    engine = opened.engine(here, tuple(adapters.values()))
+    digest = identity(here) if engine.name != "fake" else "fake"
     proof = {name: applied(engine, ref) for name, ref in adapters.items()}
     for name, difference in proof.items():
         if difference == 0.0:
@@ -184,10 +185,15 @@ def _run_model(
             about["train"], suites, root, (same or {}).get("contamination")
         )
     writer.manifest(manifest)
-    stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows} if old else {}
+    stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows if _answered(row)} if old else {}
     scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()
-    shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
-    manifests.add_seconds(manifest, shares)
+    try:
+        shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
+    finally:
+        manifests.add_usage(manifest, model, engine)
+        writer.manifest(manifest)
+    if not model.endpoint:
+        manifests.add_seconds(manifest, shares)
     manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     writer.manifest(manifest)
 
@@ -209,8 +215,12 @@ def plan(
             for sample in suite.test[: suite.asked]:
                 passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
-                ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
                 sampling = sample.sampling or suite.sampling
+                if engine.tokenizer is None:
+                    request = _of_endpoint(engine, digest, suite, sample, messages, sampling)
+                    yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+                    continue
+                ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
                 wanted = max(map(len, choices)) if choices else sampling.max_tokens
                 if len(ids) + wanted > engine.max_model_len:
                     raise SuiteError(
@@ -223,6 +233,24 @@ def plan(
                 )
                 request = Request(key, ids, sampling, ref, choices, sample.choices)
                 yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+
+
+def _of_endpoint(
+    engine: Engine, digest: str, suite: Suite, sample: Sample, messages: tuple[Message, ...], sampling: Sampling
+) -> Request:
+    """A request in words: whoever answers it renders it and counts its tokens."""
+    if sample.as_is and isinstance(sample.input, str):
+        raise SuiteError(
+            f"suite {suite.name}, sample {sample.id}: goes on with a bare text, and an endpoint takes conversations. "
+            f"Ask this suite of models on this machine (-s, -a)."
+        )
+    key = text_digest(digest, messages, asdict(sampling), sample.choices, engine.name, engine.version)
+    return Request(key, (), sampling, choice_texts=sample.choices, messages=messages)
+
+
+def _answered(row: Row) -> bool:
+    """Whether there is an answer; one that the engine failed to give is asked for again."""
+    return row.completion.finish_reason != "error"
 
 
 def answer(

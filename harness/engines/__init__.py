@@ -1,4 +1,7 @@
-"""Engines answer requests. `open_engine` picks one: vLLM where CUDA and vLLM are there, else transformers."""
+"""Engines answer requests. `open_engine` picks one: vLLM where CUDA and vLLM are there, else transformers.
+
+A model of an endpoint is always answered by the endpoint.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,8 @@ PROBE = "The quick brown fox jumps over the lazy dog. 1 + 1 = 2. Yes, no, maybe.
 class Engine(Protocol):
     """One base model and every adapter on it.
 
-    name and version go into the identity of each answer. tokenizer is the transformers tokenizer used for rendering.
+    name and version go into the identity of each answer. tokenizer is the transformers tokenizer used for rendering;
+    None where the server renders (an endpoint), which also knows no token_logprobs, no likeliest and no adapters.
     max_model_len: tokens of prompt and answer together. max_rank: the largest adapter rank served.
     """
 
@@ -48,12 +52,16 @@ class Engine(Protocol):
 def open_engine(model: Model, adapters: Sequence[AdapterRef] = (), name: str | None = None) -> Engine:
     """The engine for a model, loaded, with its adapters checked. Close it after use.
 
-    name: "vllm", "transformers" or "fake"; None takes "fake" for a model whose path is "fake", vLLM where there is
-    CUDA and vLLM, and transformers elsewhere. model.path: "embedded", a folder, or a hub id.
+    name: "vllm", "transformers" or "fake", for a model on this machine; None takes "fake" for a model whose path is
+    "fake", vLLM where there is CUDA and vLLM, and transformers elsewhere. model.path: "embedded", a folder, a hub id.
     Raises HarnessError (unknown engine, vLLM not installed), ConfigError (the model), AdapterError, EngineError.
     """
     from harness.digests import resolve_model
 
+    if model.endpoint:
+        from harness.engines.openai import OpenAIEngine
+
+        return OpenAIEngine(model)
     chosen = name or ("fake" if model.path == "fake" else _automatic())
     if chosen not in NAMES:
         raise HarnessError(f"--engine: unknown engine '{chosen}'.{did_you_mean(chosen, NAMES)}")

@@ -24,12 +24,13 @@ VLLM = (
     "max_rank",
     "max_adapters",
 )
+ENDPOINT = ("concurrency", "timeout", "retries", "requests_per_minute", "leave_out")
 FAKE = ("answers", "default", "delay", "die_after", "ignore_adapters", "max_rank")
 
 
 def engine_options(model: Model) -> Mapping[str, Any]:
-    """The model's `engine:` entry. A key that no engine knows is a ConfigError."""
-    known = {*COMMON, *TRANSFORMERS, *VLLM, *FAKE}
+    """The model's `engine:` entry. A key that no engine knows, or no endpoint, is a ConfigError."""
+    known = {*ENDPOINT} if model.endpoint else {*COMMON, *TRANSFORMERS, *VLLM, *FAKE}
     for key in model.engine:
         if key not in known:
             raise ConfigError(f"models.{model.name}.engine: unknown key '{key}'.{did_you_mean(key, known)}")

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.compare import Table, agreement, arm_names, grader, scorer_names, summarize_arm
+from harness.costs import usd_per_request
 from harness.curves import curves
 from harness.data import ArmSummary, Comparison, Verdict
 from harness.report import charts
@@ -166,8 +167,8 @@ def suite_view(
     found = {arm: comparison for arm, comparison in found.items() if arm != held_to}
     summaries = [s for arm in arm_names(table, suite) if (s := summarize_arm(table, suite, arm)) is not None]
     edges = [edge for c in found.values() for edge in (c.interval.low, c.interval.high)]
-    axis, price = charts.span(edges), table.run.manifest.get("costs", {}).get("gpu_hour_usd")
-    lines = [_line(s, found.get(s.arm), s.arm == held_to, names, axis, price) for s in summaries]
+    axis = charts.span(edges)
+    lines = [_line(s, found.get(s.arm), s.arm == held_to, names, axis, usd_per_request(table, s)) for s in summaries]
     scorer, version = one_line(scorer_names(table, suite)[0]), number(about.get("version"))
     title, n = one_line(about.get("title") or suite), max((summary.n for summary in summaries), default=0)
     losses = [r for r in kept if is_tuned(table, r.arm)] or list(kept)
@@ -219,7 +220,7 @@ def _line(
     is_reference: bool,
     names: Sequence[str],
     axis: tuple[float, float],
-    price: float | None,
+    usd: float | None,
 ) -> Line:
     engine = summary.engine_seconds
     low, high = (found.interval.low, found.interval.high) if found else (0.0, 0.0)
@@ -246,7 +247,7 @@ def _line(
         seconds=summary.seconds,
         p95=summary.seconds_p95,
         engine=engine,
-        money=None if engine is None or not price else f"${1000 * engine * price / 3600:.2f}",
+        money=f"${1000 * usd:.2f}" if usd else None,
     )
 
 
