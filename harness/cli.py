@@ -34,7 +34,9 @@ _config = click.option(
 )
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _engine = click.option(
-    "--engine", metavar="NAME", help="vllm, transformers or fake. Default: vLLM on a GPU, else transformers."
+    "--engine",
+    metavar="NAME",
+    help="vllm, transformers or fake, for models on this machine. Default: vLLM on a GPU, else transformers.",
 )
 
 

@@ -26,6 +26,7 @@ from harness.data import Completion, Endpoint, Model, Request, Run, Sampling
 from harness.digests import identity
 from harness.engines import open_engine, replies
 from harness.errors import ConfigError, EngineError, HarnessError, SuiteError
+from harness.report import write_report
 from harness.runner import rescore, run
 from harness.store import read_run
 from harness.suite import read_suite
@@ -401,6 +402,11 @@ def test_the_manifest_says_host_model_usage_and_cost(project: Path, server: Serv
     assert _run(project).manifest["models"]["gpt"] == card
     table = tabulate(read_run(project.parent / "run"))
     assert usd_per_request(table, summarize_arm(table, "sums", "bigger")) == pytest.approx(36e-6)
+
+
+def test_the_report_shows_the_price_of_a_thousand_requests(project: Path) -> None:
+    page = write_report([_run(project, ("base", "bigger"))], project.parent / "page.html").html.read_text("utf-8")
+    assert "$0.04" in page
 
 
 def test_break_even_with_an_endpoint_is_a_matter_of_money(project: Path) -> None:
