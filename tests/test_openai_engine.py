@@ -161,10 +161,8 @@ def test_a_trouble_that_passes_is_not_seen(server: Server, reply: Reply) -> None
 
 
 def test_a_storm_of_429_is_sat_out_as_long_as_the_server_wishes(server: Server) -> None:
-    calm = time.monotonic() + 1.0
-
     def storm(number: int, body: Mapping[str, Any]) -> Reply | None:
-        return error(429, "slow down", {"Retry-After": "1"}) if time.monotonic() < calm else None
+        return error(429, "slow down", {"Retry-After": "1"}) if time.monotonic() < server.times[0] + 0.9 else None
 
     server.trouble = storm
     found = ask(model(server, concurrency=8), sums(40))
@@ -248,6 +246,23 @@ def test_a_used_up_account_stops_at_once(server: Server, reply: Reply) -> None:
     server.trouble = lambda number, body: reply
     assert "is used up" in stopped(model(server), sums(100), EngineError)
     assert len(server.bodies) <= 8
+
+
+def test_answers_that_are_there_when_the_run_has_to_end_are_handed_over(server: Server) -> None:
+    def refused(number: int, body: Mapping[str, Any]) -> Reply | None:
+        which = int(body["messages"][0]["content"].split()[2])
+        time.sleep(0.3 * which)
+        return error(403, "no more") if which == 1 else None
+
+    server.trouble = refused
+    engine = open_engine(model(server))
+    stream, kept = engine.generate(sums(3)), []
+    kept.append(next(stream)[0].key)
+    time.sleep(1.5)
+    with pytest.raises(ConfigError, match="403"):
+        kept.extend(request.key for request, _ in stream)
+    engine.close()
+    assert kept == ["0", "2"]
 
 
 def test_a_wish_for_a_day_stops(server: Server) -> None:
