@@ -19,8 +19,8 @@ from typing import Any, cast
 
 from harness import words
 from harness.compare import Table, summarize_arm
-from harness.data import Adapter, AdapterRef, Arm, ArmSummary, Config, Model, Suite
-from harness.digests import adapter_digest, resolve_model
+from harness.data import Adapter, AdapterRef, Arm, ArmSummary, Config, Endpoint, Model, Suite
+from harness.digests import adapter_digest, located
 from harness.engines import Engine, open_engine
 from harness.errors import ConfigError, HarnessError, SuiteError
 from harness.progress import Progress
@@ -77,14 +77,19 @@ def tokenizers_of(config: Config, arms: Sequence[Arm], root: Path | None, notes:
     for name in dict.fromkeys(arm.model for arm in arms):
         model = config.models[name]
         try:
-            if model.path == "fake":
+            if model.endpoint:
+                found[name] = None
+                notes.append(
+                    f"{name} is an endpoint, which counts the tokens itself: --probe N or --from RUN shows them."
+                )
+            elif model.path == "fake":
                 from harness.engines.fake import FakeTokenizer
 
                 found[name] = FakeTokenizer()
             else:
                 from harness.engines.loading import load_tokenizer
 
-                found[name] = load_tokenizer(replace(model, path=resolve_model(model.path, root)))
+                found[name] = load_tokenizer(located(model, root))
         except ConfigError as problem:
             found[name] = None
             notes.append(f"Tokens are unknown: {problem}")
@@ -107,9 +112,9 @@ def work_of(
     notes: list[str],
 ) -> Work:
     """What one arm takes on one suite. A probe goes before earlier runs, and the last of those before others."""
-    n, price = len(suite.test), config.costs.gpu_hour_usd
+    n, price, endpoint = len(suite.test), config.costs.gpu_hour_usd, config.models[arm.model].endpoint
     try:
-        tasks = _tasks(suite, arm, _Rendering(tokenizer)) if tokenizer is not None else []
+        tasks = _tasks(suite, arm, _Rendering(tokenizer)) if tokenizer is not None or endpoint else []
     except SuiteError as problem:
         notes.append(f"{arm.name} cannot answer {suite.name}: {problem}")
         return Work(suite.name, arm.name, 0, None, None, None, "cannot be asked", None, "cannot be asked", None)
@@ -118,6 +123,9 @@ def work_of(
     completion, basis = _completion_tokens(suite, tokenizer, met, probed)
     limits = [t.request.choices or t.request.sampling.max_tokens for t in tasks]
     prompt_tokens = sum(len(task.request.prompt_ids) for task in tasks) if tasks else None
+    if endpoint:
+        prompt_tokens = round(probed.prompt_tokens / probed.requests * n) if probed else None
+        prompt_tokens = round(met[-1][1].prompt_tokens * n) if met and not probed else prompt_tokens
     tokens = None if prompt_tokens is None or completion is None else prompt_tokens + completion
     timed = [table for table in tables if engine in (None, (table.run.manifest.get("engine") or {}).get("name"))]
     exact = [(table, found.engine_seconds) for table, found in met if table in timed and found.engine_seconds]
@@ -139,8 +147,14 @@ def work_of(
         basis=basis,
         seconds=seconds,
         time_basis=time_basis,
-        usd=usd_of(seconds, price),
+        usd=_usd_of_tokens(endpoint, prompt_tokens, completion) if endpoint else usd_of(seconds, price),
     )
+
+
+def _usd_of_tokens(endpoint: Endpoint, prompt: float | None, completion: float | None) -> float | None:
+    if prompt is None or completion is None or endpoint.usd_input is None or endpoint.usd_output is None:
+        return None
+    return (prompt * endpoint.usd_input + completion * endpoint.usd_output) / 1e6
 
 
 def _completion_tokens(
@@ -206,6 +220,7 @@ class Probed:
     completion_tokens: int
     seconds: float
     note: str = ""
+    prompt_tokens: int = 0
 
 
 def probe_arms(
@@ -219,11 +234,10 @@ def probe_arms(
     for model in {arm.model: config.models[arm.model] for arm in arms}.values():
         mine = [arm for arm in arms if arm.model == model.name]
         refs = {a: ref for arm in mine if (a := arm.adapter) and (ref := _trained(config, a))}
-        located = replace(model, path=resolve_model(model.path, root))
         if not with_dev:
             break
         with (
-            closing(open_engine(located, tuple(refs.values()), name)) as engine,
+            closing(open_engine(located(model, root), tuple(refs.values()), name)) as engine,
             Progress(f"probing {model.name} ({engine.name})", len(with_dev) * len(mine), "arms") as progress,
         ):
             for suite in with_dev:
@@ -245,6 +259,7 @@ def probe_arms(
                         sum(completion.completion_tokens for completion in done),
                         time.monotonic() - start,
                         "" if there else ", without its adapter",
+                        sum(completion.prompt_tokens for completion in done),
                     )
                     progress.update()
     return found

@@ -128,8 +128,8 @@ class Plan:
         known = [w for w in self.works if w.seconds is not None]
         some = "" if len(known) == len(self.works) else f"{len(self.works) - len(known)} unknown"
         seconds = sum(w.seconds or 0.0 for w in known)
-        usd = seconds * self.price / 3600 if known and self.price is not None else None
-        return ["all", "", _time(seconds if known else None), _money(usd), some]
+        priced = [w.usd for w in self.works if w.usd is not None]
+        return ["all", "", _time(seconds if known else None), _money(sum(priced) if priced else None), some]
 
 
 def make_plan(

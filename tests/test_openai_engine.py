@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from harness.data import Completion, Endpoint, Model, Request, Run, Sampling
 from harness.digests import identity
 from harness.engines import open_engine, replies
 from harness.errors import ConfigError, EngineError, HarnessError, SuiteError
+from harness.plan import make_plan
 from harness.report import write_report
 from harness.runner import rescore, run
 from harness.store import read_run
@@ -424,6 +426,21 @@ def test_the_report_shows_the_price_of_a_thousand_requests(project: Path) -> Non
     assert "$0.04" in page
 
 
+def test_a_plan_prices_an_endpoint_by_an_earlier_run_or_a_probe(project: Path, server: Server) -> None:
+    done, checked = _run(project), read_config(project)
+    suite, arm = read_suite("sums", project.parent), checked.arms["bigger"]
+    with_dev = replace(suite, dev=suite.train[:5])
+    before = len(server.bodies)
+    (blind,) = make_plan(checked, [suite], [arm], root=project.parent).works
+    (met,) = make_plan(checked, [suite], [arm], earlier=[done], root=project.parent).works
+    assert len(server.bodies) == before
+    (probed,) = make_plan(checked, [with_dev], [arm], probe=3, root=project.parent).works
+    assert (blind.requests, blind.prompt_tokens, blind.at_most, blind.usd) == (12, None, 12 * 8, None)
+    for work in (met, probed):
+        assert (work.prompt_tokens, work.completion_tokens) == (120, 24)
+        assert work.usd == pytest.approx(12 * 36e-6)
+
+
 def test_break_even_with_an_endpoint_is_a_matter_of_money(project: Path) -> None:
     done = _run(project, ("lora", "bigger"))
     assert "prices are not all known" in break_even(done, "sums", "lora", "bigger").reason
@@ -490,8 +507,6 @@ def test_an_endpoint_may_be_the_judge(project: Path, server: Server) -> None:
 
 
 def test_a_bare_text_is_refused_before_anything_is_asked(project: Path, server: Server) -> None:
-    from dataclasses import replace
-
     checked, suite = read_config(project), read_suite("sums", project.parent)
     bare = replace(suite, test=tuple(replace(sample, as_is=True) for sample in suite.test))
     with pytest.raises(SuiteError, match="goes on with a bare text"):
