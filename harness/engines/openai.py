@@ -28,7 +28,7 @@ from harness.progress import say
 
 OPTIONAL = ("temperature", "top_p", "seed", "stop")
 FIRST_PAUSE, LONGEST_PAUSE, LONGEST_WISH = 0.5, 30.0, 300.0
-FAILURES_IN_A_ROW = 8
+FAILURES_IN_A_ROW, GRACE = 8, 5.0
 TRANSIENT = (408, 409, 425, 429)
 TOP_LOGPROBS = 20
 Answer = tuple[Request, "Completion | BaseException"]
@@ -116,7 +116,8 @@ class OpenAIEngine:
                     in_a_row = 0
                     yield request, self._count(found)
                 else:
-                    yield from self._finished(done)
+                    stop.set()
+                    yield from self._finished(done, flying)
                     raise found
         finally:
             stop.set()
@@ -146,10 +147,14 @@ class OpenAIEngine:
         """Closes the connections."""
         self.client.close()
 
-    def _finished(self, done: queue.SimpleQueue[Answer]) -> Iterator[tuple[Request, Completion]]:
-        """Answers that are there already when the run has to end."""
-        while not done.empty():
-            request, found = done.get()
+    def _finished(self, done: queue.SimpleQueue[Answer], flying: int) -> Iterator[tuple[Request, Completion]]:
+        """Answers that are under way when the run has to end, and come soon: they are paid for."""
+        until = time.monotonic() + GRACE
+        for _ in range(flying):
+            try:
+                request, found = done.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return
             if isinstance(found, Completion):
                 yield request, self._count(found)
 
@@ -164,7 +169,7 @@ class OpenAIEngine:
     def _work(
         self, work: queue.SimpleQueue[Request | None], done: queue.SimpleQueue[Answer], stop: threading.Event
     ) -> None:
-        while (request := work.get()) and not stop.is_set():
+        while request := work.get():
             try:
                 done.put((request, self._choose(request, stop) if request.choice_texts else self._write(request, stop)))
             except BaseException as error:
@@ -230,16 +235,16 @@ class OpenAIEngine:
         raise AssertionError
 
     def _wait(self, stop: threading.Event) -> None:
-        """Until it is this request's turn."""
-        while True:
+        """Until it is this request's turn. Raises Failed when nobody wants it any more."""
+        while not stop.is_set():
             with self._turn:
                 now = time.monotonic()
                 if now >= self._next:
                     self._next = now + self.interval
                     return
                 left = self._next - now
-            if stop.wait(left):
-                raise Failed("broken off.")
+            stop.wait(left)
+        raise Failed("broken off.")
 
     # --- what goes wrong ---
 
