@@ -392,7 +392,7 @@ def test_hostile_answers_score_zero_quickly(number: int) -> None:
         for scorer in COLUMNS.values():
             start = time.process_time()
             score = scorer(sample, Completion(HOSTILE[number]))
-            assert time.process_time() - start < 0.5
+            assert time.process_time() - start < 3
             assert score.value == 0
             assert score.explanation
             assert "\n" not in score.explanation

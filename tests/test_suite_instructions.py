@@ -288,7 +288,7 @@ def test_no_text_makes_a_scorer_raise_or_linger(text: str) -> None:
         for scorer in loaded().values():
             assert 0 <= scorer(sample, Completion(text)).value <= 1
         assert judged(sample, text).value == 0
-    assert (time.process_time() - started) / len(probes) / 5 < 0.02
+    assert (time.process_time() - started) / len(probes) / 5 < 0.2
 
 
 def test_generator_reproduces_the_committed_files(tmp_path: Any) -> None:
