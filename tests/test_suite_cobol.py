@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from cobol_translations import RIGHT as RIGHT_BUILT
 from cobol_translations import WRONG as WRONG_BUILT
+from suite_files import suite_file
 
 from harness.data import Completion, Sample, Score
 from harness.scorers import load
@@ -31,13 +31,7 @@ ROWS = {row["program"]: row for row in map(json.loads, (FOLDER / "cases.jsonl").
 
 
 def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"cobol_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
+    return suite_file("cobol", name)
 
 
 CERTIFICATE, SCORER, INPUTS = module("certificate"), module("scorer"), module("inputs")

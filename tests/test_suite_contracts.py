@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from suite_files import suite_file
 
 from harness import scorers
 from harness.data import Completion, Sample, Score, Scorer, Suite
@@ -154,12 +154,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scorer]:
 
 
 def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"contracts_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return suite_file("contracts", name)
 
 
 # Answers to shipped samples by somebody who had not read the scorer: id, TERMS, whether they are right.

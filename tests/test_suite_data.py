@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from suite_files import suite_file
 
 from harness.data import Completion
 from harness.retrieve import Retriever
@@ -21,13 +21,7 @@ LONGEST_PROMPT = 1_700
 
 
 def generator(name: str) -> ModuleType:
-    path = shipped() / name / "generate.py"
-    spec = importlib.util.spec_from_file_location(f"generate_{name}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return suite_file(name, "generate")
 
 
 @pytest.mark.parametrize("name", SUITES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import time
@@ -11,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from suite_files import suite_file
 
 from harness import scorers
 from harness.check import grams
@@ -23,12 +23,7 @@ COLUMNS = {spec.name: scorers.load(spec, SUITE.path) for spec in SUITE.scorers}
 
 
 def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"formats_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
+    return suite_file("formats", name)
 
 
 def value(sample: Sample, text: str, column: str = "strict") -> float:

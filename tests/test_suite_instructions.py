@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 import time
 from collections import Counter
 from functools import cache
@@ -12,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from suite_files import suite_file
 
 from harness import scorers
 from harness.check import grams
@@ -23,13 +22,7 @@ TEXT = "Boats from the town pier: 7:15, 11:40, 17:05. Dr. Lind sells tickets, 3 
 
 
 def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"instructions_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
+    return suite_file("instructions", name)
 
 
 @cache

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import random
 import shutil
-import sys
 import time
 from collections import Counter
 from functools import cache
@@ -15,6 +13,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from suite_files import suite_file
 
 from harness import scorers
 from harness.certify import certify
@@ -28,13 +27,7 @@ FOLDER = shipped() / "sarcasm"
 
 
 def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"sarcasm_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
+    return suite_file("sarcasm", name)
 
 
 @cache

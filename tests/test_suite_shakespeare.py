@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import sys
 import time
 from collections import Counter
 from functools import cache
@@ -14,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from suite_files import suite_file
 
 from harness import scorers
 from harness.check import grams
@@ -25,15 +24,8 @@ from harness.suite import read_suite, shipped
 FOLDER = shipped() / "shakespeare"
 
 
-@cache
 def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"shakespeare_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = found
-    spec.loader.exec_module(found)
-    return found
+    return suite_file("shakespeare", name)
 
 
 @cache

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import Counter
 from functools import lru_cache
@@ -11,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from suite_files import suite_file
 
 from harness import scorers
 from harness.check import grams
@@ -394,14 +394,8 @@ def suite() -> Suite:
     return read_suite(FOLDER)
 
 
-@lru_cache(maxsize=8)
 def module(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"soap_{name}", FOLDER / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    return suite_file("soap", name)
 
 
 @lru_cache(maxsize=8)
