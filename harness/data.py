@@ -1,4 +1,4 @@
-"""The nouns of the harness: frozen records without behaviour or I/O. See docs/how-the-numbers-are-made.md."""
+"""The nouns of the harness: frozen records without behaviour or I/O. See docs/methods.md."""
 
 from __future__ import annotations
 
