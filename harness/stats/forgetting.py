@@ -7,7 +7,8 @@ score of guessing) has nothing to lose: it is named and left out, never divided 
 Intervals (deterministic, no resampling): the ratio's numerator is the paired difference with its Tango or t interval,
 the denominator is base - chance with its Wilson or t interval, both on the same samples; their half-widths and
 observed correlation are combined (method of variance estimates recovery: Donner and Zou 2012), and no interval is
-narrower than what n samples without any change would leave open. Probes are independent samples, so macro half-widths add in squares.
+narrower than what n samples without any change would leave open. Probes are independent samples, so macro half-widths
+add in squares.
 """
 
 from __future__ import annotations
