@@ -59,13 +59,13 @@ def measure(
         base = engine.likeliest(contexts, TOP)
         for name, ref in left.items():
             values = _divergences(engine, contexts, base, ref)
-            error, groups = cluster_error(values, sources)
+            error, _ = cluster_error(values, sources)
             mean = math.fsum(values) / len(values)
             found[name] = {
                 "kl": round(mean, 5),
                 "low": round(max(0.0, mean - 2 * error), 5),
                 "high": round(mean + 2 * error, 5),
-                "texts": groups,
+                "texts": len(set(sources)),
                 "contexts": len(values),
                 "digest": identity[name],
             }

@@ -35,11 +35,11 @@ def judge_gain(pairs: Pairs, gain: float = GAIN, correction: float = 1.0) -> tup
     if _few_sources(pairs):
         return "not decided", "few"
     found = difference_interval(cheaper, dearer, 1 - pairs.error(), pairs.clusters)
-    if found.high < 0:
-        return "do not adopt", "worse"
+    if found.high < gain:
+        return "do not adopt", "worse" if found.high < 0 else "ruled out"
     if found.low > 0 and difference_p(cheaper, dearer, clusters=pairs.clusters)[0] * correction <= pairs.error():
         return ("adopt", "better") if mean(dearer) - mean(cheaper) >= gain else ("not decided", "small")
-    return ("do not adopt", "ruled out") if found.high < gain else ("not decided", "open")
+    return "not decided", "open"
 
 
 def judge_loss(pairs: Pairs, margin: float) -> tuple[Decision, Why]:

@@ -163,8 +163,8 @@ def mean_bound(values: Sequence[float], confidence: float, side: str, clusters: 
         bound = t_lower(values, confidence, 0.0, 1.0) if lower else t_upper(values, confidence, 0.0, 1.0)
     if not shared(clusters):
         return bound
-    error, groups = cluster_error(values, clusters)
-    reach = student_quantile(confidence, groups - 1) * error
+    error, freedom = cluster_error(values, clusters)
+    reach = student_quantile(confidence, freedom) * error
     return max(0.0, min(bound, mean(values) - reach)) if lower else min(1.0, max(bound, mean(values) + reach))
 
 

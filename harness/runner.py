@@ -331,7 +331,10 @@ def _score(task: Task, completion: Completion, of_suite: Mapping[str, Scorer]) -
 def score_sample(
     suite: Suite, arm: str, sample: Sample, completion: Completion, of_suite: Mapping[str, Scorer]
 ) -> list[ScoreRow]:
-    """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id."""
+    """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id.
+
+    Raises SuiteError for a score that is no number in 0..1.
+    """
     rows = []
     for spec in suite.scorers:
         try:
@@ -342,6 +345,11 @@ def score_sample(
             raise RuntimeError(
                 f"scorer '{spec.name}' of suite '{suite.name}' crashed on sample '{sample.id}'"
             ) from error
+        if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
+            raise SuiteError(
+                f"suite {suite.name}: scorer '{spec.name}' gave {score.value!r} on sample '{sample.id}', a score lies "
+                "in 0..1. Correct the scorer and run again; answers that are there are kept."
+            )
         rows.append(ScoreRow(suite.name, arm, sample.id, spec.name, spec.primary, score))
     return rows
 

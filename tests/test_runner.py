@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -172,6 +173,21 @@ def test_a_crashing_scorer_is_named_with_its_sample(tmp_path: Path) -> None:
     (suite / "scorer.py").write_text("def bad(*, suite_path):\n    return lambda sample, done: 1 / 0\n")
     with pytest.raises(RuntimeError, match=r"scorer 'scorer.py:bad' of suite 'sums' crashed on sample 'test-\d+'"):
         _run(file, tmp_path / "run")
+
+
+@pytest.mark.parametrize("value", ["float('nan')", "float('inf')", "150.0", "-0.1", "None"])
+def test_a_score_outside_0_to_1_is_named_with_its_sample(tmp_path: Path, value: str) -> None:
+    file = make_project(tmp_path, n=3)
+    folder = tmp_path / "suites" / "sums"
+    (folder / "scorer.py").write_text(
+        "from harness.data import Score\n\ndef wrong(*, suite_path):\n"
+        f"    return lambda sample, done: Score({value}, '', '')\n"
+    )
+    text = (folder / "suite.yaml").read_text()
+    (folder / "suite.yaml").write_text(re.sub(r"scorer: \w+", "scorer: scorer.py:wrong", text, count=1))
+    with pytest.raises(SuiteError, match=r"sums: scorer '.*' gave .* on sample '.*', a score lies in 0\.\.1"):
+        _run(file, tmp_path / "run")
+    assert len((tmp_path / "run" / "completions.jsonl").read_text().splitlines()) >= 1
 
 
 def test_a_limited_run_lacks_nothing_it_did_not_ask(tmp_path: Path) -> None:

@@ -98,8 +98,16 @@ def test_a_shown_gain_below_what_counts_is_not_bought() -> None:
     base = right(900, 2000)
     lora = right(940, 2000)
     verdict = _of(make_run({"sql": {"base": base, "lora": lora}}), "sql")
-    assert verdict.decision in ("not decided", "do not adopt")
+    assert verdict.decision == "do not adopt"
+    assert "a gain of 3 points or more is ruled out" in verdict.sentence
     assert _of(make_run({"sql": {"base": base, "lora": lora}}), "sql", gain=0.01).decision == "adopt"
+
+
+@pytest.mark.parametrize("wins", [1_000, 1_400])
+def test_more_samples_rule_out_a_gain_that_does_not_count(wins: int) -> None:
+    """A true gain of 1 point, or one of 2 shown to be below 3, is refused however many samples show it above zero."""
+    base, other = [0.0] * wins + [1.0] * 59_000, [1.0] * wins + [0.0] * 400 + [1.0] * 58_600
+    assert judge_gain(Pairs(tuple(base), tuple(other), (), 0)) == ("do not adopt", "ruled out")
 
 
 def test_a_suite_nobody_can_answer_is_not_decided() -> None:

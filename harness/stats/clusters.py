@@ -1,35 +1,53 @@
 """Samples that share a source are not independent: the error of a mean difference by clusters.
 
-Cluster-robust standard error with the small-sample factor G/(G-1) ("CR1": Liang and Zeger 1986) and t quantiles with
-G - 1 degrees of freedom; Miller 2024 (arXiv 2411.00640) for evaluations. It covers 94 % at 10 clusters where the plain
-interval covers 40 to 80 %. Fewer than LEAST clusters are too few to conclude anything from.
+Cluster jackknife: the mean is taken anew without each cluster in turn ("CV3": MacKinnon, Nielsen and Webb, J.
+Econometrics 232, 2023), and t quantiles have one degree of freedom less than the effective number of clusters,
+(sum n)^2 / sum n^2 of their sizes (after Carter, Schnepel and Steigerwald, Rev. Econ. Stat. 99, 2017). With equal sizes
+that is the usual robust error (CR1: Liang and Zeger 1986; Miller 2024, arXiv 2411.00640, for evaluations) with G - 1
+degrees of freedom. It covers 94 % at 10 equal clusters, where the plain interval covers 40 to 80 %, and 92.5 % or more
+where one of ten holds most samples, where CR1 covers 5 to 70 %. Fewer than LEAST clusters are too few to conclude
+anything from.
 """
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 LEAST = 10
 """With fewer clusters no verdict is given."""
 
 
-def cluster_error(differences: Sequence[float], clusters: Sequence[str]) -> tuple[float, int]:
-    """(standard error of the mean, number of clusters G >= 2) of values in clusters, named value by value.
+def cluster_error(values: Sequence[float], clusters: Sequence[str]) -> tuple[float, float]:
+    """(standard error of the mean, degrees of freedom >= 1) of values in clusters, named value by value.
+
+    One cluster tells nothing about others: its error is infinite.
 
     >>> cluster_error([0.0, 0.0, 1.0, 1.0], ["a", "a", "b", "b"])
-    (0.5, 2)
+    (0.5, 1.0)
     """
-    n = len(differences)
-    centre = math.fsum(differences) / n
+    n, total = len(values), math.fsum(values)
     sums: dict[str, float] = defaultdict(float)
-    for value, cluster in zip(differences, clusters, strict=True):
-        sums[cluster] += value - centre
+    for value, cluster in zip(values, clusters, strict=True):
+        sums[cluster] += value
+    sizes = Counter(clusters)
     groups = len(sums)
     if groups < 2:
-        raise ValueError("an error by clusters needs at least 2 clusters, got 1")
-    return math.sqrt(groups / (groups - 1) * math.fsum(s * s for s in sums.values())) / n, groups
+        return math.inf, 1.0
+    without = [(total - sums[name]) / (n - size) for name, size in sizes.items()]
+    centre = math.fsum(without) / groups
+    error = math.sqrt((groups - 1) / groups * math.fsum((one - centre) ** 2 for one in without))
+    return error, max(1.0, effective(clusters) - 1)
+
+
+def effective(clusters: Sequence[str]) -> float:
+    """How many clusters of equal size are worth as much as these, 1 to their number.
+
+    >>> effective(["a", "a", "a", "b"])
+    1.6
+    """
+    return len(clusters) ** 2 / math.fsum(size * size for size in Counter(clusters).values())
 
 
 def shared(clusters: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ Samples that share a source carry the name of their cluster; then intervals and 
 clusters (stats/clusters.py).
 
 What is not covered: graded scores that are almost always equal with rare large drops (the t interval is then too
-narrow: about 91 % instead of 95 % at n=100).
+narrow: about 91 % instead of 95 % at n=100); complete failures are therefore compared in a row of their own.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from harness.stats.clusters import cluster_error, shared
 LEVEL = 0.95
 SAME = 1e-9
 """Two scores closer than this are the same score."""
+CLOSE = 0.01
+AT_REST = 0.8
+"""With this share of values within CLOSE of their median, a t interval needs its guard."""
 
 Alternative = Literal["two-sided", "greater", "less"]
 
@@ -170,19 +173,27 @@ def deviation(values: Sequence[float]) -> float:
 
 
 def t_lower(values: Sequence[float], confidence: float, lowest: float = -1.0, highest: float = 1.0) -> float:
-    """One-sided lower confidence bound of a mean of values in lowest..highest.
+    """One-sided lower confidence bound of a mean of values in lowest..highest: Student's t.
 
-    Equal values do not give the mean itself: a share q of samples that would fall to `lowest` stays unseen in n draws
-    with probability (1 - q)^n, so the largest q that is still plausible is taken off.
+    Where nearly all values are the same, t takes their agreement for certainty; then the bound is no closer to the mean
+    than what n values leave open: a share q of samples that would fall to `lowest` stays unseen in n draws with
+    probability (1 - q)^n, and the largest q that is still plausible is taken off.
     """
     n = len(values)
     if n < 2:
         raise ValueError(f"an interval for graded scores needs at least 2 samples, got {n}")
-    centre, spread = mean(values), deviation(values)
-    if spread == 0:
+    centre = mean(values)
+    reach = student_quantile(confidence, n - 1) * deviation(values) / math.sqrt(n)
+    if _at_rest(values):
         unseen = 1 - (1 - confidence) ** (1 / n)
-        return float(centre - unseen * (centre - lowest))
-    return float(max(lowest, centre - student_quantile(confidence, n - 1) * spread / math.sqrt(n)))
+        reach = max(reach, unseen * (centre - lowest))
+    return float(max(lowest, centre - reach))
+
+
+def _at_rest(values: Sequence[float]) -> bool:
+    """Whether nearly all values are the same, for a t interval."""
+    centre = sorted(values)[len(values) // 2]
+    return sum(abs(value - centre) <= CLOSE for value in values) >= AT_REST * len(values)
 
 
 def t_upper(values: Sequence[float], confidence: float, lowest: float = -1.0, highest: float = 1.0) -> float:
@@ -203,7 +214,9 @@ def paired_t(differences: Sequence[float], level: float = LEVEL) -> Interval:
 
 
 def paired_t_p(differences: Sequence[float], alternative: Alternative = "two-sided") -> float:
-    """p of the paired t test. All differences equal: the exact sign-flip p instead (1 when they are all zero)."""
+    """p of the paired t test, never below the least p that n signs can give (2^-n one-sided): a few values that hardly
+    differ prove little. All differences equal: the exact sign-flip p (1 when they are all zero).
+    """
     n = len(differences)
     if n < 2:
         raise ValueError(f"a paired comparison needs at least 2 samples, got {n}")
@@ -214,8 +227,8 @@ def paired_t_p(differences: Sequence[float], alternative: Alternative = "two-sid
 
     t = centre / (spread / math.sqrt(n))
     if alternative == "two-sided":
-        return min(1.0, 2 * float(stdtr(n - 1, -abs(t))))
-    return float(stdtr(n - 1, -t if alternative == "greater" else t))
+        return max(2.0 ** (1 - n), min(1.0, 2 * float(stdtr(n - 1, -abs(t)))))
+    return max(2.0**-n, float(stdtr(n - 1, -t if alternative == "greater" else t)))
 
 
 def _equal_differences_p(centre: float, n: int, alternative: Alternative) -> float:
@@ -226,7 +239,7 @@ def _equal_differences_p(centre: float, n: int, alternative: Alternative) -> flo
     return 2.0**-n if (centre > 0) == (alternative == "greater") else 1.0
 
 
-def student_quantile(probability: float, df: int) -> float:
+def student_quantile(probability: float, df: float) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(df, probability))
@@ -258,8 +271,8 @@ def difference_bound(
         bound = (t_lower if lower else t_upper)(differences, confidence)
     if not shared(clusters):
         return bound
-    error, groups = cluster_error(differences, clusters)
-    reach = student_quantile(confidence, groups - 1) * error
+    error, freedom = cluster_error(differences, clusters)
+    reach = student_quantile(confidence, freedom) * error
     if lower:
         return max(-1.0, min(bound, mean(differences) - reach))
     return min(1.0, max(bound, mean(differences) + reach))
@@ -289,13 +302,13 @@ def difference_p(
         p, name = paired_t_p(differences, alternative), "paired t"
     if not shared(clusters):
         return p, name
-    error, groups = cluster_error(differences, clusters)
+    error, freedom = cluster_error(differences, clusters)
     if error > 0:
         from scipy.special import stdtr
 
         t = mean(differences) / error
         sides = {"greater": -t, "less": t, "two-sided": -abs(t)}
-        p = max(p, min(1.0, (2 if alternative == "two-sided" else 1) * float(stdtr(groups - 1, sides[alternative]))))
+        p = max(p, min(1.0, (2 if alternative == "two-sided" else 1) * float(stdtr(freedom, sides[alternative]))))
     return p, f"{name}, by clusters"
 
 

@@ -29,7 +29,7 @@ def spread(baseline: Sequence[float], candidate: Sequence[float], clusters: Sequ
         plain = discordance_spread(*flips(baseline, candidate), n)
     else:
         plain = deviation(differences) or math.sqrt(min(1.0, 3 / n))
-    return max(plain, cluster_error(differences, clusters)[0] * math.sqrt(n)) if shared(clusters) else plain
+    return max(plain, min(1.0, cluster_error(differences, clusters)[0]) * math.sqrt(n)) if shared(clusters) else plain
 
 
 def discordance_spread(wins: int, losses: int, n: int) -> float:
