@@ -28,8 +28,8 @@ from harness.stats.paired import difference_interval, mean_interval
 from harness.suite import read_suite
 
 GOLD = "handbook-gold"
-LORA = TrainSpec(suites=("sql",), rank=16, alpha=32, learning_rate=6.0e-3, epochs=6, batch_size=16)
-OVER = replace(LORA, epochs=30)
+LORA = TrainSpec(suites=("sql",), rank=16, alpha=32, learning_rate=6.0e-3, epochs=4, batch_size=16)
+OVER = replace(LORA, epochs=20, data_fraction=0.3)
 
 
 @dataclass(frozen=True)
