@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from harness.errors import RunError
 
 if TYPE_CHECKING:
     from harness.data import Run
+    from harness.gate import GateResult
 
 
 @click.command()
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     "--margin", type=click.FloatRange(0.001, 1), metavar="X", help="Allowed loss, 0..1. Default: each suite's own."
 )
 @click.option("--out", metavar="FILE", help="Write gate.json there. Default: RUN/gate.json of the candidate.")
+@click.option("--junit", metavar="FILE", help="Also write JUnit XML.")
+@click.option("--summary", metavar="FILE", help="Also write Markdown; $GITHUB_STEP_SUMMARY is appended to.")
+@click.option("--comment", metavar="FILE", help="Also write Markdown for a comment that is updated in place.")
+@click.option("--gitlab", metavar="FILE", help="Also write a GitLab code quality report.")
+@click.option("--answers", is_flag=True, help="Show in these files what the candidate answered on lost samples.")
 @_json
 def gate(
     candidate: str,
@@ -38,6 +45,11 @@ def gate(
     suites: tuple[str, ...],
     margin: float | None,
     out: str | None,
+    junit: str | None,
+    summary: str | None,
+    comment: str | None,
+    gitlab: str | None,
+    answers: bool,
     as_json: bool,
 ) -> None:
     """Hold a candidate to a baseline; the exit code says it: 0 holds, 1 regression, 3 inconclusive, 4 not comparable.
@@ -46,12 +58,14 @@ def gate(
     Examples: harness gate runs/new:lora --baseline runs/old:lora
               harness gate runs/sql:lora --baseline runs/sql:prompted -s sql
               harness gate runs/new:lora --policy gate.yaml --tier full
+              harness gate runs/new:lora --policy gate.yaml --junit gate.xml --summary gate.md
     """
     from datetime import date
 
     from harness.gate import gate as hold
     from harness.gate import gate_json
     from harness.ledger import met_by
+    from harness.plain import plain
     from harness.policy import Policy, Rule, read_policy
     from harness.store import write_json
 
@@ -73,17 +87,55 @@ def gate(
     result = replace(result, notes=(*result.notes, *seen_before))
     value = gate_json(result)
     write_json(Path(out) if out else _beside(candidate), value)
+    _write_for_ci(result, held[0], {"junit": junit, "summary": summary, "comment": comment, "gitlab": gitlab}, answers)
     if as_json:
         click.echo(json.dumps(value, indent=2))
     else:
-        click.echo(result.sentence)
+        click.echo(plain(result.sentence))
         for line in result.quarantined:
-            click.echo(f"In quarantine: {line}", err=True)
+            click.echo(plain(f"In quarantine: {line}"), err=True)
         for line in result.expired:
-            click.echo(f"Quarantine has expired, the sample counts: {line}", err=True)
+            click.echo(plain(f"Quarantine has expired, the sample counts: {line}"), err=True)
         for line in seen_before:
-            click.echo(line, err=True)
+            click.echo(plain(line), err=True)
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            from harness.ci import log_commands
+
+            for line in log_commands(result, _places(held[0])):
+                click.echo(line)
     raise SystemExit(result.exit_code)
+
+
+def _write_for_ci(result: GateResult, run: Run, files: Mapping[str, str | None], with_answers: bool) -> None:
+    """The files that CI shows, each where its option names one."""
+    if not any(files.values()):
+        return
+    from harness import ci
+    from harness.store import write_bytes, write_json, write_text
+
+    answers: dict[tuple[str, str], str] = {}
+    if with_answers:
+        arm = result.candidate.rpartition(":")[2]
+        answers = {(row.suite, row.sample_digest): row.completion.text for row in run.rows if row.arm == arm}
+    if name := files["junit"]:
+        write_bytes(Path(name), ci.junit_xml(result, answers))
+    if name := files["summary"]:
+        before = ""
+        if name == os.environ.get("GITHUB_STEP_SUMMARY") and Path(name).is_file():
+            before = Path(name).read_text("utf-8", "replace")
+        write_text(Path(name), before + ci.summary(result, answers, ci.SUMMARY - len(before.encode())))
+    if name := files["comment"]:
+        write_text(Path(name), ci.comment(result, answers, ci.run_link(os.environ)))
+    if name := files["gitlab"]:
+        write_json(Path(name), ci.code_quality(result, _places(run)))
+
+
+def _places(run: Run) -> dict[str, str]:
+    """suite.yaml of every suite, as seen from the current folder."""
+    folders = {name: Path(card.get("path") or f"suites/{name}") for name, card in run.manifest["suites"].items()}
+    here = Path.cwd()
+    inside = {name: f.relative_to(here) if f.is_relative_to(here) else f for name, f in folders.items()}
+    return {name: (folder / "suite.yaml").as_posix() for name, folder in inside.items()}
 
 
 @click.group(no_args_is_help=False)

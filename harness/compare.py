@@ -15,7 +15,7 @@ from harness.data import ArmSummary, Comparison, Interval, Row, Run
 from harness.errors import NotComparable, RunError, did_you_mean
 from harness.stats.agreement import LEAST
 from harness.stats.clusters import LEAST as CLUSTERS
-from harness.stats.paired import difference_interval, difference_p, flips, mean, mean_interval
+from harness.stats.paired import SAME, difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
 from harness.stats.sequential import alpha_at
 
@@ -61,6 +61,18 @@ class Pairs:
     def error(self, wanted: float = ALPHA) -> float:
         """The nominal two-sided error with which all looks together err as often as wanted (stats/sequential.py)."""
         return alpha_at(self.sizes, self.look, wanted) if self.sizes else wanted
+
+
+@dataclass(frozen=True)
+class Lost:
+    """A sample on which the candidate scores less than the baseline did; scores 0..1."""
+
+    suite: str
+    scorer: str
+    sample: str
+    digest: str
+    before: float
+    now: float
 
 
 def tabulate(run: Run) -> Table:
@@ -243,6 +255,21 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
         tuple(looks.get("sizes", ())),
         int(looks.get("used", 0)),
     )
+
+
+def losses(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str, most: int) -> list[Lost]:
+    """The samples that the candidate answers worse, the largest losses first, at most so many."""
+    left = a.scores.get((suite, baseline, scorer), {})
+    right = b.scores.get((suite, candidate, scorer), {})
+    names: dict[str, str] = {}
+    for row in b.rows.get((suite, candidate), ()):
+        names[row.sample_digest] = min(row.sample, names.get(row.sample_digest, row.sample))
+    found = [
+        Lost(suite, scorer, names[digest], digest, mean(left[digest]), mean(right[digest]))
+        for digest in left.keys() & right.keys()
+    ]
+    found = [one for one in found if one.before - one.now > SAME]
+    return sorted(found, key=lambda one: (one.now - one.before, one.sample))[:most]
 
 
 def _graders(table: Table, suite: str) -> Mapping[str, Mapping[str, Any]]:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 from harness import __version__, words
 from harness.comparable import differing, leave_out, missing
-from harness.compare import Pairs, Table, compare_pairs, pair, scorer_names, suite_names, tabulate
+from harness.compare import Lost, Pairs, Table, compare_pairs, losses, pair, scorer_names, suite_names, tabulate
 from harness.data import Run
 from harness.errors import (
     EXIT_INCONCLUSIVE,
@@ -44,6 +44,8 @@ from harness.stats.clusters import shared
 from harness.stats.paired import holm
 from harness.verdict import MARGIN, json_safe
 
+LISTED = 20
+"""Lost samples of one row that are named."""
 Status = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT COMPARABLE"]
 EXIT_CODES: Mapping[str, int] = {
     "PASS": EXIT_OK,
@@ -64,7 +66,7 @@ class GateResult:
     """What CI obeys. differing: what kept the two sides from being compared; notes: what does not change the answer.
 
     checks: the policy's further rules. quarantined: samples left out; expired: entries that count again. policy: the
-    file and the tier, "" without one.
+    file and the tier, "" without one. lost: of every row the samples that the candidate answers worse, LISTED at most.
     """
 
     status: Status
@@ -82,6 +84,7 @@ class GateResult:
     quarantined: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     policy: str = ""
+    lost: tuple[Lost, ...] = ()
 
 
 def gate(
@@ -160,6 +163,7 @@ def gate(
         checks=tuple(checks),
         notes=result.notes + (("a loss is shown, but it is within every margin",) if tolerated else ()),
         more_samples=more or None if status == "INCONCLUSIVE" else None,
+        lost=tuple(one for suite, scorer, _ in held for one in losses(a, base_arm, b, cand_arm, suite, scorer, LISTED)),
     )
 
 

@@ -47,7 +47,8 @@ class Check:
     """One rule on one suite. value is held to limit; low, high: one-sided bounds of it at 1 - alpha.
 
     low, high, p are None where nothing is inferred. p: one-sided, that the rule is broken; p_holm: after Holm.
-    n: what was counted. said: the rule and what was found, in words. more_samples: to settle it with 80 % power.
+    n: what was counted. said: the rule and what was found, in words. name: the rule with its options, unique on its
+    suite. more_samples: to settle it with 80 % power.
     """
 
     suite: str
@@ -63,6 +64,7 @@ class Check:
     p: float | None = None
     p_holm: float | None = None
     more_samples: int | None = None
+    name: str = ""
 
 
 def scorer_of(rule: Rule, table: Table, suite: str, policy: Policy) -> str:
@@ -86,6 +88,11 @@ def scorer_of(rule: Rule, table: Table, suite: str, policy: Policy) -> str:
 
 def check(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, policy: Policy) -> Check:
     """A rule held to one suite that nothing is missing of. What is inferred is "open" at most: see `settle`."""
+    options = ", ".join(filter(None, (rule.scorer, rule.by, rule.tag and f"tag {rule.tag}")))
+    return replace(_checked(rule, a, base_arm, b, cand_arm, suite, policy), name=f"{rule.kind}({options})")
+
+
+def _checked(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, policy: Policy) -> Check:
     if rule.kind.endswith("_ratio"):
         return _ratio(rule, measured(a.run, suite, base_arm), measured(b.run, suite, cand_arm), suite)
     scorer = scorer_of(rule, a, suite, policy)

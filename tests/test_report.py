@@ -312,7 +312,9 @@ def test_verdict_file_is_json_with_the_decisions(written: Paths) -> None:
 
 
 def test_markdown_text_has_no_markup_left() -> None:
-    assert markdown("a|b <i>*x*</i> [y](z) @you `c`") == (r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[y\](z) &#64;you \`c\`")
+    assert markdown("a|b <i>*x*</i> [y](z) @you `c`") == (
+        r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[y\](z) &#64;<!-- -->you \`c\`"
+    )
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------

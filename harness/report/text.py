@@ -132,14 +132,21 @@ def number(value: object) -> str:
 
 
 def markdown(text: str) -> str:
-    """A short text for a Markdown table or sentence: no markup, no raw HTML, no mention of anybody.
+    """A short text for a Markdown table or sentence: no markup, no raw HTML, no mention of anybody, no link.
+
+    Hosts make links of bare addresses, of @names and of #numbers after they have read the entities; an empty comment
+    keeps the two parts of them apart.
 
     >>> markdown("a|b <i> @you")
-    'a\\\\|b &lt;i&gt; &#64;you'
+    'a\\\\|b &lt;i&gt; &#64;<!-- -->you'
     """
     line = one_line(text, 1_500).replace("\xa0", " ").replace("&", "&amp;")
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
-    return line.replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    line = line.replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(
+        r"(@|#(?=\w)|!(?=\d)|\\~|:(?=//)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))", r"\1<!-- -->", line, flags=re.I
+    )
+    return line.replace("@", "&#64;")
 
 
 def how(arm: Mapping[str, Any]) -> str:
