@@ -36,7 +36,6 @@ SHOWN = 2_000
 State = Literal["kept", "broken", "open"]
 Answers = Mapping[tuple[str, str], str]
 """Text of an answer by (suite, sample digest)."""
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _case(cases: dict[str, list[ElementTree.Element]], suite: str, name: str) ->
 def _outcome(case: ElementTree.Element, tag: str, kind: str, message: str, text: str = "") -> None:
     element = ElementTree.SubElement(case, tag, {"type": kind, "message": _xml(message)})
     if text:
-        element.text = _NOT_XML.sub(_drawn, preview(text, SHOWN))
+        element.text = preview(text, SHOWN)
 
 
 def _counts(cases: Sequence[ElementTree.Element]) -> dict[str, str]:
@@ -135,11 +134,8 @@ def _counts(cases: Sequence[ElementTree.Element]) -> dict[str, str]:
 
 
 def _xml(text: str) -> str:
-    return _NOT_XML.sub(_drawn, plain(text[: 2 * SHOWN]))[:SHOWN]
-
-
-def _drawn(match: re.Match[str]) -> str:
-    return f"⟨U+{ord(match.group()):04X}⟩"
+    """An attribute's value. What XML cannot hold is drawn with the rest that is not seen."""
+    return plain(text[: 2 * SHOWN])[:SHOWN]
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------
@@ -162,7 +158,9 @@ def summary(result: GateResult, answers: Answers | None = None, limit: int = SUM
         blocks.append("\n### Lost samples\n")
     for one in result.lost:
         text = (answers or {}).get((one.suite, one.digest))
-        blocks.append(f"- {_inline(f'{one.suite} {one.sample}: {one.scorer} {_fell(one)}')}{_fenced(text)}")
+        blocks.append(
+            f"- {_inline(f'Suite {one.suite}, sample {one.sample}: {one.scorer} {_fell(one)}')}{_fenced(text)}"
+        )
     return _cut("\n".join(head), blocks if len(blocks) > 1 else [], limit)
 
 

@@ -43,7 +43,7 @@ def comparison_markdown(run: Run) -> str:
     lines = [HEADER, ("---",) * len(HEADER), *_rows(run)]
     texts = [[cell if set(cell) == {"-"} else markdown(cell) for cell in line] for line in lines]
     table = "\n".join(f"| {' | '.join(line)} |" for line in texts)
-    return f"{table}\n\n{markdown(decision(run))}"
+    return f"{table}\n\nDecision: {markdown(decision(run))}"
 
 
 def comparison_csv(run: Run) -> str:

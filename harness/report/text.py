@@ -11,9 +11,11 @@ PREVIEW = 10_000
 """Characters of one text that the page shows. The rest stays in completions.jsonl, and the page says so."""
 
 # Every code point of the Unicode categories Cc, Cf, Cs, Zl and Zp except tab and newline (a test compares the two),
-# then the fillers and selectors of other categories that are drawn as nothing.
+# then the fillers and selectors of other categories that are drawn as nothing, and what is no character at all, two
+# of which are illegal in XML.
+_NO_CHARACTERS = "".join(f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    f"[{_NO_CHARACTERS}\ufdd0-\ufdef\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
 )
@@ -144,7 +146,7 @@ def markdown(text: str) -> str:
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
     line = line.replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(
-        r"(@|#(?=\w)|!(?=\d)|\\~|:(?=//)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))", r"\1<!-- -->", line, flags=re.I
+        r"(@|#(?=\w)|!(?=\d)|\\~|/(?=/)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))", r"\1<!-- -->", line, flags=re.I
     )
     return line.replace("@", "&#64;")
 
