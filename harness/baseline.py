@@ -6,7 +6,8 @@ texts, and stands wherever RUN:ARM may stand. Format 1:
 
     {"baseline": 1, "arm", "settings", "model", "adapter", "engine", "hardware", "harness", "content",
      "history": [{"reason", "answered", "git", "content"}, ...],      every blessing, the last one last
-     "suites": {NAME: {... as in run.json, "means", "measured",
+     "suites": {NAME: {... as in run.json, "means",
+                       "measured": {"tokens", "seconds": {"mean", "p95", "each": by digest}, "engine_seconds"},
                        "samples": {DIGEST: {"id", "prompt": digest of what was sent, "scores": {SCORER: 0..1}}}}}}
 
 A sample that was asked several times has lists for id and scores.
@@ -127,8 +128,19 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
         **{key: about[key] for key in _CARD if key in about},
         "graded by": {name: card["digest"] for name, card in run.manifest.get("graders", {}).get(suite, {}).items()},
         "means": {name: mean([mean(v) for v in table.scores[suite, arm, name].values()]) for name in scorers},
-        "measured": measured(run, suite, arm),
+        "measured": _with_each(measured(run, suite, arm), list(groups.values())),
         "samples": samples,
+    }
+
+
+def _with_each(summary: dict[str, Any], groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
+    """What was measured, and tokens and seconds sample by sample, in the order of the samples' digests."""
+    each = [[row.completion for row in group] for group in sorted(groups, key=lambda group: group[0].sample_digest)]
+    tokens = [_plain([done.prompt_tokens + done.completion_tokens for done in found]) for found in each]
+    seconds = [_plain([round(done.seconds, 6) for done in found]) for found in each]
+    return summary | {
+        "tokens": {**summary["tokens"], "each": tokens},
+        "seconds": {**summary["seconds"], "each": seconds},
     }
 
 
@@ -229,10 +241,12 @@ def read_baseline(path: Path | str) -> tuple[Run, str]:
     suites = {}
     for suite, about in content["suites"].items():
         primary = next(spec["name"] for spec in about["scorers"] if spec.get("primary"))
+        taken = _each(about, "tokens"), _each(about, "seconds")
         for digest, sample in about["samples"].items():
-            for name, found in _answers(sample):
-                metadata = sample.get("metadata", {})
-                rows.append(Row(suite, arm, name, digest, "", (), Completion(""), "", metadata))
+            for number, (name, found) in enumerate(_answers(sample)):
+                tokens, seconds = (side[digest][number] if digest in side else 0 for side in taken)
+                done = Completion("", prompt_tokens=int(tokens), seconds=float(seconds))
+                rows.append(Row(suite, arm, name, digest, "", (), done, "", sample.get("metadata", {})))
                 scores += [ScoreRow(suite, arm, name, s, s == primary, Score(float(v))) for s, v in found.items()]
         suites[suite] = {key: value for key, value in about.items() if key != "samples"} | {
             "prompts": {digest: sample["prompt"] for digest, sample in about["samples"].items()}
@@ -249,6 +263,12 @@ def read_baseline(path: Path | str) -> tuple[Run, str]:
         },
     }
     return Run(str(path), manifest, tuple(rows), tuple(scores)), arm
+
+
+def _each(about: Mapping[str, Any], what: str) -> dict[str, list[float]]:
+    """Tokens or seconds by sample digest, one per answer; empty for a file that is older than they are."""
+    values = about["measured"][what].get("each", [])
+    return {d: v if isinstance(v, list) else [v] for d, v in zip(sorted(about["samples"]), values, strict=False)}
 
 
 def _answers(sample: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:

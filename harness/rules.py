@@ -3,18 +3,21 @@
     at_least       the candidate's mean score: its lower bound, or the plain mean, is at least `score`
     better_than    the lower bound of candidate - baseline is above `gain`
     no_flip        of the samples the baseline had right (and that carry the tag), at most so many are wrong now
-    tokens_ratio, latency_ratio, cost_ratio    candidate over baseline, at most so much
+    tokens_ratio, latency_ratio, cost_ratio    candidate over baseline: the upper bound is at most so much
 
 Rules on a bound are violated only where it is shown: the one-sided p is at most alpha/2 after Holm, in one family with
-the suites of the gate (gate.py). The others are counts and ratios of what was measured, without inference.
+the suites of the gate (gate.py). no_flip and a plain mean are counts, without inference, and so is a ratio that is the
+same on every sample. Cost is engine time, which is measured for all samples together; its interval is as wide as that
+of their seconds.
 
-What is not covered: ratios have no interval. Seconds differ between two runs of the same model, by a tenth or more on a
-busy machine, so leave room in a limit on latency or cost. Ratios count every answered sample, those in quarantine too,
-and an answer reused from another run brings its seconds along.
+What is not covered: the interval of a ratio knows how samples differ, not how two runs do. Seconds of the same model
+differ by a tenth or more on a busy machine, so leave room in a limit on latency or cost. An answer reused from another
+run brings its seconds along.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -37,6 +40,7 @@ from harness.stats.paired import (
     wilson,
 )
 from harness.stats.power import samples_for_difference, samples_for_margin, spread
+from harness.stats.ratio import Ratio, p95, ratio_of_means, ratio_of_p95
 
 State = Literal["holds", "violated", "open"]
 LEAST_P = 1e-12
@@ -94,7 +98,7 @@ def check(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: s
 
 def _checked(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, policy: Policy) -> Check:
     if rule.kind.endswith("_ratio"):
-        return _ratio(rule, measured(a.run, suite, base_arm), measured(b.run, suite, cand_arm), suite)
+        return _ratio(rule, a, base_arm, b, cand_arm, suite, policy.alpha)
     scorer = scorer_of(rule, a, suite, policy)
     if rule.kind == "no_flip":
         return _no_flip(rule, a, base_arm, b, cand_arm, suite, scorer, policy)
@@ -229,15 +233,68 @@ def _tagged(metadata: Mapping[str, Any], tag: str) -> bool:
     return bool(metadata.get(tag)) or (isinstance(tags, list) and tag in tags)
 
 
-def _ratio(rule: Rule, base: Mapping[str, Any], cand: Mapping[str, Any], suite: str) -> Check:
-    what = {"tokens_ratio": "tokens", "latency_ratio": "seconds", "cost_ratio": "engine_seconds"}[rule.kind]
-    old, new = (side[what] if rule.kind == "cost_ratio" else side[what][rule.by] for side in (base, cand))
+def _ratio(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, alpha: float) -> Check:
     limit = float(rule.limit or 0)
-    name = rule.kind.replace("_", " ") + (f" ({rule.by})" if rule.by else "")
-    if not old or new is None:
-        return Check(suite, rule.kind, "", 0, None, limit, "open", f"{suite} {name} at most {limit:g}: not measured")
-    ratio = new / old
-    state: State = "holds" if ratio <= limit + SAME else "violated"
-    unit = "tokens" if what == "tokens" else "s"
-    said = f"{suite} {name} at most {limit:g}: {ratio:.2f} ({old:.4g} and {new:.4g} {unit})"
-    return Check(suite, rule.kind, "", 0, ratio, limit, state, said)
+    name = f"{suite} {rule.kind.replace('_', ' ')}{f' ({rule.by})' * bool(rule.by)} at most {limit:g}"
+    pairs = _taken(a, base_arm, b, cand_arm, suite, "tokens" if rule.kind == "tokens_ratio" else "seconds")
+    found = _measure(rule, pairs)
+    old, new = (p95(side) if rule.by == "p95" and side else mean(side) for side in (pairs.baseline, pairs.candidate))
+    if found is not None and rule.kind == "cost_ratio":
+        old, new = (measured(t.run, suite, arm)["engine_seconds"] or 0.0 for t, arm in ((a, base_arm), (b, cand_arm)))
+        found = replace(found, value=new / old) if old and new else None
+    if found is None:
+        why = (
+            "not measured by sample"
+            if min(*pairs.baseline, *pairs.candidate) <= 0
+            else f"{len(pairs.baseline)} samples are too few"
+        )
+        return Check(suite, rule.kind, "", len(pairs.baseline), None, limit, "open", f"{name}: {why}")
+    unit = "tokens" if rule.kind == "tokens_ratio" else "s"
+    if found.error == 0:
+        state: State = "holds" if found.value <= limit + SAME else "violated"
+        said = f"{name}: {found.value:.2f} on every sample ({old:.4g} and {new:.4g} {unit})"
+        return Check(suite, rule.kind, "", found.n, found.value, limit, state, said)
+    confidence = 1 - pairs.error(2 * alpha) / 2
+    low, high = (found.bound(confidence, side) for side in ("lower", "upper"))
+    size, room = found.error * found.n**0.5, math.log(limit / found.value)
+    return Check(
+        suite,
+        rule.kind,
+        "",
+        found.n,
+        found.value,
+        limit,
+        "holds" if high <= limit else "open",
+        f"{name}: {found.value:.2f}, {low:.2f} to {high:.2f} ({old:.4g} and {new:.4g} {unit})",
+        low,
+        high,
+        found.p_at_most(limit),
+        more_samples=None if high <= limit else _more(found.n, size, room, alpha),
+    )
+
+
+def _measure(rule: Rule, pairs: Pairs) -> Ratio | None:
+    """The ratio a rule is about; None where there are too few samples, or nothing was measured."""
+    base, cand = pairs.baseline, pairs.candidate
+    if not base or min(*base, *cand) <= 0:
+        return None
+    return (ratio_of_p95 if rule.by == "p95" else ratio_of_means)(base, cand, pairs.clusters)
+
+
+def _taken(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, what: str) -> Pairs:
+    """Tokens or seconds of each sample on both sides, paired; the mean where a question was answered several times."""
+    sides: list[dict[str, list[float]]] = [{}, {}]
+    for found, table, arm in zip(sides, (a, b), (base_arm, cand_arm), strict=True):
+        for row in table.rows[suite, arm]:
+            done = row.completion
+            taken = done.seconds if what == "seconds" else done.prompt_tokens + done.completion_tokens
+            found.setdefault(row.sample_digest, []).append(taken)
+    both = sorted(sides[0].keys() & sides[1].keys())
+    scored = pair(a, base_arm, b, cand_arm, suite, scorer_names(a, suite)[0])
+    return replace(
+        scored,
+        baseline=tuple(mean(sides[0][digest]) for digest in both),
+        candidate=tuple(mean(sides[1][digest]) for digest in both),
+        probes=(),
+        clusters=tuple(a.clusters[suite, digest] for digest in both) if scored.clusters else (),
+    )

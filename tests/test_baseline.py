@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from runs import make_run, right
 from harness.baseline import bless, difference, read_baseline, read_content, write_baseline
 from harness.cli import main
 from harness.data import Run
+from harness.digests import text_digest
 from harness.errors import RunError
 from harness.gate import gate
 from harness.policy import Policy, Rule
@@ -58,6 +60,28 @@ def test_a_file_is_small_has_a_line_per_sample_and_no_text(tmp_path: Path) -> No
     assert "runs/" not in text
 
 
+def _timed(run: Run) -> Run:
+    """Seconds and tokens that differ from sample to sample, and from run to run."""
+    draw = random.Random(run.path)
+    done = [
+        replace(r.completion, seconds=round(draw.uniform(0.1, 0.2), 6), prompt_tokens=draw.randint(5, 50))
+        for r in run.rows
+    ]
+    return replace(run, rows=tuple(replace(r, completion=c) for r, c in zip(run.rows, done, strict=True)))
+
+
+def test_a_file_without_seconds_by_sample_leaves_a_latency_rule_open(tmp_path: Path) -> None:
+    run = _timed(_run(BASE))
+    content = bless(run, "lora", "first")
+    del content["suites"]["sql"]["measured"]["seconds"]["each"]
+    content["content"] = text_digest({key: content[key] for key in content if key not in ("content", "history")})
+    write_baseline(tmp_path / "lora.json", content)
+    result = gate(
+        *read_baseline(tmp_path / "lora.json"), run, "lora", Policy(rules=(Rule("latency_ratio", 2.0, by="mean"),))
+    )
+    assert (result.status, result.checks[0].state) == ("INCONCLUSIVE", "open")
+
+
 @pytest.mark.parametrize(
     ("name", "kwargs"),
     [
@@ -71,7 +95,7 @@ def test_a_file_is_small_has_a_line_per_sample_and_no_text(tmp_path: Path) -> No
     ],
 )
 def test_a_gate_says_the_same_of_a_file_as_of_its_run(tmp_path: Path, name: str, kwargs: dict[str, Any]) -> None:
-    old, new = _run(BASE, "runs/old", **kwargs), _run(right(140, 200, start=4), **kwargs)
+    old, new = (_timed(run) for run in (_run(BASE, "runs/old", **kwargs), _run(right(140, 200, start=4), **kwargs)))
     file = _file(tmp_path, old)
     rules = (
         Rule("no_worse_than", 0.1, "kept"),
