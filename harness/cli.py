@@ -177,9 +177,9 @@ def plan(
         click.echo(json.dumps(made.as_dict(), indent=2))
         return
     for title, header, rows in made.tables():
-        click.echo(f"{title}\n{aligned(header, rows)}\n")
+        click.echo(f"{plain(title)}\n{aligned(header, rows)}\n")
     for note in made.notes:
-        click.echo(note)
+        click.echo(plain(note))
 
 
 @cli.command()
@@ -334,7 +334,7 @@ def report(runs: tuple[str, ...], out: str | None, title: str | None) -> None:
     paths = write_report(read, target, title=title)
     for one in read:
         for verdict in decide(one):
-            click.echo(verdict.sentence)
+            click.echo(plain(verdict.sentence))
     click.echo(f"Report: {paths.html}")
 
 

@@ -13,6 +13,7 @@ import click
 
 from harness.cli_options import json as _json
 from harness.errors import RunError
+from harness.plain import plain
 
 if TYPE_CHECKING:
     from harness.data import Run
@@ -192,7 +193,8 @@ def show(file: str, as_json: bool) -> None:
         click.echo(json.dumps(content, indent=2))
         return
     header, rows, history = describe(content)
-    click.echo("\n".join([f"{file}: {content['arm']}", aligned(header, rows), "", "Blessed:", *history]))
+    lines = map(plain, (f"{file}: {content['arm']}", *history))
+    click.echo("\n".join([next(lines), aligned(header, rows), "", "Blessed:", *lines]))
 
 
 @baseline.command()
@@ -214,7 +216,7 @@ def diff(old: str, new: str, as_json: bool) -> None:
             json.dumps({"rows": [dict(zip(header, row, strict=True)) for row in rows], "notes": lines}, indent=2)
         )
     else:
-        click.echo("\n".join([aligned(header, rows), *lines]))
+        click.echo("\n".join([aligned(header, rows), *map(plain, lines)]))
 
 
 def _side(text: str) -> tuple[Run, str]:

@@ -16,12 +16,14 @@ from lxml import etree
 from runs import make_run, right
 
 from harness import ci
+from harness.baseline import bless, write_baseline
 from harness.ci import code_quality, comment, findings, junit_xml, log_commands, marker, summary
 from harness.cli import main
 from harness.data import Run
 from harness.gate import LISTED, GateResult, gate, gate_json
 from harness.plain import plain
 from harness.policy import Policy, Rule
+from harness.progress import say
 from harness.report.sheets import cell
 from harness.report.text import preview
 from harness.store import write_json
@@ -228,6 +230,24 @@ def test_a_runner_obeys_none_of_it(name: str) -> None:
         assert not UNSEEN.search(line)
         assert not line.lstrip().startswith("::")
         assert "##[" not in line
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_baseline_show_and_diff_and_progress_show_it_as_text(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side, good in (("old", True), ("new", False)):
+        run = hostile_run(HOSTILE[name], good)
+        write_baseline(tmp_path / f"{side}.json", bless(run, next(iter(run.manifest["arms"])), HOSTILE[name] + "."))
+    say(HOSTILE[name])
+    assert main(["baseline", "show", str(tmp_path / "new.json")]) == 0
+    assert main(["baseline", "diff", str(tmp_path / "old.json"), str(tmp_path / "new.json")]) == 0
+    captured = capsys.readouterr()
+    for line in (captured.out + captured.err).splitlines():
+        assert not UNSEEN.search(line)
+        assert not line.lstrip().startswith("::")
+        assert "##[" not in line
+    assert captured.err.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", HOSTILE)
