@@ -27,6 +27,8 @@ from harness.report.text import markdown, preview
 
 SUMMARY = 900_000
 """Bytes of a step summary; GitHub's limit is 1,048,576."""
+LEAST = 5_000
+"""Bytes that the head of a summary may take; with less room there is none."""
 COMMENT = 60_000
 """Bytes of a comment; GitHub's limit is 65,536 characters."""
 ANNOTATIONS = 10

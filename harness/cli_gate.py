@@ -112,6 +112,7 @@ def _write_for_ci(result: GateResult, run: Run, files: Mapping[str, str | None],
     if not any(files.values()):
         return
     from harness import ci
+    from harness.progress import say
     from harness.store import write_bytes, write_json, write_text
 
     answers: dict[tuple[str, str], str] = {}
@@ -124,7 +125,11 @@ def _write_for_ci(result: GateResult, run: Run, files: Mapping[str, str | None],
         before = ""
         if name == os.environ.get("GITHUB_STEP_SUMMARY") and Path(name).is_file():
             before = Path(name).read_text("utf-8", "replace")
-        write_text(Path(name), before + ci.summary(result, answers, ci.SUMMARY - len(before.encode())))
+        room = ci.SUMMARY - len(before.encode())
+        if room < ci.LEAST:
+            say(f"{name}: no room is left, GitHub shows 1 MiB of a step. Gate in a step of its own.")
+        else:
+            write_text(Path(name), before + ci.summary(result, answers, room, ci.run_link(os.environ)))
     if name := files["comment"]:
         write_text(Path(name), ci.comment(result, answers, ci.run_link(os.environ)))
     if name := files["gitlab"]:

@@ -332,7 +332,7 @@ def test_annotations_come_in_githubs_runner_only_and_never_into_json(
 
 
 def test_a_step_summary_is_appended_to_and_other_files_are_replaced(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "step.md")
     (project / "step.md").write_text("# Earlier\n\n" + "x" * 890_000 + "\n")
@@ -344,6 +344,10 @@ def test_a_step_summary_is_appended_to_and_other_files_are_replaced(
     assert step.count("## Gate: FAIL") == 2
     assert len(step.encode()) < 1_048_576
     assert (project / "other.md").read_text().count("## Gate: FAIL") == 1
+    (project / "step.md").write_text("x" * 1_040_000)
+    assert main([*GATE, "--summary", "step.md"]) == 1
+    assert "step.md: no room is left" in capsys.readouterr().err
+    assert (project / "step.md").stat().st_size == 1_040_000
 
 
 def test_compare_prints_one_format_at_a_time(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ class Ratio:
     value: float
     n: int
     error: float
-    df: int = 0
+    df: float = 0
     moments: tuple[float, float, float] = (0.0, 0.0, 0.0)
     draws: tuple[float, ...] = ()
 
@@ -82,9 +82,9 @@ def ratio_of_means(baseline: Sequence[float], candidate: Sequence[float], cluste
     error = cluster_error([c - b for b, c in zip(base, cand, strict=True)], names)[0]
     if error <= SAME:
         return Ratio(y / x, n, 0.0)
-    (of_base, groups), (of_cand, _) = cluster_error(base, names), cluster_error(cand, names)
+    (of_base, df), (of_cand, _) = cluster_error(base, names), cluster_error(cand, names)
     both = (of_base**2 + of_cand**2 - error**2) / 2
-    return Ratio(y / x, n, error, groups - 1, (of_base**2, of_cand**2, both))
+    return Ratio(y / x, n, error, df, (of_base**2, of_cand**2, both))
 
 
 def ratio_of_p95(
