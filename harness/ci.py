@@ -12,6 +12,7 @@ check_name, fingerprint, severity, location.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -110,17 +111,12 @@ def junit_xml(result: GateResult, answers: Answers | None = None) -> bytes:
 
 
 def _case(cases: dict[str, list[ElementTree.Element]], suite: str, name: str) -> ElementTree.Element:
-    """A new test case among those of its suite; a name that is there already gets a number."""
-    among = cases.setdefault(suite, [])
-    taken = {case.get("name") for case in among}
-    first = unique = _xml(name)
-    while unique in taken:
-        unique = f"{first} #{len(taken)}"
-        taken.add(None)
-    case = ElementTree.Element(
-        "testcase", {"classname": _xml(f"gate.{suite}".rstrip(".")), "name": unique, "time": "0"}
-    )
-    among.append(case)
+    """A new test case among those of its suite; a name that is in the file already gets a number."""
+    place, name = _xml(f"gate.{suite}".rstrip(".")), _xml(name)
+    taken = {case.get("name") for found in cases.values() for case in found if case.get("classname") == place}
+    unique = next(text for n in itertools.count(1) if (text := f"{name} #{n}" if n > 1 else name) not in taken)
+    case = ElementTree.Element("testcase", {"classname": place, "name": unique, "time": "0"})
+    cases.setdefault(suite, []).append(case)
     return case
 
 

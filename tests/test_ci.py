@@ -98,6 +98,14 @@ def test_the_names_of_test_cases_do_not_change_with_the_numbers() -> None:
     ]  # fmt: skip
 
 
+def test_suites_and_samples_whose_names_look_the_same_are_told_apart() -> None:
+    scores = {suite: right(20, 60) for suite in ("a b", "a  b", "a\tb")}
+    result = _gate({suite: [1.0] * 60 for suite in scores}, scores)
+    again = tuple(replace(one, sample="x" * 5_000, digest="") for one in result.lost)
+    for lost in (result.lost, again):
+        assert len(list(_junit(replace(result, lost=lost)).iter("testcase"))) == 5 + 3 * LISTED
+
+
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_output_says_the_verdict(name: str) -> None:
     result = RESULTS[name]
