@@ -25,7 +25,6 @@ from harness.errors import (
     EXIT_USER,
     HarnessError,
 )
-from harness.plain import plain
 
 if TYPE_CHECKING:
     from harness.data import Run
@@ -160,6 +159,7 @@ def plan(
               harness plan -s sql -a base -a lora --probe 8
     """
     from harness.config import pick, read_config
+    from harness.plain import plain
     from harness.plan import make_plan
     from harness.store import read_run
     from harness.suite import all_suites, read_suite
@@ -325,6 +325,7 @@ def report(runs: tuple[str, ...], out: str | None, title: str | None) -> None:
     \b
     Example: harness report runs/sql --out reports/sql.html
     """
+    from harness.plain import plain
     from harness.report import write_report
     from harness.store import read_run
     from harness.verdict import decide
@@ -413,6 +414,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
+    from harness.plain import plain
+
     print(f"harness: {plain(message)}", file=sys.stderr, flush=True)
     return code
 

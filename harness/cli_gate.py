@@ -13,7 +13,6 @@ import click
 
 from harness.cli_options import json as _json
 from harness.errors import RunError
-from harness.plain import plain
 
 if TYPE_CHECKING:
     from harness.data import Run
@@ -191,6 +190,7 @@ def show(file: str, as_json: bool) -> None:
     Example: harness baseline show baselines/lora.json
     """
     from harness.baseline import describe, read_content
+    from harness.plain import plain
     from harness.tables import aligned
 
     content = read_content(file)
@@ -213,6 +213,7 @@ def diff(old: str, new: str, as_json: bool) -> None:
     Example: harness baseline diff baselines/lora.json runs/new:lora
     """
     from harness.baseline import difference
+    from harness.plain import plain
     from harness.tables import aligned
 
     header, rows, lines = difference(*_side(old), *_side(new))
