@@ -248,7 +248,8 @@ def build() -> dict[str, list[Item]]:
             take(split, item, question, wording)
             taught += [item] if split == "train" else []
     more = yaml.safe_load((HERE / "train_phrases.yaml").read_text("utf-8"))
-    for item, question in [*_asked_again(taught, more["wordings"], rng), *_in_house(more["house"], {row["target"] for split in ("shots", "test", "dev") for row in splits[split]})]:
+    asked = {row["target"] for split in ("shots", "test", "dev") for row in splits[split]}
+    for item, question in [*_asked_again(taught, more["wordings"], rng), *_in_house(more["house"], asked)]:
         if question.lower() not in seen and not grams(question) & near:
             take("train", item, question, "house" if item["intent"] == "house" else "further")
     for split, rows in splits.items():
