@@ -208,18 +208,19 @@ def plan(
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @_config
 def train(names: tuple[str, ...], config: str) -> None:
-    """Train LoRA candidates named in models.yaml. Interrupted training is taken up where it stopped.
+    """Train LoRA candidates named in models.yaml, together where they share a base. Interrupted training goes on.
 
     \b
-    Example: harness train sql-r16
+    Examples: harness train sql-r16
+              harness train sql-r8 sql-r16 sql-r32
     """
     from harness.config import pick, read_config
-    from harness.train.candidate import train_candidate
+    from harness.train.candidate import train_candidates
 
     checked = read_config(config)
-    for adapter in pick(names, checked.adapters, Path(config).name, "adapter"):
-        result = train_candidate(checked, adapter, Path(config).parent)
-        click.echo(result)
+    chosen = pick(names, checked.adapters, Path(config).name, "adapter")
+    for line in train_candidates(checked, chosen, Path(config).parent):
+        click.echo(line)
 
 
 @cli.command()

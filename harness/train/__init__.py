@@ -1,10 +1,10 @@
-"""LoRA candidates: `loop.train` makes one.
+"""LoRA candidates: `loop.train` makes several at once on one frozen base.
 
 data.py        rows, masking, which rows meet in which step: pure, without torch
-forward.py     several rows as one stream of tokens that do not see each other
-fused.py       a frozen linear layer plus its adapter as one autograd function
-lora.py        attach and save an adapter
-steps.py       the steps of one candidate
+forward.py     rows of several candidates as one stream of tokens that do not see each other
+fused.py       a frozen linear layer plus adapters, and the loss on a frozen head, as autograd functions
+lora.py        adapters beside a frozen base, started as peft starts them and saved as peft saves them
+steps.py       the steps of the candidates
 checkpoint.py  a training that may be broken off at any moment
 card.py        training.json: how an adapter was made, and what makes two trainings the same one
 loop.py        train(): all of it together

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from harness import prompt, retrieve
 from harness.data import Adapter, Arm, Config, Suite, TrainSpec
 from harness.digests import resolve_model
-from harness.errors import ConfigError, SuiteError
+from harness.errors import ConfigError, MachineError, SuiteError
 from harness.progress import Progress
 from harness.suite import read_suite, split_digest
+from harness.train.card import TrainResult
 from harness.train.data import TrainRow
+from harness.train.loop import Wanted, train
 
 
 def examples(tokenizer: object, suite: Suite, spec: TrainSpec, model: str, split: str) -> list[TrainRow]:
@@ -26,37 +29,59 @@ def examples(tokenizer: object, suite: Suite, spec: TrainSpec, model: str, split
     return rows
 
 
-def train_candidate(config: Config, adapter: Adapter, root: Path) -> str:
-    """Trains one adapter of models.yaml and returns a sentence about it. A finished one with this recipe is kept."""
-    from harness.engines.loading import load_tokenizer
-    from harness.train.loop import train
+def train_candidates(config: Config, adapters: Sequence[Adapter], root: Path) -> Iterator[str]:
+    """Trains adapters of models.yaml, those of one base together; gives a sentence about each. Finished ones are kept.
 
-    if adapter.train is None:
-        raise ConfigError(f"adapter '{adapter.name}': has no `train:` in models.yaml. Add its recipe.")
-    suites = [read_suite(name, root) for name in adapter.train.suites]
-    for suite in suites:
-        if not suite.train:
-            raise SuiteError(f"suite {suite.name}: no train split. Add train.jsonl to {suite.path}.")
-    model = config.models[adapter.model]
+    Raises what `loop.train` raises and, once the others are done, MachineError for candidates that diverged.
+    """
+    for adapter in adapters:
+        if adapter.train is None:
+            raise ConfigError(f"adapter '{adapter.name}': has no `train:` in models.yaml. Add its recipe.")
+    stopped = []
+    for model in dict.fromkeys(adapter.model for adapter in adapters):
+        for adapter, result in _on_base(config, [one for one in adapters if one.model == model], root):
+            if result.stopped:
+                stopped.append(result.stopped)
+                continue
+            kept = "already trained with this recipe" if result.reused else f"trained in {result.seconds:.0f} s"
+            yield (
+                f"{adapter.name}: {kept}; {result.card['examples']} examples, {result.steps} steps, "
+                f"{result.trainable_parameters:,} trainable parameters, {adapter.path}"
+            )
+    if stopped:
+        raise MachineError(" ".join(stopped))
+
+
+def _on_base(config: Config, adapters: Sequence[Adapter], root: Path) -> Iterator[tuple[Adapter, TrainResult]]:
+    from harness.engines.loading import load_tokenizer
+
+    model = config.models[adapters[0].model]
     tokenizer = load_tokenizer(replace(model, path=resolve_model(model.path, root)))
-    rows = [row for suite in suites for row in examples(tokenizer, suite, adapter.train, model.name, "train")]
-    dev = [row for suite in suites for row in examples(tokenizer, suite, adapter.train, model.name, "dev")]
+    wanted = [_wanted(tokenizer, adapter, root) for adapter in adapters]
     progress: Progress | None = None
 
     def report(step: int, steps: int, loss: float, tokens_per_second: float) -> None:
         nonlocal progress
         if progress is None:
-            progress = Progress(f"training {adapter.name}", steps, "steps").__enter__()
+            names = ", ".join(adapter.name for adapter in adapters)
+            progress = Progress(f"training {names}", steps, "steps").__enter__()
         progress.update(step - progress.done, f"loss {loss:.3f}, {tokens_per_second:.0f} tokens/s")
 
     try:
-        data = {name: split_digest(suite.train) for name, suite in zip(adapter.train.suites, suites, strict=True)}
-        result = train(adapter.train, model, rows, dev, Path(adapter.path), root=root, data=data, progress=report)
+        yield from zip(adapters, train(wanted, model, root=root, progress=report), strict=True)
     finally:
         if progress is not None:
             progress.__exit__(None, None, None)
-    kept = "already trained with this recipe" if result.reused else f"trained in {result.seconds:.0f} s"
-    return (
-        f"{adapter.name}: {kept}; {len(rows)} examples, {result.steps} steps, "
-        f"{result.trainable_parameters:,} trainable parameters, {adapter.path}"
-    )
+
+
+def _wanted(tokenizer: object, adapter: Adapter, root: Path) -> Wanted:
+    spec = adapter.train
+    assert spec is not None
+    suites = [read_suite(name, root) for name in spec.suites]
+    for suite in suites:
+        if not suite.train:
+            raise SuiteError(f"suite {suite.name}: no train split. Add train.jsonl to {suite.path}.")
+    rows = [row for suite in suites for row in examples(tokenizer, suite, spec, adapter.model, "train")]
+    dev = [row for suite in suites for row in examples(tokenizer, suite, spec, adapter.model, "dev")]
+    data = {name: split_digest(suite.train) for name, suite in zip(spec.suites, suites, strict=True)}
+    return Wanted(spec, rows, dev, Path(adapter.path), data)

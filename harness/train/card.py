@@ -17,17 +17,21 @@ from harness.errors import AdapterError, HarnessError, MachineError
 from harness.train.data import TrainRow
 
 CARD = "training.json"
-FORMAT = 1
+FORMAT = 2
 """Part of an adapter's identity: raised when the trainer changes what it makes of the same recipe."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished adapter. card: its training.json. reused: it was there already, made by the same recipe."""
+    """A finished adapter. card: its training.json. reused: it was there already, made by the same recipe.
+
+    stopped: why there is no adapter of this candidate, "" if there is; it has no card then.
+    """
 
     path: str
     card: Mapping[str, Any]
     reused: bool = False
+    stopped: str = ""
 
     @property
     def steps(self) -> int:

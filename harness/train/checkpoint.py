@@ -21,7 +21,7 @@ def write_checkpoint(file: Path, identity: str, candidate: Candidate) -> None:
         "losses": candidate.losses,
         "seconds": candidate.seconds,
         "dev_before": candidate.dev_before,
-        "weights": {name: weight.detach() for name, weight in candidate.weights.items()},
+        "weights": {name: weight.detach() for name, weight in candidate.weights.named().items()},
         "optimizer": candidate.optimizer.state_dict(),
     }
     torch.save(content, buffer)
@@ -42,7 +42,7 @@ def read_checkpoint(file: Path, identity: str, candidate: Candidate) -> bool:
     if content["identity"] != identity:
         return False
     with torch.no_grad():
-        for name, weight in candidate.weights.items():
+        for name, weight in candidate.weights.named().items():
             weight.copy_(content["weights"][name])
     candidate.optimizer.load_state_dict(content["optimizer"])
     candidate.step, candidate.losses = content["step"], content["losses"]

@@ -1,21 +1,21 @@
-"""train(): a LoRA candidate from rows. A finished adapter is kept, a broken-off one goes on where it stopped.
+"""train(): LoRA candidates from rows. A finished adapter is kept, a broken-off one goes on where it stopped.
 
-On a CPU the same recipe, data, base, thread count and versions give the same adapter bit for bit, interrupted or not:
-the order of rows comes from the seed alone and nothing else is random. On a GPU expect equality up to rounding.
+On a CPU the same recipe, data, base, thread count and versions give the same adapter bit for bit, interrupted or not,
+alone or beside others: the order of rows comes from the seed alone and nothing else is random. On a GPU expect equality
+up to rounding.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import functools
 import os
 import platform
 import resource
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -28,10 +28,24 @@ from harness.errors import AdapterError, ConfigError, MachineError, SuiteError
 from harness.train import card as cards
 from harness.train.card import TrainResult, on_disk
 from harness.train.checkpoint import read_checkpoint, write_checkpoint
-from harness.train.data import TrainRow, check_rows, plan, share
-from harness.train.steps import CHECKPOINT_SECONDS, Candidate, Diverged, Progress, fit, mean_loss, prepare
+from harness.train.data import TrainRow, check_rows, share
+from harness.train.steps import CHECKPOINT_SECONDS, Candidate, Progress, fit, mean_loss, prepare
 
 CHECKPOINT = "checkpoint"  # no ending that the digest of an adapter folder would take for weights
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A candidate to be trained. rows: all training rows, of which spec.data_fraction are used. out: its folder.
+
+    dev_rows: for the loss before and after. data: digest of each suite's train split, for the card.
+    """
+
+    spec: TrainSpec
+    rows: Sequence[TrainRow]
+    dev_rows: Sequence[TrainRow]
+    out: Path
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,7 @@ class Job:
     folder: str
     rows: tuple[TrainRow, ...]
     dev_rows: tuple[TrainRow, ...]
+    out: Path
     base_digest: str
     data_digest: str
     data: Mapping[str, str]
@@ -56,89 +71,129 @@ class Job:
 
 
 def train(
-    spec: TrainSpec,
+    wanted: Sequence[Wanted],
     model: Model,
-    rows: Sequence[TrainRow],
-    dev_rows: Sequence[TrainRow],
-    out: Path,
     *,
     root: Path | None = None,
-    data: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     resume: bool = True,
     checkpoint_every: float = CHECKPOINT_SECONDS,
-) -> TrainResult:
-    """A finished adapter in `out`: a PEFT folder with its training.json.
+) -> list[TrainResult]:
+    """Finished adapters, one for each that is wanted: PEFT folders with their training.json, trained on one base.
 
-    rows: all training rows; spec.data_fraction of them are used. dev_rows: for the loss before and after only.
-    root: where relative model paths start from. data: digest of each suite's train split, for the card. If `out` holds
-    the adapter of the same recipe, rows and base, it is kept.
-    A broken-off training of that identity goes on in `out`.partial unless `resume` is False; an adapter of
+    root: where relative model paths start from. If `out` holds the adapter of the same recipe, rows and base, it is
+    kept. A broken-off training of that identity goes on in `out`.partial unless `resume` is False; an adapter of
     another recipe is replaced at the very end. checkpoint_every: seconds between two checkpoints, 0 for every step.
+    A candidate that diverges is `stopped` in its result, and the others go on.
 
-    Raises SuiteError for a row that cannot be taught whole, AdapterError for a target that is no layer or a folder
-    that is not ours, ConfigError for a base that cannot be loaded, MachineError for divergence, memory or disk.
-    KeyboardInterrupt leaves a checkpoint.
+    Raises, before anything is trained: SuiteError for a row that cannot be taught whole, AdapterError for a target that
+    is no layer or a folder that is not ours, ConfigError for a base that cannot be loaded. Later: MachineError for
+    memory or disk. KeyboardInterrupt leaves checkpoints.
     """
-    if not rows:
-        raise SuiteError(f"adapter {out.name}: no training rows. Add a train.jsonl to suite {', '.join(spec.suites)}.")
     folder = resolve_model(model.path, root)
-    used = share(rows, spec.data_fraction, spec.seed)
     base_digest = model_digest(folder, model.revision)
-    job = Job(spec, model, folder, used, tuple(dev_rows), base_digest, cards.data_digest(used), data or {})
-    with on_disk(out):
-        _recover(out)
-        card = cards.finished(out, job.identity)
-    if card is not None:
-        return TrainResult(str(out), card, reused=True)
-    if out.exists() and cards.read_card(out) is None:
-        raise AdapterError(f"adapter {out}: was not made by harness train. Move it, or choose another path.")
-    _check(job)
-    with _workplace(out) as work:
-        card = cards.finished(work, job.identity) or _train(job, work, progress, resume, checkpoint_every)
-        with on_disk(out):
-            _publish(work, out)
-    return TrainResult(str(out), card)
+    jobs = [_job(one, model, folder, base_digest) for one in wanted]
+    done = {job.out: card for job in jobs if (card := _kept(job)) is not None}
+    kept = set(done)
+    todo = [job for job in jobs if job.out not in done]
+    _check(todo)
+    with contextlib.ExitStack() as held:
+        works = {job.out: held.enter_context(_workplace(job.out)) for job in todo}
+        for job in todo:
+            if (card := cards.finished(works[job.out], job.identity)) is not None:
+                done[job.out] = card
+        rest = [job for job in todo if job.out not in done]
+        stopped = _train(rest, works, done, progress, resume, checkpoint_every) if rest else {}
+        for job in todo:
+            if job.out not in stopped:
+                with on_disk(job.out):
+                    _publish(works[job.out], job.out)
+    return [TrainResult(str(job.out), done.get(job.out, {}), job.out in kept, stopped.get(job.out, "")) for job in jobs]
 
 
-def _check(job: Job) -> None:
-    """Everything that can be wrong with the rows, before the weights are even read."""
+def _job(one: Wanted, model: Model, folder: str, base_digest: str) -> Job:
+    if not one.rows:
+        names = ", ".join(one.spec.suites)
+        raise SuiteError(f"adapter {one.out.name}: no training rows. Add a train.jsonl to suite {names}.")
+    used = share(one.rows, one.spec.data_fraction, one.spec.seed)
+    return Job(
+        one.spec, model, folder, used, tuple(one.dev_rows), one.out, base_digest, cards.data_digest(used), one.data
+    )
+
+
+def _kept(job: Job) -> Mapping[str, Any] | None:
+    """The card of the adapter that is there already. Raises AdapterError where something else is."""
+    with on_disk(job.out):
+        _recover(job.out)
+        card = cards.finished(job.out, job.identity)
+    if card is None and job.out.exists() and cards.read_card(job.out) is None:
+        raise AdapterError(f"adapter {job.out}: was not made by harness train. Move it, or choose another path.")
+    return card
+
+
+def _check(jobs: Sequence[Job]) -> None:
+    """Everything that can be wrong with rows and targets, before the weights are even read."""
     from transformers import AutoConfig
 
-    with _loading(job.model):
-        config = AutoConfig.from_pretrained(job.folder, revision=job.model.revision).get_text_config()
-    context = getattr(config, "max_position_embeddings", None)
-    check_rows(job.rows, context, config.vocab_size)
-    check_rows(job.dev_rows, context, config.vocab_size, "dev")
+    for job in jobs:
+        with _loading(job.model):
+            config = AutoConfig.from_pretrained(job.folder, revision=job.model.revision).get_text_config()
+        context = getattr(config, "max_position_embeddings", None)
+        check_rows(job.rows, context, config.vocab_size)
+        check_rows(job.dev_rows, context, config.vocab_size, "dev")
 
 
-def _train(job: Job, work: Path, progress: Progress | None, resume: bool, every: float) -> dict[str, Any]:
-    """Trains in the folder `work` and leaves the adapter and its card there. Returns the card."""
+def _train(
+    jobs: Sequence[Job],
+    works: Mapping[Path, Path],
+    done: dict[Path, Mapping[str, Any]],
+    progress: Progress | None,
+    resume: bool,
+    every: float,
+) -> dict[Path, str]:
+    """Trains in the folders `works`, leaves adapters and cards there, and adds the cards to `done`.
+
+    Returns why a candidate was stopped, by its folder.
+    """
     import torch
 
     from harness.train import lora
 
-    file = work / CHECKPOINT
+    model = jobs[0].model
+    by_name = {str(job.out): job for job in jobs}
+    files = {name: works[job.out] / CHECKPOINT for name, job in by_name.items()}
+
+    def save(candidate: Candidate) -> None:
+        write_checkpoint(files[candidate.name], by_name[candidate.name].identity, candidate)
+
     try:
-        candidate = prepare(load_base(job.model, job.folder), job.spec, job.rows)
-        if not (resume and read_checkpoint(file, job.identity, candidate)):
-            candidate.dev_before = mean_loss(candidate, job.dev_rows)
-        save = functools.partial(write_checkpoint, file, job.identity)
-        fit(candidate, progress=progress, checkpoint=save, every=every)
-        dev_after = mean_loss(candidate, job.dev_rows)
-    except Diverged as error:
-        shutil.rmtree(work)
-        raise Diverged(f"adapter {work.stem}: {error}") from None
+        base = load_base(model, jobs[0].folder)
+        trunk, candidates = prepare(base, [(name, job.spec, job.rows) for name, job in by_name.items()])
+        for one in candidates:
+            job = by_name[one.name]
+            if not (resume and read_checkpoint(files[one.name], job.identity, one)):
+                one.dev_before = mean_loss(trunk, one, job.dev_rows)
+        fit(trunk, candidates, progress=progress, checkpoint=save, every=every)
+        after = {one.name: mean_loss(trunk, one, by_name[one.name].dev_rows) for one in candidates if not one.stopped}
     except torch.OutOfMemoryError:
+        names = ", ".join(job.out.name for job in jobs)
         raise MachineError(
-            f"adapter {work.stem}: out of GPU memory. Use shorter rows, a smaller rank, or a smaller model."
+            f"adapter {names}: out of GPU memory. Use shorter rows, a smaller rank, or a smaller model."
         ) from None
-    with on_disk(work):
-        lora.save(candidate.model, work, job.model.path)
-        card = _card(job, candidate, dev_after, adapter_digest(work))
-        cards.write_card(work, card)
-        file.unlink(missing_ok=True)
-    return card
+    stopped = {}
+    for one in candidates:
+        job, work = by_name[one.name], works[by_name[one.name].out]
+        if one.stopped:
+            shutil.rmtree(work)
+            stopped[job.out] = f"adapter {job.out.name}: {one.stopped}"
+            continue
+        with on_disk(job.out):
+            lora.save(one.weights, one.spec, work, model.path)
+            card = _card(job, base, one, after[one.name], adapter_digest(work))
+            cards.write_card(work, card)
+            files[one.name].unlink(missing_ok=True)
+        done[job.out] = card
+    return stopped
 
 
 def load_base(model: Model, folder: str) -> Any:
@@ -164,13 +219,13 @@ def _loading(model: Model) -> Iterator[None]:
         raise ConfigError(f"models.{model.name}: cannot load {model.path}: {reason}") from None
 
 
-def _card(job: Job, candidate: Candidate, dev_after: float | None, digest: str) -> dict[str, Any]:
+def _card(job: Job, base: Any, candidate: Candidate, dev_after: float | None, digest: str) -> dict[str, Any]:
     """training.json. Losses are thinned to about 100; memory is the GPU's peak, or on a CPU that of this process."""
-    steps = plan(len(job.rows), job.spec)
+    steps = candidate.steps
     seen = [job.rows[number] for step in steps for number in step]
     every = max(1, len(steps) // 100)
     losses = [(number, round(loss, 4)) for number, loss in enumerate(candidate.losses, 1)]
-    device = candidate.model.get_base_model().device.type
+    device = base.device.type
     return {
         "format": cards.FORMAT,
         "training_digest": job.identity,
@@ -189,13 +244,13 @@ def _card(job: Job, candidate: Candidate, dev_after: float | None, digest: str) 
         "steps": len(steps),
         "tokens": sum(len(row) for row in seen),
         "completion_tokens": sum(len(row.completion_ids) for row in seen),
-        "trainable_parameters": sum(weight.numel() for weight in candidate.weights.values()),
+        "trainable_parameters": sum(weight.numel() for weight in candidate.tensors),
         "seconds": round(candidate.seconds, 3),
         "peak_memory_mb": _peak_memory_mb(device),
         "losses": [*losses[: len(losses) - 1 : every], losses[-1]],
         "dev_loss": {"before": candidate.dev_before, "after": dev_after},
         "device": device,
-        "dtype": str(candidate.model.get_base_model().dtype).removeprefix("torch."),
+        "dtype": str(base.dtype).removeprefix("torch."),
         "versions": {"harness": harness.__version__, "python": platform.python_version()}
         | {package: version(package) for package in ("torch", "transformers", "peft")},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
