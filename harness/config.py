@@ -33,6 +33,12 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
 MOST_TRIES = 24
 """Combinations of dials that one arm may have."""
 _ENDPOINT = ("name", "key_env", "usd_per_million_tokens")
+_UNSERVED = {
+    "use_dora": "DoRA",
+    "bias": "a trained bias",
+    "lora_bias": "a LoRA bias",
+    "modules_to_save": "whole modules beside an adapter",
+}
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
@@ -144,6 +150,9 @@ def _adapter(name: str, value: Any, file: str, root: Path, models: Mapping[str, 
 
 def _train(value: Any, where: str) -> TrainSpec:
     fields = Fields(value, where, ConfigError)
+    for key, what in _UNSERVED.items():
+        if value.get(key) if isinstance(value, Mapping) else None:
+            raise ConfigError(f"{where}.{key}: engines refuse {what}, or drop it without a word. Remove the key.")
     fields.only(_TRAIN)
     suites = fields.names("suite")
     if not suites:

@@ -24,6 +24,7 @@ from harness.train import forward, lora
 from harness.train.card import TrainResult, read_card
 from harness.train.data import Segment, TrainRow, check_rows, plan, rate, segments, share, stream
 from harness.train.loop import Wanted, train
+from harness.train.probe import check_memory, time_groups
 from harness.train.steps import Candidate, Trunk, fit, gradients, mean_loss, passes, prepare
 
 EOS = 2
@@ -657,6 +658,78 @@ def test_ctrl_c_leaves_a_checkpoint_of_every_candidate(model: Model, tmp_path: P
         assert same(tmp_path / f"{seed}", tmp_path / f"alone-{seed}")
 
 
+# --- the probe --------------------------------------------------------------------------------------------------------
+
+
+def test_the_probe_times_groups_and_leaves_nothing_behind() -> None:
+    wishes = [(name, spec(seed=seed, epochs=40), made_up(8)) for seed, name in enumerate("abc")]
+    trunk, candidates = prepare(tiny(), wishes)
+    timing = time_groups(trunk, candidates)
+    assert list(timing.rounds) == [1, 2, 3]
+    assert timing.group in timing.rounds
+    assert timing.seconds == pytest.approx(timing.rounds[timing.group] * 80)
+    assert all(tensor.grad is None for one in candidates for tensor in one.tensors)
+    assert all(one.step == 0 for one in candidates)
+    assert time_groups(*prepare(tiny(), [("a", spec(epochs=1), made_up(8))])).group == 1
+
+
+def test_a_group_whose_gradients_differ_in_a_bit_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes = [(name, spec(seed=seed, epochs=40), made_up(8)) for seed, name in enumerate("ab")]
+    trunk, candidates = prepare(tiny(), wishes)
+
+    def off(trunk: Trunk, active: Sequence[Candidate]) -> list[float]:
+        found = gradients(trunk, active)
+        if trunk.group == 2:
+            active[1].tensors[0].grad = torch.nextafter(active[1].tensors[0].grad, torch.tensor(1.0))
+        return found
+
+    monkeypatch.setattr("harness.train.probe.gradients", off)
+    timing = time_groups(trunk, candidates)
+    assert list(timing.rounds) == [1]
+    assert timing.group == 1
+
+
+def test_memory_that_runs_out_splits_the_step_and_keeps_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, most = Trunk.nats, 60
+
+    def small(self: Trunk, work: Any) -> Any:
+        if sum(len(segment) for _, segment in work) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(self, work)
+
+    wishes = [("a", spec(max_steps=4, batch_size=8), made_up(12)), ("b", spec(max_steps=4), made_up(12, 1))]
+    whole = trained(tiny(), wishes)
+    trunk, candidates = prepare(tiny(), wishes)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trunk, "nats", small)
+        fit(trunk, candidates)
+    assert (trunk.group, trunk.tokens) == (1, 32)
+    assert trunk.splits == 7
+    for one in candidates:
+        assert one.step == 4
+        gap = max(
+            float((tensor - whole[one.name][n]).detach().abs().max()) for n, tensor in one.weights.named().items()
+        )
+        assert gap < 1e-4
+    monkeypatch.setattr(Trunk, "nats", lambda self, work: small(self, [*work, (None, range(100))]))
+    trunk, candidates = prepare(tiny(), wishes)
+    with pytest.raises(torch.OutOfMemoryError):
+        fit(trunk, candidates)
+
+
+def test_what_does_not_fit_is_refused_with_numbers_before_the_weights_are_read(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.train.probe.free_memory", lambda: 50_000)
+    with pytest.raises(MachineError, match=r"adapter a: needs .* GiB for the base and .* GiB .* are free\."):
+        train_one(spec(), model, made_up(8), (), tmp_path / "a")
+    base = tiny()
+    found = check_memory(base, {"a": spec(rank=4)}, 4, 10**9)
+    _, candidate = ready(base, spec(rank=4), made_up(8))
+    assert found["base_mb"] == round(sum(weight.numel() for weight in tiny().parameters()) * 4 / 2**20)
+    assert found["adapters_mb"] == round(sum(tensor.numel() for tensor in candidate.tensors) * 16 / 2**20)
+
+
 # --- mistakes, in one line --------------------------------------------------------------------------------------------
 
 
@@ -669,7 +742,12 @@ def test_ctrl_c_leaves_a_checkpoint_of_every_candidate(model: Model, tmp_path: P
         ({}, [TrainRow((5,) * 60, (5,) * 5, "x-1")], SuiteError, ["train row x-1", "65 tokens", "takes 64"]),
         ({}, [TrainRow((5,), (64,), "x-1")], SuiteError, ["train row x-1", "64 tokens", "tokenizer"]),
         ({"target_modules": ("q_prj",)}, None, AdapterError, ["'q_prj'", "Did you mean 'q_proj'?"]),
-        ({"target_modules": ("lm_head",)}, None, AdapterError, ["'lm_head'"]),
+        (
+            {"target_modules": ("lm_head",)},
+            None,
+            AdapterError,
+            ["adapter a", "'lm_head'", "has down_proj, gate_proj, k_p"],
+        ),
         ({"learning_rate": 1.0e30, "clip_norm": 1.0e30}, None, MachineError, ["diverged", "learning_rate 1e+30"]),
     ],
 )

@@ -5,6 +5,7 @@ forward.py     rows of several candidates as one stream of tokens that do not se
 fused.py       a frozen linear layer plus adapters, and the loss on a frozen head, as autograd functions
 lora.py        adapters beside a frozen base, started as peft starts them and saved as peft saves them
 steps.py       the steps of the candidates
+probe.py       does it fit, how many candidates share a forward pass, how long it takes
 checkpoint.py  a training that may be broken off at any moment
 card.py        training.json: how an adapter was made, and what makes two trainings the same one
 loop.py        train(): all of it together

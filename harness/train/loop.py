@@ -25,11 +25,14 @@ import harness
 from harness.data import Model, TrainSpec
 from harness.digests import adapter_digest, model_digest, resolve_model
 from harness.errors import AdapterError, ConfigError, MachineError, SuiteError
+from harness.progress import say
 from harness.train import card as cards
 from harness.train.card import TrainResult, on_disk
 from harness.train.checkpoint import read_checkpoint, write_checkpoint
 from harness.train.data import TrainRow, check_rows, share
-from harness.train.steps import CHECKPOINT_SECONDS, Candidate, Progress, fit, mean_loss, prepare
+from harness.train.probe import check_memory, free_memory, time_groups
+from harness.train.steps import CHECKPOINT_SECONDS, Candidate, Progress, Trunk, fit, mean_loss, prepare
+from harness.words import count
 
 CHECKPOINT = "checkpoint"  # no ending that the digest of an adapter folder would take for weights
 
@@ -132,15 +135,25 @@ def _kept(job: Job) -> Mapping[str, Any] | None:
 
 
 def _check(jobs: Sequence[Job]) -> None:
-    """Everything that can be wrong with rows and targets, before the weights are even read."""
-    from transformers import AutoConfig
+    """Everything that can be wrong with rows, targets and memory, before the weights are even read."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    from harness.train.lora import check_targets, linears
+
+    if not jobs:
+        return
+    model, folder = jobs[0].model, jobs[0].folder
+    with _loading(model), torch.device("meta"):
+        whole = AutoConfig.from_pretrained(folder, revision=model.revision)
+        skeleton = AutoModelForCausalLM.from_config(whole)
+    config = whole.get_text_config()
+    context = getattr(config, "max_position_embeddings", None)
     for job in jobs:
-        with _loading(job.model):
-            config = AutoConfig.from_pretrained(job.folder, revision=job.model.revision).get_text_config()
-        context = getattr(config, "max_position_embeddings", None)
+        check_targets(job.spec, linears(skeleton), f"adapter {job.out.name}: target_modules")
         check_rows(job.rows, context, config.vocab_size)
         check_rows(job.dev_rows, context, config.vocab_size, "dev")
+    check_memory(skeleton, {job.out.name: job.spec for job in jobs}, base_type().itemsize)
 
 
 def _train(
@@ -173,12 +186,17 @@ def _train(
             job = by_name[one.name]
             if not (resume and read_checkpoint(files[one.name], job.identity, one)):
                 one.dev_before = mean_loss(trunk, one, job.dev_rows)
+        timing = time_groups(trunk, candidates)
+        trunk.group = timing.group
+        if timing.seconds is not None:
+            say(f"training takes about {timing.seconds:.0f} s, {count(timing.group, 'candidate')} in a forward pass")
         fit(trunk, candidates, progress=progress, checkpoint=save, every=every)
         after = {one.name: mean_loss(trunk, one, by_name[one.name].dev_rows) for one in candidates if not one.stopped}
     except torch.OutOfMemoryError:
         names = ", ".join(job.out.name for job in jobs)
         raise MachineError(
-            f"adapter {names}: out of GPU memory. Use shorter rows, a smaller rank, or a smaller model."
+            f"adapter {names}: out of GPU memory, even one row at a time ({free_memory() / 2**30:.1f} GiB are free). "
+            "Use shorter rows, a smaller rank, or a smaller model."
         ) from None
     stopped = {}
     for one in candidates:
@@ -189,7 +207,7 @@ def _train(
             continue
         with on_disk(job.out):
             lora.save(one.weights, one.spec, work, model.path)
-            card = _card(job, base, one, after[one.name], adapter_digest(work))
+            card = _card(job, trunk, one, after[one.name], adapter_digest(work))
             cards.write_card(work, card)
             files[one.name].unlink(missing_ok=True)
         done[job.out] = card
@@ -203,11 +221,16 @@ def load_base(model: Model, folder: str) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    cuda = torch.cuda.is_available()
-    dtype = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float32
     with _loading(model):
-        base = AutoModelForCausalLM.from_pretrained(folder, revision=model.revision, dtype=dtype)
-    return base.to("cuda" if cuda else "cpu").eval().requires_grad_(False)
+        base = AutoModelForCausalLM.from_pretrained(folder, revision=model.revision, dtype=base_type())
+    return base.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
+
+
+def base_type() -> Any:
+    """The torch dtype that a base is trained in."""
+    import torch
+
+    return torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else torch.float32
 
 
 @contextlib.contextmanager
@@ -219,12 +242,13 @@ def _loading(model: Model) -> Iterator[None]:
         raise ConfigError(f"models.{model.name}: cannot load {model.path}: {reason}") from None
 
 
-def _card(job: Job, base: Any, candidate: Candidate, dev_after: float | None, digest: str) -> dict[str, Any]:
+def _card(job: Job, trunk: Trunk, candidate: Candidate, dev_after: float | None, digest: str) -> dict[str, Any]:
     """training.json. Losses are thinned to about 100; memory is the GPU's peak, or on a CPU that of this process."""
     steps = candidate.steps
     seen = [job.rows[number] for step in steps for number in step]
     every = max(1, len(steps) // 100)
     losses = [(number, round(loss, 4)) for number, loss in enumerate(candidate.losses, 1)]
+    base = trunk.frozen.base
     device = base.device.type
     return {
         "format": cards.FORMAT,
@@ -246,6 +270,7 @@ def _card(job: Job, base: Any, candidate: Candidate, dev_after: float | None, di
         "completion_tokens": sum(len(row.completion_ids) for row in seen),
         "trainable_parameters": sum(weight.numel() for weight in candidate.tensors),
         "seconds": round(candidate.seconds, 3),
+        "passes": {"tokens": trunk.tokens, "candidates": trunk.group, "splits": trunk.splits},
         "peak_memory_mb": _peak_memory_mb(device),
         "losses": [*losses[: len(losses) - 1 : every], losses[-1]],
         "dev_loss": {"before": candidate.dev_before, "after": dev_after},

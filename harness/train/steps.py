@@ -28,6 +28,7 @@ Progress = Callable[[int, int, float, float], None]
 """Called after every round with (steps done, steps in all, mean loss in nats per token, tokens per second)."""
 
 CHECKPOINT_SECONDS = 30.0
+LEAST_TOKENS = 16
 STREAM_TOKENS = {"cpu": 2048, "cuda": 8192}
 """Tokens in one forward pass: large enough to keep the processor busy, small enough for its memory."""
 
@@ -59,12 +60,24 @@ class Candidate:
 
 @dataclass
 class Trunk:
-    """The base that candidates share. tokens: the most in one forward pass. group: the most candidates in one."""
+    """The base that candidates share. tokens: the most in one forward pass. group: the most candidates in one.
+
+    splits: how often either was cut, because memory ran out.
+    """
 
     frozen: lora.Frozen
     way: forward.Way
     tokens: int
     group: int = 1
+    splits: int = 0
+
+    def shrink(self) -> bool:
+        """Smaller forward passes after memory ran out; the rows of a step stay. False where they are small already."""
+        if self.group == 1 and self.tokens < LEAST_TOKENS:
+            return False
+        self.tokens = self.tokens // 2 if self.group == 1 else self.tokens
+        self.group, self.splits = 1, self.splits + 1
+        return True
 
     def segments(self, rows: Sequence[TrainRow]) -> list[Segment]:
         """A step's rows as this base takes them; the same whoever else is trained."""
@@ -138,7 +151,7 @@ def one_round(trunk: Trunk, candidates: Sequence[Candidate]) -> None:
     """One optimizer step of each candidate. One whose loss or gradient is no longer a number is stopped instead."""
     import torch
 
-    for one, loss in zip(candidates, gradients(trunk, candidates), strict=True):
+    for one, loss in zip(candidates, _within_memory(trunk, candidates), strict=True):
         tensors, step = one.tensors, one.step
         norm = float(torch.nn.utils.clip_grad_norm_(tensors, one.spec.clip_norm))
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -153,6 +166,23 @@ def one_round(trunk: Trunk, candidates: Sequence[Candidate]) -> None:
         one.optimizer.zero_grad(set_to_none=True)
         one.step += 1
         one.losses.append(loss)
+
+
+def _within_memory(trunk: Trunk, candidates: Sequence[Candidate]) -> list[float]:
+    """`gradients`; where memory runs out, again in smaller passes: the same rows, the same sums, the same recipe."""
+    import torch
+
+    while True:
+        try:
+            return gradients(trunk, candidates)
+        except RuntimeError as error:
+            out = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+            if not out or not trunk.shrink():
+                raise
+        for one in candidates:
+            one.optimizer.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def mean_loss(trunk: Trunk, candidate: Candidate, rows: Sequence[TrainRow]) -> float | None:
