@@ -9,5 +9,7 @@ probe.py       does it fit, how many candidates share a forward pass, how long i
 checkpoint.py  a training that may be broken off at any moment
 card.py        training.json: how an adapter was made, and what makes two trainings the same one
 loop.py        train(): all of it together
-candidate.py   from a suite's train split to a trained adapter: what `harness train NAME` calls
+examine.py     what is known of the data before a second is spent on it
+served.py      the engine beside a training: dev scores on the way, and agreement at the end
+candidate.py   from a suite's train split to trained adapters: what `harness train NAME` calls
 """

@@ -17,6 +17,8 @@ from harness.errors import AdapterError, HarnessError, MachineError
 from harness.train.data import TrainRow
 
 CARD = "training.json"
+DROPPED = "dropped"
+"""How the card of a candidate begins to say why it ended, where its rivals were clearly better."""
 FORMAT = 2
 """Part of an adapter's identity: raised when the trainer changes what it makes of the same recipe."""
 
@@ -71,9 +73,14 @@ def read_card(folder: Path | str) -> dict[str, Any] | None:
     return card
 
 
-def finished(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The card of a complete adapter of this identity whose files are those the training wrote; else None."""
+def finished(folder: Path, identity: str, dropped: bool = False) -> dict[str, Any] | None:
+    """The card of a complete adapter of this identity whose files are those the training wrote; else None.
+
+    dropped: one that was ended for being behind counts as complete.
+    """
     card = read_card(folder)
+    if card is not None and card.get("ended", "").startswith(DROPPED) and not dropped:
+        return None
     if card is None or card["training_digest"] != identity or not (folder / "adapter_config.json").is_file():
         return None
     return card if card["adapter_digest"] == adapter_digest(folder) else None

@@ -14,7 +14,7 @@ import platform
 import resource
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,16 +22,16 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.data import Model, TrainSpec
+from harness.data import AdapterRef, Model, TrainSpec
 from harness.digests import adapter_digest, model_digest, resolve_model
 from harness.errors import AdapterError, ConfigError, MachineError, SuiteError
 from harness.progress import say
 from harness.train import card as cards
 from harness.train.card import TrainResult, on_disk
 from harness.train.checkpoint import read_checkpoint, write_checkpoint
-from harness.train.data import TrainRow, check_rows, share
+from harness.train.data import Segment, TrainRow, check_rows, share
 from harness.train.probe import check_memory, free_memory, time_groups
-from harness.train.steps import CHECKPOINT_SECONDS, Candidate, Progress, Trunk, fit, mean_loss, prepare
+from harness.train.steps import CHECKPOINT_SECONDS, Candidate, DevScorer, Progress, Trunk, fit, mean_loss, prepare
 from harness.words import count
 
 CHECKPOINT = "checkpoint"  # no ending that the digest of an adapter folder would take for weights
@@ -41,7 +41,8 @@ CHECKPOINT = "checkpoint"  # no ending that the digest of an adapter folder woul
 class Wanted:
     """A candidate to be trained. rows: all training rows, of which spec.data_fraction are used. out: its folder.
 
-    dev_rows: for the loss before and after. data: digest of each suite's train split, for the card.
+    dev_rows: for the loss before and after. data: digest of each suite's train split, for the card. score: validates,
+    see steps.DevScorer. examine: called before a training, for what the card says of the data; may refuse it.
     """
 
     spec: TrainSpec
@@ -49,14 +50,32 @@ class Wanted:
     dev_rows: Sequence[TrainRow]
     out: Path
     data: Mapping[str, str] = field(default_factory=dict)
+    score: DevScorer | None = None
+    examine: Callable[[], list[dict[str, Any]]] | None = None
+
+
+Served = Callable[[Model, str, Sequence[tuple[AdapterRef, Sequence[TrainRow]]]], Mapping[str, list[float]]]
+"""An engine's view: called with model, its folder, and adapters with rows; see served.served_nats."""
+AGREE = {2: 0.25, 4: 1e-3, 8: 1e-3}
+"""By bytes per number: how far log-probabilities may be apart, in nats; 1e-5 is usual in float32."""
+PROBED = 8
+"""Rows whose log-probabilities are compared, the shortest ones."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """How to train, see `train`."""
+
+    progress: Progress | None
+    resume: bool
+    every: float
+    drop: bool
+    served: Served | None
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained on what. folder: where the base lies. rows: those used. identity: see card.training_digest.
-
-    data: digest of each suite's train split, so that a run can look for its test samples in it.
-    """
+    """What is trained on what. folder: where the base lies. rows: those used. identity: see card.training_digest."""
 
     spec: TrainSpec
     model: Model
@@ -66,7 +85,7 @@ class Job:
     out: Path
     base_digest: str
     data_digest: str
-    data: Mapping[str, str]
+    wanted: Wanted
 
     @property
     def identity(self) -> str:
@@ -81,13 +100,17 @@ def train(
     progress: Progress | None = None,
     resume: bool = True,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    drop: bool = False,
+    served: Served | None = None,
 ) -> list[TrainResult]:
     """Finished adapters, one for each that is wanted: PEFT folders with their training.json, trained on one base.
 
     root: where relative model paths start from. If `out` holds the adapter of the same recipe, rows and base, it is
     kept. A broken-off training of that identity goes on in `out`.partial unless `resume` is False; an adapter of
     another recipe is replaced at the very end. checkpoint_every: seconds between two checkpoints, 0 for every step.
-    A candidate that diverges is `stopped` in its result, and the others go on.
+    A candidate that diverges is `stopped` in its result, and the others go on. drop: end those of one set of suites
+    that are clearly behind the best on dev; their adapters are kept as they were then. served: an engine's view of the
+    files, held to the trainer's.
 
     Raises, before anything is trained: SuiteError for a row that cannot be taught whole, AdapterError for a target that
     is no layer or a folder that is not ours, ConfigError for a base that cannot be loaded. Later: MachineError for
@@ -96,21 +119,23 @@ def train(
     folder = resolve_model(model.path, root)
     base_digest = model_digest(folder, model.revision)
     jobs = [_job(one, model, folder, base_digest) for one in wanted]
-    done = {job.out: card for job in jobs if (card := _kept(job)) is not None}
+    done = {job.out: card for job in jobs if (card := _kept(job, drop)) is not None}
     kept = set(done)
     todo = [job for job in jobs if job.out not in done]
     _check(todo)
+    examined = {job.out: job.wanted.examine() if job.wanted.examine else [] for job in todo}
     with contextlib.ExitStack() as held:
         works = {job.out: held.enter_context(_workplace(job.out)) for job in todo}
         for job in todo:
-            if (card := cards.finished(works[job.out], job.identity)) is not None:
+            if (card := cards.finished(works[job.out], job.identity, drop)) is not None:
                 done[job.out] = card
         rest = [job for job in todo if job.out not in done]
-        stopped = _train(rest, works, done, progress, resume, checkpoint_every) if rest else {}
+        asked = _Asked(progress, resume, checkpoint_every, drop, served)
+        stopped = _train(rest, works, done, examined, asked) if rest else {}
         for job in todo:
             if job.out not in stopped:
                 with on_disk(job.out):
-                    _publish(works[job.out], job.out)
+                    publish(works[job.out], job.out)
     return [TrainResult(str(job.out), done.get(job.out, {}), job.out in kept, stopped.get(job.out, "")) for job in jobs]
 
 
@@ -119,16 +144,14 @@ def _job(one: Wanted, model: Model, folder: str, base_digest: str) -> Job:
         names = ", ".join(one.spec.suites)
         raise SuiteError(f"adapter {one.out.name}: no training rows. Add a train.jsonl to suite {names}.")
     used = share(one.rows, one.spec.data_fraction, one.spec.seed)
-    return Job(
-        one.spec, model, folder, used, tuple(one.dev_rows), one.out, base_digest, cards.data_digest(used), one.data
-    )
+    return Job(one.spec, model, folder, used, tuple(one.dev_rows), one.out, base_digest, cards.data_digest(used), one)
 
 
-def _kept(job: Job) -> Mapping[str, Any] | None:
+def _kept(job: Job, drop: bool) -> Mapping[str, Any] | None:
     """The card of the adapter that is there already. Raises AdapterError where something else is."""
     with on_disk(job.out):
         _recover(job.out)
-        card = cards.finished(job.out, job.identity)
+        card = cards.finished(job.out, job.identity, drop)
     if card is None and job.out.exists() and cards.read_card(job.out) is None:
         raise AdapterError(f"adapter {job.out}: was not made by harness train. Move it, or choose another path.")
     return card
@@ -160,9 +183,8 @@ def _train(
     jobs: Sequence[Job],
     works: Mapping[Path, Path],
     done: dict[Path, Mapping[str, Any]],
-    progress: Progress | None,
-    resume: bool,
-    every: float,
+    examined: Mapping[Path, list[dict[str, Any]]],
+    asked: _Asked,
 ) -> dict[Path, str]:
     """Trains in the folders `works`, leaves adapters and cards there, and adds the cards to `done`.
 
@@ -184,13 +206,14 @@ def _train(
         trunk, candidates = prepare(base, [(name, job.spec, job.rows) for name, job in by_name.items()])
         for one in candidates:
             job = by_name[one.name]
-            if not (resume and read_checkpoint(files[one.name], job.identity, one)):
+            one.score, one.rival = job.wanted.score, f"{' '.join(job.spec.suites)} {job.spec.dev_limit}"
+            if not (asked.resume and read_checkpoint(files[one.name], job.identity, one)):
                 one.dev_before = mean_loss(trunk, one, job.dev_rows)
         timing = time_groups(trunk, candidates)
         trunk.group = timing.group
         if timing.seconds is not None:
             say(f"training takes about {timing.seconds:.0f} s, {count(timing.group, 'candidate')} in a forward pass")
-        fit(trunk, candidates, progress=progress, checkpoint=save, every=every)
+        fit(trunk, candidates, progress=asked.progress, checkpoint=save, every=asked.every, drop=asked.drop)
         after = {one.name: mean_loss(trunk, one, by_name[one.name].dev_rows) for one in candidates if not one.stopped}
     except torch.OutOfMemoryError:
         names = ", ".join(job.out.name for job in jobs)
@@ -207,11 +230,58 @@ def _train(
             continue
         with on_disk(job.out):
             lora.save(one.weights, one.spec, work, model.path)
-            card = _card(job, trunk, one, after[one.name], adapter_digest(work))
-            cards.write_card(work, card)
+    finished = [one for one in candidates if not one.stopped]
+    refs = {one.name: _ref(by_name[one.name], works) for one in finished}
+    agreed = _agreement(trunk, finished, refs, by_name, asked.served) if asked.served else {}
+    for one in finished:
+        job = by_name[one.name]
+        card = _card(job, trunk, one, after[one.name], refs[one.name].digest)
+        card |= {"data_check": examined[job.out], "served": agreed.get(one.name)}
+        with on_disk(job.out):
+            cards.write_card(works[job.out], card)
             files[one.name].unlink(missing_ok=True)
         done[job.out] = card
     return stopped
+
+
+def _ref(job: Job, works: Mapping[Path, Path]) -> AdapterRef:
+    return AdapterRef(str(job.out), str(works[job.out]), adapter_digest(works[job.out]))
+
+
+def _agreement(
+    trunk: Trunk,
+    candidates: Sequence[Candidate],
+    refs: Mapping[str, AdapterRef],
+    jobs: Mapping[str, Job],
+    served: Served,
+) -> dict[str, dict[str, Any]]:
+    """By candidate, how far an engine's log-probabilities of a few rows are from the trainer's, in nats.
+
+    Raises MachineError where they are further apart than rounding explains: scores would be of another adapter.
+    """
+    import torch
+
+    rows = {one.name: sorted(one.rows, key=len)[:PROBED] for one in candidates}
+    with torch.no_grad():
+        ours = {
+            one.name: [
+                value for row in rows[one.name] for value in trunk.nats([(one, Segment((row,)))])[0].float().tolist()
+            ]
+            for one in candidates
+        }
+    job = next(iter(jobs.values()))
+    theirs = served(job.model, job.folder, [(refs[name], mine) for name, mine in rows.items()])
+    limit = AGREE[base_type().itemsize]
+    found = {}
+    for name, mine in ours.items():
+        gap = max(abs(a - b) for a, b in zip(mine, theirs[name], strict=True))
+        if gap > limit:
+            raise MachineError(
+                f"adapter {jobs[name].out.name}: the engine's log-probabilities are up to {gap:.3g} nats from the "
+                f"trainer's, at most {limit:g} is rounding: what was trained is not what is served. Please report it."
+            )
+        found[name] = {"engine": "transformers", "tokens": len(mine), "max_nats": gap}
+    return found
 
 
 def load_base(model: Model, folder: str) -> Any:
@@ -244,7 +314,7 @@ def _loading(model: Model) -> Iterator[None]:
 
 def _card(job: Job, trunk: Trunk, candidate: Candidate, dev_after: float | None, digest: str) -> dict[str, Any]:
     """training.json. Losses are thinned to about 100; memory is the GPU's peak, or on a CPU that of this process."""
-    steps = candidate.steps
+    steps = candidate.steps[: candidate.step]
     seen = [job.rows[number] for step in steps for number in step]
     every = max(1, len(steps) // 100)
     losses = [(number, round(loss, 4)) for number, loss in enumerate(candidate.losses, 1)]
@@ -255,7 +325,7 @@ def _card(job: Job, trunk: Trunk, candidate: Candidate, dev_after: float | None,
         "training_digest": job.identity,
         "adapter_digest": digest,
         "data_digest": job.data_digest,
-        "data": dict(job.data),
+        "data": dict(job.wanted.data),
         "model": {
             "name": job.model.name,
             "path": job.model.path,
@@ -274,6 +344,9 @@ def _card(job: Job, trunk: Trunk, candidate: Candidate, dev_after: float | None,
         "peak_memory_mb": _peak_memory_mb(device),
         "losses": [*losses[: len(losses) - 1 : every], losses[-1]],
         "dev_loss": {"before": candidate.dev_before, "after": dev_after},
+        "dev_scores": [[one.step, round(one.mean, 6), len(one.scores)] for one in candidate.dev],
+        "best_step": candidate.top.step if candidate.top else None,
+        "ended": candidate.ended,
         "device": device,
         "dtype": str(base.dtype).removeprefix("torch."),
         "versions": {"harness": harness.__version__, "python": platform.python_version()}
@@ -312,7 +385,7 @@ def _beside(out: Path, ending: str) -> Path:
     return out.with_name(out.name + ending)
 
 
-def _publish(work: Path, out: Path) -> None:
+def publish(work: Path, out: Path) -> None:
     """Puts a complete adapter in its place. A crash in between is mended by `_recover`."""
     old = _beside(out, ".old")
     if out.exists():

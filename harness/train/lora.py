@@ -37,10 +37,10 @@ class Weights:
 
 @dataclass(frozen=True)
 class Part:
-    """Tokens start..stop of a stream, which go through this adapter."""
+    """Tokens start..stop of a stream, which go through this adapter; stop None is the end."""
 
     start: int
-    stop: int
+    stop: int | None
     weights: Weights
 
 

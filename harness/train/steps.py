@@ -15,10 +15,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import stdev
 from typing import TYPE_CHECKING, Any
 
 from harness.data import TrainSpec
 from harness.train import forward, lora
+from harness.train.card import DROPPED
 from harness.train.data import Segment, TrainRow, plan, rate, segments, stream
 
 if TYPE_CHECKING:
@@ -33,9 +36,33 @@ STREAM_TOKENS = {"cpu": 2048, "cuda": 8192}
 """Tokens in one forward pass: large enough to keep the processor busy, small enough for its memory."""
 
 
+DevScorer = Callable[[Any], list[float]]
+"""Called with the base, whose forward passes go through a candidate: its score of every dev sample, 0..1."""
+BEHIND = 2.0
+"""Standard errors of the paired difference on dev by which a candidate that is dropped is behind the best."""
+COMPARED = 8
+"""Dev samples without which none is dropped."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scores of the dev samples, 0..1, after a step."""
+
+    step: int
+    scores: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        return sum(self.scores) / len(self.scores)
+
+
 @dataclass
 class Candidate:
-    """A training under way; with `Trunk` the one record that changes. stopped: why it will not go on, "" if it will."""
+    """A training under way; with `Trunk` the one record that changes.
+
+    stopped: why there will be no adapter, "" if there will. ended: why it ended before its last step. dev: what was
+    measured on the way, `best` the weights at the best of it. rival: candidates of one rival name are compared.
+    """
 
     name: str
     spec: TrainSpec
@@ -48,10 +75,27 @@ class Candidate:
     seconds: float = 0.0
     dev_before: float | None = None
     stopped: str = ""
+    ended: str = ""
+    dev: list[Validation] = field(default_factory=list)
+    best: dict[str, Tensor] | None = None
+    score: DevScorer | None = None
+    rival: str = ""
 
     @property
     def active(self) -> bool:
-        return not self.stopped and self.step < len(self.steps)
+        return not self.stopped and not self.ended and self.step < len(self.steps)
+
+    @property
+    def top(self) -> Validation | None:
+        """The best validation, the earliest of equal ones."""
+        return max(self.dev, key=lambda one: (one.mean, -one.step), default=None)
+
+    @property
+    def due(self) -> bool:
+        """Whether a validation belongs here: `validate` of them, evenly over the plan, the last one at its end."""
+        wanted = self.spec.validate if self.score else 0
+        places = {math.ceil(len(self.steps) * number / wanted) for number in range(1, wanted + 1)}
+        return self.step in places and self.step not in {one.step for one in self.dev}
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -196,6 +240,35 @@ def mean_loss(trunk: Trunk, candidate: Candidate, rows: Sequence[TrainRow]) -> f
     return total / sum(len(row.completion_ids) for row in rows)
 
 
+def validate(trunk: Trunk, candidate: Candidate) -> None:
+    """Scores a candidate on dev, keeps its weights if they are its best, and ends it if it has lost its patience."""
+    assert candidate.score is not None
+    with trunk.frozen.through([lora.Part(0, None, candidate.weights)]):
+        candidate.dev.append(Validation(candidate.step, tuple(candidate.score(trunk.frozen.base))))
+    if candidate.top is candidate.dev[-1]:
+        candidate.best = {name: weight.detach().clone() for name, weight in candidate.weights.named().items()}
+    without = len(candidate.dev) - 1 - candidate.dev.index(candidate.top) if candidate.top else 0
+    if candidate.spec.patience and without >= candidate.spec.patience and candidate.step < len(candidate.steps):
+        candidate.ended = f"stopped early at step {candidate.step}: {without} validations without a better score"
+
+
+def drop_losers(candidates: Sequence[Candidate]) -> None:
+    """Ends those that are clearly behind the best of their rivals after as many validations, on the same samples."""
+    for one in candidates:
+        number = len(one.dev)
+        rivals = [other for other in candidates if other.rival == one.rival and len(other.dev) >= number > 0]
+        if not one.active or len(rivals) < 2:
+            continue
+        leader = max(rivals, key=lambda other: other.dev[number - 1].mean)
+        pairs = zip(leader.dev[number - 1].scores, one.dev[-1].scores, strict=True)
+        behind = [theirs - own for theirs, own in pairs]
+        mean = sum(behind) / len(behind)
+        error = stdev(behind) / math.sqrt(len(behind)) if len(behind) > 1 else math.inf
+        if mean > BEHIND * error and mean > 0 and len(behind) >= COMPARED:
+            said = f"{100 * mean:.1f} points behind {Path(leader.name).name} on {len(behind)} dev samples"
+            one.ended = f"{DROPPED} at step {one.step}: {said}"
+
+
 def fit(
     trunk: Trunk,
     candidates: Sequence[Candidate],
@@ -203,12 +276,17 @@ def fit(
     progress: Progress | None = None,
     checkpoint: Callable[[Candidate], None] | None = None,
     every: float = CHECKPOINT_SECONDS,
+    drop: bool = False,
 ) -> None:
-    """Trains candidates to the end of their plans, from the steps they are at.
+    """Trains candidates to the end of their plans, from the steps they are at. What was validated ends at its best.
+
+    drop: end those that are clearly behind their rivals on dev.
 
     Calls `checkpoint` every so many seconds for each. Ctrl-C lets the round finish, then checkpoints and raises
     KeyboardInterrupt; a second one stops at once.
     """
+    import torch
+
     saved = time.monotonic()
     tokens, spent, in_all = 0, 0.0, sum(len(one.steps) for one in candidates)
     with _interrupts() as interrupted:
@@ -220,6 +298,11 @@ def fit(
             tokens, spent = tokens + sum(sizes), spent + now - start
             for one, size in zip(active, sizes, strict=True):
                 one.seconds += (now - start) * size / sum(sizes)
+            for one in active:
+                if one.due and not one.stopped:
+                    validate(trunk, one)
+            if drop:
+                drop_losers(candidates)
             if checkpoint is not None and (interrupted() or now - saved >= every):
                 for one in active:
                     if not one.stopped:
@@ -230,6 +313,10 @@ def fit(
             last = [one.losses[-1] for one in active if one.losses]
             if progress is not None and last:
                 progress(sum(one.step for one in candidates), in_all, sum(last) / len(last), tokens / spent)
+    with torch.no_grad():
+        for one in candidates:
+            for name, weight in (one.best or {}).items():
+                one.weights.named()[name].copy_(weight)
 
 
 @contextlib.contextmanager
