@@ -658,6 +658,39 @@ def test_ctrl_c_leaves_a_checkpoint_of_every_candidate(model: Model, tmp_path: P
         assert same(tmp_path / f"{seed}", tmp_path / f"alone-{seed}")
 
 
+TRAIN_IN_TWO = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+sys.path.insert(0, {tests!r})
+import test_train as t
+wanted = [t.Wanted(recipe, rows, t.made_up(3), Path({out!r}) / name) for name, recipe, rows in t.four(4)]
+results = t.train(wanted, t.Model("tiny", {base!r}))
+assert [result.steps for result in results] == [4, 4, 4, 4], results
+"""
+
+
+def test_two_processes_train_what_one_does(model: Model, tmp_path: Path) -> None:
+    code = tmp_path / "two.py"
+    code.write_text(TRAIN_IN_TWO.format(tests=str(Path(__file__).parent), base=model.path, out=str(tmp_path / "two")))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    results = train([Wanted(recipe, rows, made_up(3), tmp_path / name) for name, recipe, rows in four(4)], model)
+    for (name, _, _), result in zip(four(4), results, strict=True):
+        ours, theirs = weights(tmp_path / name), weights(tmp_path / "two" / name)
+        gap = sum(float((ours[n] - theirs[n]).norm() ** 2) for n in ours) / sum(
+            float(t.norm() ** 2) for t in ours.values()
+        )
+        assert gap**0.5 <= 1e-4
+        card = read_card(tmp_path / "two" / name)
+        assert card is not None
+        assert (card["processes"], result.card["processes"]) == (2, 1)
+        assert [loss for _, loss in card["losses"]] == pytest.approx(
+            [loss for _, loss in result.card["losses"]], abs=1e-3
+        )
+
+
 # --- the probe --------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ fused.py       a frozen linear layer plus adapters, and the loss on a frozen hea
 lora.py        adapters beside a frozen base, started as peft starts them and saved as peft saves them
 steps.py       the steps of the candidates
 probe.py       does it fit, how many candidates share a forward pass, how long it takes
+ranks.py       data parallel under torchrun
 checkpoint.py  a training that may be broken off at any moment
 card.py        training.json: how an adapter was made, and what makes two trainings the same one
 loop.py        train(): all of it together

@@ -25,6 +25,7 @@ from harness.train.card import TrainResult, on_disk, read_card, write_card
 from harness.train.data import TrainRow
 from harness.train.examine import Examined, examine
 from harness.train.loop import Wanted, publish, train
+from harness.train.ranks import current
 from harness.words import percent
 
 
@@ -61,7 +62,7 @@ def train_candidates(
         mine = [one for one in adapters if one.model == model]
         expanded = [(adapter, _candidates(adapter, drop_losers)) for adapter in mine]
         results = iter(_on_base(config, [one for _, several in expanded for one in several], root, drop_losers))
-        for adapter, several in expanded:
+        for adapter, several in expanded if current().first else ():
             own = [next(results) for _ in several]
             stopped += [result.stopped for result in own if result.stopped]
             made = [result for result in own if not result.stopped]

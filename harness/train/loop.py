@@ -31,6 +31,7 @@ from harness.train.card import TrainResult, on_disk
 from harness.train.checkpoint import read_checkpoint, write_checkpoint
 from harness.train.data import Segment, TrainRow, check_rows, share
 from harness.train.probe import check_memory, free_memory, time_groups
+from harness.train.ranks import current
 from harness.train.steps import CHECKPOINT_SECONDS, Candidate, DevScorer, Progress, Trunk, fit, mean_loss, prepare
 from harness.words import count
 
@@ -112,6 +113,8 @@ def train(
     that are clearly behind the best on dev; their adapters are kept as they were then. served: an engine's view of the
     files, held to the trainer's.
 
+    Under torchrun the first process does so, and the others work with it; their results are the same.
+
     Raises, before anything is trained: SuiteError for a row that cannot be taught whole, AdapterError for a target that
     is no layer or a folder that is not ours, ConfigError for a base that cannot be loaded. Later: MachineError for
     memory or disk. KeyboardInterrupt leaves checkpoints.
@@ -119,6 +122,9 @@ def train(
     folder = resolve_model(model.path, root)
     base_digest = model_digest(folder, model.revision)
     jobs = [_job(one, model, folder, base_digest) for one in wanted]
+    ranks = current()
+    if not ranks.first:
+        return _follow(jobs, _Asked(None, resume, float("inf"), drop, None))
     done = {job.out: card for job in jobs if (card := _kept(job, drop)) is not None}
     kept = set(done)
     todo = [job for job in jobs if job.out not in done]
@@ -131,12 +137,27 @@ def train(
                 done[job.out] = card
         rest = [job for job in todo if job.out not in done]
         asked = _Asked(progress, resume, checkpoint_every, drop, served)
+        ranks.told([job.out for job in rest])
         stopped = _train(rest, works, done, examined, asked) if rest else {}
         for job in todo:
             if job.out not in stopped:
                 with on_disk(job.out):
                     publish(works[job.out], job.out)
+    ranks.told(None)
     return [TrainResult(str(job.out), done.get(job.out, {}), job.out in kept, stopped.get(job.out, "")) for job in jobs]
+
+
+def _follow(jobs: Sequence[Job], asked: _Asked) -> list[TrainResult]:
+    """What another process than the first does: the same steps on its share of the rows, and no file is written."""
+    outs = set(current().told(None))
+    rest = [job for job in jobs if job.out in outs]
+    works = {job.out: _beside(job.out, ".partial") for job in rest}
+    stopped = _train(rest, works, {}, {}, asked) if rest else {}
+    current().told(None)
+    return [
+        TrainResult(str(job.out), cards.read_card(job.out) or {}, job.out not in outs, stopped.get(job.out, ""))
+        for job in jobs
+    ]
 
 
 def _job(one: Wanted, model: Model, folder: str, base_digest: str) -> Job:
@@ -199,7 +220,8 @@ def _train(
     files = {name: works[job.out] / CHECKPOINT for name, job in by_name.items()}
 
     def save(candidate: Candidate) -> None:
-        write_checkpoint(files[candidate.name], by_name[candidate.name].identity, candidate)
+        if current().first:
+            write_checkpoint(files[candidate.name], by_name[candidate.name].identity, candidate)
 
     try:
         base = load_base(model, jobs[0].folder)
@@ -221,12 +243,15 @@ def _train(
             f"adapter {names}: out of GPU memory, even one row at a time ({free_memory() / 2**30:.1f} GiB are free). "
             "Use shorter rows, a smaller rank, or a smaller model."
         ) from None
-    stopped = {}
+    stopped = {
+        by_name[one.name].out: f"adapter {Path(one.name).name}: {one.stopped}" for one in candidates if one.stopped
+    }
+    if not current().first:
+        return stopped
     for one in candidates:
         job, work = by_name[one.name], works[by_name[one.name].out]
         if one.stopped:
             shutil.rmtree(work)
-            stopped[job.out] = f"adapter {job.out.name}: {one.stopped}"
             continue
         with on_disk(job.out):
             lora.save(one.weights, one.spec, work, model.path)
@@ -280,7 +305,7 @@ def _agreement(
                 f"adapter {jobs[name].out.name}: the engine's log-probabilities are up to {gap:.3g} nats from the "
                 f"trainer's, at most {limit:g} is rounding: what was trained is not what is served. Please report it."
             )
-        found[name] = {"engine": "transformers", "tokens": len(mine), "max_nats": gap}
+        found[name] = {"tokens": len(mine), "max_nats": gap}
     return found
 
 
@@ -348,6 +373,7 @@ def _card(job: Job, trunk: Trunk, candidate: Candidate, dev_after: float | None,
         "best_step": candidate.top.step if candidate.top else None,
         "ended": candidate.ended,
         "device": device,
+        "processes": current().world,
         "dtype": str(base.dtype).removeprefix("torch."),
         "versions": {"harness": harness.__version__, "python": platform.python_version()}
         | {package: version(package) for package in ("torch", "transformers", "peft")},

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.data import TrainSpec
 from harness.errors import MachineError
+from harness.train.ranks import current
 from harness.train.steps import Candidate, Trunk, gradients
 
 WORTH = 0.97
@@ -41,7 +42,7 @@ def time_groups(trunk: Trunk, candidates: Sequence[Candidate]) -> Timing:
 
     active = [one for one in candidates if one.active]
     rounds = max((len(one.steps) - one.step for one in active), default=0)
-    if not trunk.way.apart or rounds < LEAST_ROUNDS:
+    if not trunk.way.apart or rounds < LEAST_ROUNDS or current().world > 1:
         return Timing(1)
     sizes = [size for size in (1, 2, 4, 8, 16, 32) if size < len(active)] + [len(active)]
     on_cpu = trunk.frozen.base.device.type == "cpu"

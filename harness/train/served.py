@@ -53,18 +53,18 @@ class DevScores:
 
 
 def served_nats(
-    model: Model, folder: str, wanted: Sequence[tuple[AdapterRef, Sequence[TrainRow]]]
+    model: Model, folder: str, wanted: Sequence[tuple[AdapterRef, Sequence[TrainRow]]], engine: str = "transformers"
 ) -> Mapping[str, list[float]]:
     """By adapter name, minus the log-probability of every completion token, as a new engine gives it from the files."""
     from harness.engines import open_engine
 
-    engine = open_engine(replace(model, path=folder), [ref for ref, _ in wanted], "transformers")
+    opened = open_engine(replace(model, path=folder), [ref for ref, _ in wanted], engine)
     try:
         return {
             ref.name: [
-                -value for row in rows for value in engine.token_logprobs(row.prompt_ids, row.completion_ids, ref)
+                -value for row in rows for value in opened.token_logprobs(row.prompt_ids, row.completion_ids, ref)
             ]
             for ref, rows in wanted
         }
     finally:
-        engine.close()
+        opened.close()

@@ -23,6 +23,7 @@ from harness.data import TrainSpec
 from harness.train import forward, lora
 from harness.train.card import DROPPED
 from harness.train.data import Segment, TrainRow, plan, rate, segments, stream
+from harness.train.ranks import current
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -181,14 +182,17 @@ def gradients(trunk: Trunk, candidates: Sequence[Candidate]) -> list[float]:
         one.name: sum(len(row.completion_ids) for row in rows) for one, rows in zip(candidates, steps, strict=True)
     }
     totals = dict.fromkeys(counts, 0.0)
-    work = [(one, trunk.segments(rows)) for one, rows in zip(candidates, steps, strict=True)]
+    ranks = current()
+    mine = [ranks.share(rows) for rows in steps]
+    work = [(one, trunk.segments(rows)) for one, rows in zip(candidates, mine, strict=True) if rows]
     for together in passes(work, trunk.group, trunk.tokens):
         found = trunk.nats(together)
         losses = [nats.sum() / counts[one.name] for (one, _), nats in zip(together, found, strict=True)]
         sum(losses[1:], losses[0]).backward()
         for (one, _), loss in zip(together, losses, strict=True):
             totals[one.name] += float(loss.detach())
-    return list(totals.values())
+    ranks.add([tensor for one in candidates for tensor in one.tensors])
+    return [sum(losses) for losses in zip(*ranks.all(list(totals.values())), strict=True)]
 
 
 def one_round(trunk: Trunk, candidates: Sequence[Candidate]) -> None:
@@ -243,8 +247,11 @@ def mean_loss(trunk: Trunk, candidate: Candidate, rows: Sequence[TrainRow]) -> f
 def validate(trunk: Trunk, candidate: Candidate) -> None:
     """Scores a candidate on dev, keeps its weights if they are its best, and ends it if it has lost its patience."""
     assert candidate.score is not None
-    with trunk.frozen.through([lora.Part(0, None, candidate.weights)]):
-        candidate.dev.append(Validation(candidate.step, tuple(candidate.score(trunk.frozen.base))))
+    scores: tuple[float, ...] = ()
+    if current().first:
+        with trunk.frozen.through([lora.Part(0, None, candidate.weights)]):
+            scores = tuple(candidate.score(trunk.frozen.base))
+    candidate.dev.append(Validation(candidate.step, current().told(scores)))
     if candidate.top is candidate.dev[-1]:
         candidate.best = {name: weight.detach().clone() for name, weight in candidate.weights.named().items()}
     without = len(candidate.dev) - 1 - candidate.dev.index(candidate.top) if candidate.top else 0
@@ -303,12 +310,13 @@ def fit(
                     validate(trunk, one)
             if drop:
                 drop_losers(candidates)
-            if checkpoint is not None and (interrupted() or now - saved >= every):
+            stop = any(current().all(interrupted()))
+            if checkpoint is not None and (stop or now - saved >= every):
                 for one in active:
                     if not one.stopped:
                         checkpoint(one)
                 saved = time.monotonic()
-            if interrupted():
+            if stop:
                 raise KeyboardInterrupt
             last = [one.losses[-1] for one in active if one.losses]
             if progress is not None and last:
