@@ -171,7 +171,8 @@ def measure(setting: Setting, options: Any, folder: Path) -> tuple[dict[str, lis
     found, group = ours(setting, size)
     for name, make in ((TRL, trl), (TRL_DEFAULT, trl_default), (TRAINER, trainer)):
         try:
-            found[name] = make(setting, size, folder)
+            if name in setting.bars or (name == TRL_DEFAULT and setting.candidates == 1):
+                found[name] = make(setting, size, folder)
         except ImportError as error:
             print(f"{name}: {error}. Left out. Install it with: pip install '.[benchmark]'", file=sys.stderr)
     rates: dict[str, list[float]] = {name: [] for name in found}
@@ -194,6 +195,8 @@ def ours(setting: Setting, size: str) -> tuple[dict[str, Runner], int]:
 
     def run(steps: int, group: int) -> tuple[int, float]:
         trunk.group = group
+        for one in candidates:
+            one.step = 0  # the same rows in every round, as the peers get them
         one_round(trunk, candidates)
         start, tokens = time.process_time(), 0
         for _ in range(steps):

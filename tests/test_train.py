@@ -403,6 +403,17 @@ def test_longer_neighbours_do_not_move_the_first_loss() -> None:
     assert gradients(trunk, [candidate]) == [beside]
 
 
+def test_a_quantised_layer_is_refused() -> None:
+    class Quantised(torch.nn.Linear):  # type: ignore[misc]
+        """Stands for one whose weight is not a plain matrix."""
+
+    base = tiny()
+    base.model.layers[1].mlp.up_proj = Quantised(32, 48, bias=False)
+    with pytest.raises(AdapterError, match=r"model\.layers\.1\.mlp\.up_proj is a Quantised, no plain linear layer"):
+        ready(base, spec(), made_up(8))
+    ready(base, spec(target_modules=("q_proj",)), made_up(8))
+
+
 def test_the_base_is_left_as_it_was() -> None:
     base, rows = tiny(), made_up(8)
     trunk, candidate = ready(base, spec(max_steps=2), rows)
@@ -716,7 +727,7 @@ def test_a_group_whose_gradients_differ_in_a_bit_is_not_taken(monkeypatch: pytes
             active[1].tensors[0].grad = torch.nextafter(active[1].tensors[0].grad, torch.tensor(1.0))
         return found
 
-    monkeypatch.setattr("harness.train.probe.gradients", off)
+    monkeypatch.setattr("harness.train.probe.within_memory", off)
     timing = time_groups(trunk, candidates)
     assert list(timing.rounds) == [1]
     assert timing.group == 1
@@ -801,7 +812,7 @@ def test_a_dev_row_is_checked_too() -> None:
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "llama", "vocab_size": 64}')
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **SHAPE}))
     with pytest.raises(ConfigError, match=r"^models\.broken: cannot load .*") as caught:
         train_one(spec(), Model("broken", str(tmp_path)), made_up(3), (), tmp_path / "a")
     assert "\n" not in str(caught.value)

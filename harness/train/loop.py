@@ -231,6 +231,8 @@ def _train(
             one.score, one.rival = job.wanted.score, f"{' '.join(job.spec.suites)} {job.spec.dev_limit}"
             if not (asked.resume and read_checkpoint(files[one.name], job.identity, one)):
                 one.dev_before = mean_loss(trunk, one, job.dev_rows)
+            if one.ended.startswith(cards.DROPPED) and not asked.drop:
+                one.ended = ""
         timing = time_groups(trunk, candidates)
         trunk.group = timing.group
         if timing.seconds is not None:
@@ -294,8 +296,11 @@ def _agreement(
             ]
             for one in candidates
         }
-    job = next(iter(jobs.values()))
+    job, base = next(iter(jobs.values())), trunk.frozen.base
+    device = base.device
+    base.to("cpu")  # a GPU need not hold two copies
     theirs = served(job.model, job.folder, [(refs[name], mine) for name, mine in rows.items()])
+    base.to(device)
     limit = AGREE[base_type().itemsize]
     found = {}
     for name, mine in ours.items():

@@ -87,8 +87,16 @@ def start(base: Any, spec: TrainSpec) -> Weights:
     """The adapter that peft starts from with spec.seed: the identity. Raises AdapterError for an unknown target."""
     import torch
     from peft import get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
-    check_targets(spec, linears(base))
+    layers = linears(base)
+    check_targets(spec, layers)
+    for name, layer in layers.items():
+        if name.rsplit(".", 1)[-1] in spec.target_modules and type(layer) not in (torch.nn.Linear, Conv1D):
+            raise AdapterError(
+                f"target_modules: layer {name} is a {type(layer).__name__}, no plain linear layer. Train on the base "
+                "before it was quantised."
+            )
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
         model = get_peft_model(base, config_of(spec))

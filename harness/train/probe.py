@@ -16,7 +16,7 @@ from typing import Any
 from harness.data import TrainSpec
 from harness.errors import MachineError
 from harness.train.ranks import current
-from harness.train.steps import Candidate, Trunk, gradients
+from harness.train.steps import Candidate, Trunk, within_memory
 
 WORTH = 0.97
 """A larger group is taken where a round takes less than this share of what it takes one after another."""
@@ -53,11 +53,12 @@ def time_groups(trunk: Trunk, candidates: Sequence[Candidate]) -> Timing:
         for size in [size for size in sizes if size in best]:
             trunk.group = size
             start = clock()
-            gradients(trunk, active)
+            within_memory(trunk, active)
             best[size] = min(best[size], clock() - start)
             found = [tensor.grad for one in active for tensor in one.tensors]
             first = first or found
-            if on_cpu and not all(_same(a, b, torch) for a, b in zip(found, first, strict=True)):
+            same = not on_cpu or all(_same(a, b, torch) for a, b in zip(found, first, strict=True))
+            if trunk.group != size or not same:  # memory ran out on the way, or rounding differs
                 del best[size]
             for one in active:
                 one.optimizer.zero_grad(set_to_none=True)

@@ -199,7 +199,7 @@ def one_round(trunk: Trunk, candidates: Sequence[Candidate]) -> None:
     """One optimizer step of each candidate. One whose loss or gradient is no longer a number is stopped instead."""
     import torch
 
-    for one, loss in zip(candidates, _within_memory(trunk, candidates), strict=True):
+    for one, loss in zip(candidates, within_memory(trunk, candidates), strict=True):
         tensors, step = one.tensors, one.step
         norm = float(torch.nn.utils.clip_grad_norm_(tensors, one.spec.clip_norm))
         if not math.isfinite(loss) or not math.isfinite(norm):
@@ -216,7 +216,7 @@ def one_round(trunk: Trunk, candidates: Sequence[Candidate]) -> None:
         one.losses.append(loss)
 
 
-def _within_memory(trunk: Trunk, candidates: Sequence[Candidate]) -> list[float]:
+def within_memory(trunk: Trunk, candidates: Sequence[Candidate]) -> list[float]:
     """`gradients`; where memory runs out, again in smaller passes: the same rows, the same sums, the same recipe."""
     import torch
 
@@ -225,8 +225,10 @@ def _within_memory(trunk: Trunk, candidates: Sequence[Candidate]) -> list[float]
             return gradients(trunk, candidates)
         except RuntimeError as error:
             out = isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-            if not out or not trunk.shrink():
+            if not out:
                 raise
+            if not trunk.shrink():
+                raise torch.OutOfMemoryError(str(error)) from None
         for one in candidates:
             one.optimizer.zero_grad(set_to_none=True)
         if torch.cuda.is_available():
@@ -288,9 +290,8 @@ def fit(
     """Trains candidates to the end of their plans, from the steps they are at. What was validated ends at its best.
 
     drop: end those that are clearly behind their rivals on dev.
-
-    Calls `checkpoint` every so many seconds for each. Ctrl-C lets the round finish, then checkpoints and raises
-    KeyboardInterrupt; a second one stops at once.
+    Calls `checkpoint` every so many seconds for each, and when one is done. Ctrl-C lets the round finish, then
+    checkpoints and raises KeyboardInterrupt; a second one stops at once.
     """
     import torch
 
@@ -311,11 +312,11 @@ def fit(
             if drop:
                 drop_losers(candidates)
             stop = any(current().all(interrupted()))
-            if checkpoint is not None and (stop or now - saved >= every):
-                for one in active:
-                    if not one.stopped:
-                        checkpoint(one)
-                saved = time.monotonic()
+            due = stop or now - saved >= every
+            for one in active:
+                if checkpoint is not None and not one.stopped and (due or not one.active):
+                    checkpoint(one)
+            saved = time.monotonic() if due else saved
             if stop:
                 raise KeyboardInterrupt
             last = [one.losses[-1] for one in active if one.losses]
