@@ -184,20 +184,35 @@ def plan(
 
 @cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--drop-losers", is_flag=True, help="End candidates that are clearly behind the others on dev.")
+@click.option("--curve", is_flag=True, help="Train a learning curve of one adapter: five sizes, three seeds.")
 @_config
-def train(names: tuple[str, ...], config: str) -> None:
-    """Train LoRA candidates named in models.yaml. Interrupted training is taken up where it stopped.
+def train(names: tuple[str, ...], drop_losers: bool, curve: bool, config: str) -> None:
+    """Train LoRA candidates named in models.yaml, together where they share a base. Interrupted training goes on.
 
     \b
-    Example: harness train sql-r16
+    Examples: harness train sql-r16
+              harness train sql-r8 sql-r16 sql-r32 --drop-losers
+              harness train sql-r16 --curve
     """
     from harness.config import pick, read_config
-    from harness.train.candidate import train_candidate
+    from harness.train import candidate
 
     checked = read_config(config)
-    for adapter in pick(names, checked.adapters, Path(config).name, "adapter"):
-        result = train_candidate(checked, adapter, Path(config).parent)
-        click.echo(result)
+    chosen = pick(names, checked.adapters, Path(config).name, "adapter")
+    following = ""
+    if curve:
+        if len(chosen) != 1 or drop_losers:
+            raise click.UsageError("--curve takes one adapter, and trains all of its candidates to the end.")
+        file = Path(config).with_name(f"{Path(config).stem}.{chosen[0].name}-curve.yaml")
+        arms = " ".join(f"-s {name}" for name in chosen[0].train.suites) if chosen[0].train else ""
+        chosen, text = candidate.curve(checked, chosen[0])
+        file.write_text(text, "utf-8")
+        following = f"Next: harness run --config {file} {arms} " + " ".join(f"-a {one.name}" for one in chosen)
+    for line in candidate.train_candidates(checked, chosen, Path(config).parent, drop_losers=drop_losers):
+        click.echo(line)
+    if following:
+        click.echo(following, err=True)
 
 
 @cli.command()

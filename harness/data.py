@@ -143,6 +143,9 @@ class TrainSpec:
     data_fraction: the share of the train split used, 0..1, drawn by seed.
     max_steps: stop early after this many optimizer steps; None trains all epochs.
     system, retrieve: the dials of the prompts it is trained on, as in an Arm.
+    validate: how often dev is answered during training and scored by the suites' own primary scores; the best weights
+    are kept. dev_limit: at most so many dev samples of each suite. patience: stop after so many validations without a
+    better score; 0 trains to the end.
     """
 
     suites: tuple[str, ...]
@@ -161,16 +164,23 @@ class TrainSpec:
     max_steps: int | None = None
     system: bool = False
     retrieve: int = 0
+    validate: int = 0
+    dev_limit: int = 50
+    patience: int = 0
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A LoRA adapter: where it lies (`path`, a PEFT folder) and, if it is ours to make, how it is trained."""
+    """A LoRA adapter: where it lies (`path`, a PEFT folder) and, if it is ours to make, how it is trained.
+
+    tries: the recipes to choose from on dev, where `train` lists several values; `train` is the first of them.
+    """
 
     name: str
     model: str
     path: str
     train: TrainSpec | None = None
+    tries: tuple[TrainSpec, ...] = ()
 
 
 @dataclass(frozen=True)

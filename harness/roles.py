@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.compare import Table, arm_names, scorer_names
@@ -17,6 +17,13 @@ def is_tuned(table: Table, arm: str) -> bool:
 def is_ceiling(table: Table, arm: str) -> bool:
     """Whether the arm is given the passages that hold the answer: nobody could run it, so no decision rests on it."""
     return table.arms[arm].get("retrieve") == "gold"
+
+
+def recipes_tried(table: Table, suite: str, arm: str) -> Sequence[Mapping[str, Any]]:
+    """The recipes that an arm's adapter was chosen from on dev (see train.candidate); none where there was one."""
+    adapters: Mapping[str, Any] = table.run.manifest.get("adapters", {})
+    card = (adapters.get(dials(table, suite, arm).get("adapter") or "") or {}).get("train") or {}
+    return card.get("tries") or ()
 
 
 def tried(table: Table, suite: str, arm: str) -> tuple[list[Mapping[str, Any]], int]:

@@ -195,6 +195,11 @@ def tried(arm: str, tries: int, n: int) -> str:
     return f"{arm} answers with dials chosen on dev among {tries} combinations (n={n})."
 
 
+def swept(arm: str, tries: int, n: int) -> str:
+    """What an arm's adapter was chosen from."""
+    return f"{arm}'s adapter was chosen on dev among {tries} training recipes (n={n})."
+
+
 NO_RETRIEVAL = "No arm retrieves: for facts, add an arm with `retrieve` before training."
 ONE_SEED = "One adapter, one training seed: this is about this adapter, not about the recipe."
 

@@ -43,7 +43,18 @@ from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
 from harness.ledger import met
 from harness.retention import retention, retention_of, retentions
-from harness.roles import base_of, best, by_cost, candidates, dials, is_ceiling, is_tuned, reference, tried
+from harness.roles import (
+    base_of,
+    best,
+    by_cost,
+    candidates,
+    dials,
+    is_ceiling,
+    is_tuned,
+    recipes_tried,
+    reference,
+    tried,
+)
 from harness.seen import seen
 from harness.sentences import Judged
 from harness.stats.paired import difference_p, holm, is_binary
@@ -331,9 +342,11 @@ def _nothing_shared(suite: str, kind: str, candidate: str, held_to: str, shared:
 
 
 def _tried(table: Table, c: Comparison) -> tuple[str, ...]:
-    """How many combinations of dials each side was chosen from, where it was."""
+    """How many combinations of dials, and how many training recipes, each side was chosen from, where it was."""
     found = [(arm, tried(table, c.suite, arm)[0]) for arm in (c.baseline, c.candidate)]
-    return tuple(sentences.tried(arm, len(tries), int(tries[0]["n"])) for arm, tries in found if len(tries) > 1)
+    dialled = [sentences.tried(arm, len(tries), int(tries[0]["n"])) for arm, tries in found if len(tries) > 1]
+    swept = [(arm, recipes_tried(table, c.suite, arm)) for arm in (c.baseline, c.candidate)]
+    return (*dialled, *(sentences.swept(arm, len(tries), int(tries[0]["n"])) for arm, tries in swept if tries))
 
 
 def _retrieves(table: Table, suite: str, arm: str) -> bool:

@@ -22,7 +22,7 @@ from harness.errors import SuiteError
 from harness.report import write_report
 from harness.seen import seen
 from harness.suite import all_suites, read_suite, shipped, split_digest
-from harness.train.candidate import train_candidate
+from harness.train.candidate import train_candidates
 from harness.train.card import read_card
 from harness.verdict import decide, verdict_json
 
@@ -264,7 +264,7 @@ def test_training_records_which_split_it_was(tmp_path: Path) -> None:
         "arms: {a: {model: small, adapter: a}}\n"
     )
     config = read_config(tmp_path / "models.yaml")
-    train_candidate(config, config.adapters["a"], tmp_path)
+    list(train_candidates(config, [config.adapters["a"]], tmp_path))
     card = read_card(config.adapters["a"].path)
     suite = read_suite("sums", tmp_path)
     assert card is not None

@@ -149,10 +149,9 @@ def asked(config: Config, work: Path, limit: int | None) -> list[Bar]:
 
 def trained(config: Config, work: Path, limit: int | None) -> list[Bar]:
     """The bars on two LoRA adapters: one trained as one should, one five times too long."""
-    from harness.train.candidate import train_candidate
+    from harness.train.candidate import train_candidates
 
-    for adapter in config.adapters.values():
-        train_candidate(config, adapter, work)
+    list(train_candidates(config, list(config.adapters.values()), work))
     sql, forgetting = read_suite("sql"), read_suite("forgetting")
     arms = [config.arms[a] for a in ("base", "lora", "over")]
     done = run(config, [sql, forgetting], arms, work / "trained", limit=limit)
