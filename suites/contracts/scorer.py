@@ -175,10 +175,13 @@ _STRICT = re.compile(rf"\d|\b(?:{_NOT}|{_BUT}|only|if|when|before|first|late|mor
 """Telling phrases for which no other word stands: figures, conditions, exceptions and bounds."""
 _IDLE = re.compile(
     r"\b(?:without (?:it|this|that|them|one)\b|if not\b|if (?:it|they|\w+) (?:does|do|is|are|has|have) not(?! \w)|"
-    r"without delay|without fail|without exception|whether or not|no matter)\b"
+    r"not without|without delay|without fail|without exception|whether or not|no matter)\b"
 )
 _TURNS = {
-    "must not": {"may": r"\b(?:only|solely|unless|without|except)\b", "must": r"\b(?:refrain|avoid|abstain|ban|no|nobody|nothing|none)\b"},
+    "must not": {
+        "may": r"\b(?:only|solely|unless|without|except)\b",
+        "must": r"\b(?:refrain|avoid|abstain|ban|no|nobody|nothing|none|only|solely)\b",
+    },
     "may": {"must not": rf"\b(?:{_NOT}|{_BUT}|only|before|until)\b"},
 }
 """By the modal of the gold: the modals that say the same, if the part also holds such a word."""
@@ -191,15 +194,24 @@ _LINKING = frozenset(
      "against", "unless", "except", "including", "plus", "otherwise", "only", "also"]
 )  # fmt: skip
 _IDLE_WORDS = _WEAK | _LINKING | frozenset(
-    ["the", "all", "are", "was", "has", "had", "his", "her", "who", "can", "may", "not", "but", "one", "out", "off",
-     "get", "got", "put", "way", "day", "due", "too", "yet", "such", "per", "set", "let", "made", "them", "any", "new",
-     "time", "case", "latest", "request", "need", "needed", "necessary", "otherwise", "then", "again", "both", "each",
-     "other", "others", "same", "further", "following", "happens", "happen", "comes", "come", "takes", "take", "made",
-     "make", "done", "given", "able", "agreed", "above", "below", "effect", "late", "later", "thereof", "part", "some",
-     "these", "those", "which", "what", "whatever", "whenever", "being", "been", "does", "doing", "more", "less", "most",
-     "least", "also", "even", "still", "only", "else", "own", "event", "prior", "respectively", "instead", "itself",
-     "thereafter", "afterwards", "once", "first", "asked", "wished", "asks", "wants", "account", "order", "view", "place"]
+    ["the", "all", "are", "was", "has", "had", "his", "her", "who", "can", "may", "not", "but", "one", "out",
+     "off", "get", "got", "put", "way", "day", "due", "too", "yet", "such", "per", "set", "let", "made",
+     "them", "any", "new", "time", "case", "latest", "request", "need", "needed", "necessary", "otherwise",
+     "then", "again", "both", "each", "other", "others", "same", "further", "following", "happens", "happen",
+     "comes", "come", "takes", "take", "make", "done", "given", "able", "agreed", "above", "below", "effect",
+     "late", "later", "thereof", "part", "some", "these", "those", "which", "what", "whatever", "whenever",
+     "being", "been", "does", "doing", "more", "less", "most", "least", "also", "even", "still", "only",
+     "else", "own", "event", "prior", "respectively", "instead", "itself", "thereafter", "afterwards", "once",
+     "first", "asked", "wished", "asks", "wants", "account", "order", "view", "place"]
 )  # fmt: skip
+_DESPITE = re.compile(
+    r"\b(?:regardless|irrespective|whatever|no matter|even (?:if|when|though|where)|despite|in any case|always|"
+    r"anyway)\b"
+)
+_EXCUSE = re.compile(
+    r"\b(?:whether or not|all the same|nonetheless|not excuse|any hour|at any|also when|even|in any)\b"
+)
+_PARTICLES = frozenset(["on", "up", "down", "back", "out", "off", "over", "right", "away"])
 _LOOSELY = r"\b(?:in|inside|under|cap of|limit of|exceed|exceeds|exceeding|beyond|past|from|every|latest|or)"
 _NAME = re.compile(r"[^\W\d_][\w'-]*")
 
@@ -362,7 +374,7 @@ def _states(text: Sequence[str], key: Iterable[str]) -> bool:
 
 
 def holds(text: Sequence[str], phrase: str) -> bool:
-    """Whether the words of a phrase stand in a text side by side; a unit of time follows its number after at most two words.
+    """Whether the words of a phrase stand in a text side by side; a unit may be two words off its number.
 
     >>> holds(["3", "successive", "deliveries"], "3 deliveries")
     True
@@ -372,8 +384,15 @@ def holds(text: Sequence[str], phrase: str) -> bool:
     if size == 2 and wanted[0].isdigit() and wanted[1].isalpha():
         if wanted[1] != "times" and singular(wanted[1]) not in _TIME_UNITS:
             return wanted[0] in text and any(same_word(wanted[1], word) for word in text)
-        near = (text[i + 1 : i + 4] for i, word in enumerate(text) if word == wanted[0])
+        places = [i for i, word in enumerate(text) if word == wanted[0]]
+        near = [text[i + 1 : i + (7 if text[i + 1 : i + 2] in (["and"], ["or"]) else 4)] for i in places]
         return any(wanted[1] == "times" or any(same_word(wanted[1], word) for word in unit) for unit in near)
+    if (
+        size == 2
+        and wanted[1] in _PARTICLES
+        and any(same_word(wanted[0], word) and wanted[1] in text[i + 1 : i + 5] for i, word in enumerate(text))
+    ):
+        return True  # "pass the claim on"
     return any(all(map(same_word, wanted, text[i : i + size])) for i in range(len(text) - size + 1))
 
 
@@ -474,7 +493,7 @@ class Held(NamedTuple):
     facts: int
 
     def worth(self, others: int) -> float:
-        """0 if something is wrong, else the share of the facts, halved if one is left out. others: those of other lines."""
+        """0 if something is wrong, else the share of facts, halved if one is left out. others: those of other lines."""
         if self.wrong:
             return 0.0
         total = self.facts + others
@@ -497,6 +516,7 @@ def judge(summary: Summary, sample: Sample, passage: str) -> tuple[float, str]:
         or turned(summary.terms_text, sources)
         or _swapped(summary.terms, sample)
         or _exchanged(summary.terms_text, sources[1:])
+        or _despite(summary.terms_text, sources)
         or _affirmed(summary.terms_text, passage)
         or _unfounded(summary.terms, sources, facts, len(held.unknown))
     )
@@ -517,7 +537,8 @@ def _wrong_lines(summary: Summary, facts: Mapping[str, Any], passage: str) -> st
         return f"the contract is {facts['number']}"
     if summary.heading != plain(facts["heading"]):
         return f"the matter is {facts['heading']}"
-    if not any(_same_money(summary.money, money, passage) for money in facts["money"]):
+    roles = {role for _, role in facts["parties"]}
+    if not any(_same_money(summary.money, money, passage, roles) for money in facts["money"]):
         return f"MONEY is not {'; '.join(facts['money'][0]) or NONE}"
     if list(summary.dates) != facts["dates"]:
         return f"DATES are not {'; '.join(facts['dates']) or NONE}"
@@ -541,8 +562,8 @@ _DOWN = (
 _BEFORE = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b(?: the| each| every)? ?\Z")
 _AFTER = re.compile(
     r"(?: percent)?(?: (?:working )?[a-z]+)?"
-    r" (?:(?P<up>or more|after|past|following)|"
-    r"(?P<down>or less|or fewer|before|ahead|prior|beforehand))\b"
+    r" (?:(?P<up>or more|after|past|following|at least|minimum)|"
+    r"(?P<down>or less|or fewer|at most|maximum|before|ahead|prior|beforehand))\b"
 )
 _EVERY = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
 _EVERY |= {"yearly": "year", "annual": "year", "annually": "year"}
@@ -604,7 +625,7 @@ def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
             for other in ("must", "may") if modal == "must not" else ("must not",):
                 told = "; ".join(said.get((role, other), ()))
                 allowed = words("; ".join(text for gold in right for text in gold.get((role, other), ())))
-                if not told or not allowed or _DENIAL.search(told):
+                if not told or not allowed or re.search(rf"{_DENIAL.pattern}|\bonly\b", told):
                     continue
                 for key in (key for keys in groups for key in keys):
                     if _states(words(told), key) and not _states(allowed, key):
@@ -632,6 +653,17 @@ def _exchanged(text: str, sources: Iterable[str]) -> str:
                 crossed = len(near[one] & gold[other]) + len(near[other] & gold[one])
                 if crossed > straight:
                     return f"TERMS: {one:g} {unit} and {other:g} {unit} are exchanged"
+    return ""
+
+
+def _despite(text: str, sources: Iterable[str]) -> str:
+    """The words of a text that lift a condition or shift a cost although neither clause nor wordings do so, or ""."""
+    found = _DESPITE.search(plain(text))
+    if found and not any(_DESPITE.search(plain(one)) or _EXCUSE.search(plain(one)) for one in sources):
+        return f"TERMS: '{found[0]}', which the clause does not say"
+    for match in re.finditer(r"\b(\w+)'s (?:own )?(?:cost|expense|risk)s?\b", plain(text)):
+        if not any(match[0] in plain(one) or "cost of" in plain(one) for one in sources):
+            return f"TERMS: '{match[0]}', which the clause does not say"
     return ""
 
 
@@ -719,18 +751,18 @@ def _telling(text: str) -> list[str]:
     return [word for word in plainly if len(word) > 3 and word not in _WEAK and word not in _LINKING and word.isalpha()]
 
 
-def _same_money(said: Sequence[str], gold: Sequence[str], passage: str) -> bool:
+def _same_money(said: Sequence[str], gold: Sequence[str], passage: str, roles: set[str]) -> bool:
     """Whether two MONEY lines agree. The unit may be worded in other words of the clause; its times are strict."""
     left = list(gold)
     for item in said:
-        same = next((one for one in left if _same_item(item, one, passage)), None)
+        same = next((one for one in left if _same_item(item, one, passage, roles)), None)
         if same is None:
             return False
         left.remove(same)
     return not left
 
 
-def _same_item(said: str, gold: str, passage: str) -> bool:
+def _same_item(said: str, gold: str, passage: str, roles: set[str]) -> bool:
     one, other = _ITEM.fullmatch(said), _ITEM.fullmatch(gold)
     assert one is not None
     assert other is not None
@@ -747,7 +779,8 @@ def _same_item(said: str, gold: str, passage: str) -> bool:
     for word in wanted:
         if not any(same_word(word, thing) or (event and (thing in _EVENTS or thing in clause)) for thing in things):
             return False
-    return not things or any(same_word(thing, word) for thing in things for word in (*wanted, *clause, *_EVENTS))
+    fitting = {*wanted, *clause, *_EVENTS} - roles
+    return not things or any(same_word(thing, word) for thing in things for word in fitting)
 
 
 def _unit(text: str) -> list[str]:
@@ -784,7 +817,8 @@ def _held(
     roles = [role for _, role in facts["parties"]]
     gold = _by_role(((role, modal, keys) for role, modal, keys in variant), roles)
     right = _right_terms(sample)
-    said = _meant(_by_role(terms, roles), gold, _by_role((part for parts in right for part in parts), roles))
+    rights = _by_role((part for parts in right for part in parts), roles)
+    said = _meant(_by_role(terms, roles), gold, rights)
     total = sum(1 + len(keys) for groups in gold.values() for keys in groups)
     left_out = [" ".join(who) for who in gold.keys() - said.keys()]
     unknown: list[str] = []
@@ -793,30 +827,49 @@ def _held(
     for who, texts in said.items():
         own = [key for keys in gold.get(who, ()) for key in keys]
         for text in texts:
-            if not any(_states(words(text), key) for key in own) and not _may_stand(text, may_stand.get(who, ()), known):
+            stated = any(_states(words(text), key) for key in own) or _may_stand(text, may_stand.get(who, ()), known)
+            if not stated and (not own or len(texts) > 1 or 2 * _strangeness(text, known) > 1):
                 return Held(f"TERMS: '{' '.join(who)} {text[:40]}'?", (), (), total)
     denied = _allowed(sample, passage)
     usual = {_stem(word) for parts in right for _, _, what in parts for word in words(what)}
     money = words("; ".join(facts["money"][0]))
+    denied_in = {who: _denied(tuple(texts)).after for who, texts in rights.items()}
     for who, groups in gold.items():
         if who not in said:
+            keys = [key for group in groups for key in group]
+            for (role, modal), texts in said.items():
+                told = words("; ".join(texts))
+                if (role == who[0]) != (modal == who[1]) and keys and all(_states(told, key) for key in keys):
+                    return Held(f"TERMS: '{role} {modal}' has what the {' '.join(who)}", (), (), total)
             continue
         text = "; ".join(said[who])
         found = words(text)
         if who[1] == "must" and (who[0], "must not") not in gold:  # "must not let anybody without a licence"
             found += words("; ".join(f"not {one}" for one in said.get((who[0], "must not"), ())))
-        stand_in = [word for word in dict.fromkeys(_telling(text)) if _stem(word) not in usual]
+        misplaced = 0
+        allowed = denied_in.get(who, frozenset()) if who[1] != "must not" else None
+        stand_in = [
+            word for word in dict.fromkeys(_telling(text)) if _stem(word) not in usual and not _is_known(word, known)
+        ]
         for key in (key for keys in groups for key in keys):
             if _states(found, key) or ("percent" in key[0] and holds(money, key[0])):
+                if allowed is not None and (word := _denied_key(text, key, allowed)):
+                    return Held(f"TERMS: {' '.join(who)}: '{word}' is denied", (), (), total)
                 continue
             if contrary := _contrary(found, key):
                 return Held(f"TERMS: {' '.join(who)}: '{contrary}' for '{key[0]}'", (), (), total)
-            elsewhere = any(_states(words(one), key) for other, texts in said.items() if other != who and other[1] == who[1] for one in texts)
-            if stand_in and not elsewhere and not any(_STRICT.search(one) for one in key):
+            told = {other[1] for other, texts in said.items() if other != who and _states(words("; ".join(texts)), key)}
+            strict = any(_STRICT.search(one) for one in key)
+            misplaced += who[1] in told
+            if not strict and who[1] == "may" and told == {"must"} and len(groups[0]) > 1:  # "if a debit bounces"
+                unknown.append(key[0])
+            elif not strict and who[1] not in told and stand_in:
                 unknown.append(key[0])
                 stand_in.pop(0)
             else:
                 left_out.append(key[0])
+        if misplaced > 1 or misplaced == sum(map(len, groups)) > 0:
+            return Held(f"TERMS: what the {' '.join(who)} is laid on the other side", (), (), total)
     for who, texts in said.items():
         for text in texts:
             if word := _new_denial(f"not {text}" if who[1] == "must not" else text, denied, passage):
@@ -824,13 +877,27 @@ def _held(
     return Held("", tuple(left_out), tuple(unknown), total)
 
 
+def _denied_key(text: str, key: Sequence[str], allowed: frozenset[str]) -> str:
+    """The word of a telling phrase that a text denies and no right wording does, or ""."""
+    if any(_DENIAL.search(one) for one in key):
+        return ""
+    for _, _, after in _denials(text):
+        for word in after[:1]:
+            if holds([word], key[0]) and not any(same_word(word, other) for other in allowed):
+                return word
+    return ""
+
+
 def _may_stand(text: str, optional: Iterable[Sequence[Sequence[str]]], known: frozenset[str]) -> bool:
     """Whether a part without a telling phrase of the gold is one that the clause bears out."""
-    telling = set(_telling(text))
-    strange = {word for word in telling if not _is_known(word, known)}
-    return 5 * len(strange) <= 2 * len(telling) and any(
-        all(_states(words(text), key) for key in keys) for keys in optional
-    )
+    found = words(text)
+    return 5 * _strangeness(text, known) <= 2 and any(all(_states(found, key) for key in keys) for keys in optional)
+
+
+def _strangeness(text: str, known: frozenset[str]) -> float:
+    """The share, 0..1, of the telling words of a text that are not known; 1 if it has none."""
+    telling = {word for word in _telling(text) if word not in _IDLE_WORDS} or set(words(text))
+    return sum(not _is_known(word, known) for word in telling) / max(1, len(telling))
 
 
 def _meant(said: _Parts, gold: Iterable[tuple[str, str]], right: _Parts) -> _Parts:
@@ -899,7 +966,7 @@ def _new_denial(text: str, denied: Denied, passage: str) -> str:
     out = {word for one in re.split(r"[.;] ", plain(passage)) if _LEFT_OUT.search(one) for word in words(one)}
     for kind, left, right in _denials(text):
         known = frozenset((denied.after if kind == "but" else denied.around) | out | free)
-        told = right[:2] if kind == "but" else [*left[-1:], *right[:2]]
+        told = right[:2] if kind == "but" else [*left[-1:], *right[:3]]
         if told and not any(_is_known(word, known) for word in told):
             return told[-1]
     return ""
