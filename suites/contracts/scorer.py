@@ -202,7 +202,15 @@ _IDLE_WORDS = _WEAK | _LINKING | frozenset(
      "late", "later", "thereof", "part", "some", "these", "those", "which", "what", "whatever", "whenever",
      "being", "been", "does", "doing", "more", "less", "most", "least", "also", "even", "still", "only",
      "else", "own", "event", "prior", "respectively", "instead", "itself", "thereafter", "afterwards", "once",
-     "first", "asked", "wished", "asks", "wants", "account", "order", "view", "place"]
+     "first", "asked", "wished", "asks", "wants", "account", "order", "view", "place", "good", "period",
+     "manner", "form", "basis", "course", "duration", "remaining", "occasion", "moment", "date", "deadline",
+     "limit", "limits", "amount", "sum", "cap", "price", "matter", "question", "respect", "regard",
+     "connection", "purpose", "condition", "conditions", "provided", "extent", "total", "term", "terms",
+     "contract", "agreement", "clause", "party", "parties", "side", "sides", "themselves", "thing", "things",
+     "stated", "mentioned", "named", "specified", "relevant", "proper", "properly", "duly", "respective",
+     "entire", "entirely", "ensure", "carry", "perform", "receive", "have", "having", "upon", "towards",
+     "toward", "within", "inside", "into", "onto", "without", "between", "respond", "using", "used", "use",
+     "uses", "keeping", "relation", "accordingly", "hereby", "needs", "upfront", "sure"]
 )  # fmt: skip
 _DESPITE = re.compile(
     r"\b(?:regardless|irrespective|whatever|no matter|even (?:if|when|though|where)|despite|in any case|always|"
