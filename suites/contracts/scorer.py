@@ -29,6 +29,7 @@ MANY = 3
 
 _AMOUNT = r"(?:[A-Z]{3} \d{1,3}(?:,\d{3})*\.\d{2}|\d+(?:\.\d+)? percent)"
 _ITEM = re.compile(rf"(?:([a-z]+) pays|(cap|cover)) ({_AMOUNT})((?: per(?: [a-z-]+){{1,5}})?)")
+_SAID = re.compile(r"\b(cover(?= at least)|cap(?= (?:at most|up to))) (?:at least|at most|up to)\b")
 _PARTIES = re.compile(r"([^(),;]+) \(([a-z]+)\), ([^(),;]+) \(([a-z]+)\)")
 _MATTER = re.compile(r"([^,;]{3,20}), ([^A-Z;]{2,60})")
 _PERIOD = re.compile(r"[1-9]\d* [a-z]+(?: [a-z]+)?")
@@ -95,6 +96,9 @@ _MONEY = (
 )
 _PERCENT = re.compile(rf"\b({_NUMBER}) ?(?:percent\b|per cent\b|%)")
 _COUNT = re.compile(rf"(?<![\w.])({_NUMBER})(?: (working days?|[a-z]+))?")
+_UNITS = {"kg": "kilograms", "km": "kilometres", "gb": "gigabytes", "tb": "terabytes", "db": "decibels"}
+_UNITS |= {"°c": "degrees", "°": "degrees", "hrs": "hours", "mins": "minutes"}
+_SHORT = re.compile(r"(?:(?<=\d)|(?<=\d )|\b)(?:kg|km|gb|tb|db|hrs|mins)\b| ?°c?")
 _TIME_UNITS = frozenset(("minute", "hour", "day", "week", "month", "quarter", "year", "working day"))
 _SMALL = [
     "zero",
@@ -253,6 +257,7 @@ class Summary(NamedTuple):
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """Small letters, number words as digits, one space between words.
 
@@ -261,6 +266,7 @@ def plain(text: str) -> str:
     """
     text = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("per cent", "percent")
     text = re.sub(r"\btwice\b", "2 times", re.sub(r"\bon[ -]line\b", "online", text))
+    text = _SHORT.sub(lambda match: f" {_UNITS[match[0].strip()]}", text)
     return " ".join(_SPELLED.sub(_digits, text).split())
 
 
@@ -434,7 +440,7 @@ def _summary(values: Sequence[str]) -> Summary | str:
     terms = read_terms(values[2], roles)
     if isinstance(terms, str):
         return terms
-    money = _items(values[3])
+    money = tuple(_SAID.sub(r"\1", item) for item in _items(values[3]))
     for item in money:
         found = _ITEM.fullmatch(item)
         if not found or (found[1] and found[1] not in roles):
@@ -641,8 +647,8 @@ def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
     return ""
 
 
-def _exchanged(text: str, sources: Iterable[str]) -> str:
-    """Two figures of one unit that stand in each other's place, by the words before them, or ""."""
+def _exchanged(text: str, sources: Sequence[str]) -> str:
+    """Two figures of one unit, or two opposites, in each other's place by the words beside them, or ""."""
     said: dict[str, dict[float, set[str]]] = {}
     world: dict[str, dict[float, set[str]]] = {}
     for found, texts in ((said, [text]), (world, sources)):
@@ -661,7 +667,25 @@ def _exchanged(text: str, sources: Iterable[str]) -> str:
                 crossed = len(near[one] & gold[other]) + len(near[other] & gold[one])
                 if crossed > straight:
                     return f"TERMS: {one:g} {unit} and {other:g} {unit} are exchanged"
+    for one, other in _WORDING["opposite"]:
+        mine, gold = _beside(one, other, [text]), _beside(one, other, sources)
+        if all(mine + gold):
+            straight = len(mine[0] & gold[0]) + len(mine[1] & gold[1])
+            if len(mine[0] & gold[1]) + len(mine[1] & gold[0]) > straight:
+                return f"TERMS: {one} and {other} are exchanged"
     return ""
+
+
+def _beside(one: str, other: str, texts: Iterable[str]) -> list[set[str]]:
+    """For each of two words, the stems of the telling words near it in some texts."""
+    found: list[set[str]] = [set(), set()]
+    for text in texts:
+        tokens = words(text)
+        for i, token in enumerate(tokens):
+            for near, word in zip(found, (one, other), strict=True):
+                if same_word(token, word):
+                    near.update(_stem(telling) for telling in _telling(" ".join(tokens[max(0, i - 1) : i + 5])))
+    return found
 
 
 def _despite(text: str, sources: Iterable[str]) -> str:
