@@ -11,6 +11,7 @@ then lines by their first word:
     ask     symptoms of symptoms.txt; "-x" is never there, "?x" sometimes asked
     vitals  what is measured, with a range where the usual one does not fit
     exam, dx, plan, back    "note / other ~ patterns | what the doctor says"; "id-" is denied; back: come back if
+            "~ patterns // pattern // pattern": what it must have each of, if anything of it is told
     drug    "name dose unit how-often [n days]", "a|b" draws; review "n|m weeks"
 
 talk.txt holds what is said around it, symptoms.txt what anybody may be asked. Each split has wordings of its own; a
@@ -470,9 +471,10 @@ class Visit:
     def spoken_fact(self, line: str, section: str) -> None:
         head, _, rest = line.partition(" : ")
         says, _, spoken = rest.partition(" | ")
+        says, *each = says.split(" // ")
         text, patterns = wording(says)
         kind, name, *options = head.split()
-        more: Row = {}
+        more: Row = {"each": each} if each else {}
         if "side" in options:
             if "side" not in self.slots:
                 self.slots["side"] = self.rng.choice(["left", "right"])

@@ -146,7 +146,7 @@ as needed = prn
 bd = b\.i\.d\.?|bid|b\.d\.?|2/day|2x/day
 tds = t\.i\.d\.?|tid|t\.d\.s\.?|3x/day
 qds = q\.i\.d\.?|qid|q\.d\.s\.?|4x/day
-od = o\.d\.?|q\.d\.?|1x/day
+od = o\.d\.?|q\.d\.?|qd|qam|1x/day
 at night = qhs|q\.h\.s\.?|nocte|noct|qpm|qn
 medication = drug (?:history|hx)|dhx?|rx(?=:)|medication history|current treatment
 at once = asap|straight ?away
@@ -185,31 +185,37 @@ _SIGNS = [
 ]
 _DOTTED = re.compile(r"(?<![A-Za-z])((?:[A-Za-z]\.){2,})(\s+[A-Z]|\s*\n|\s*\Z)?")
 _BULLET = re.compile(r"^\s*(?:[-*+•·>–]+(?=\s)|\(?\d{1,2}[.)])\s+")
-_INLINE = re.compile(r"(?<![\w/])\(?([1-9])[.)]\s+(?=[A-Za-z])")
+_INLINE = re.compile(r"(?<![\w/])\(?([1-9])(?:\)\s+(?=\w)|\.\s+(?=[A-Za-z]))")
 
 
 def _lines(text: str) -> str:
     """A text as one line of sentences; "Denies:" over a list goes with each of its items, and a list loses its numbers."""
     done: list[str] = []
-    head = ""
+    head, bulleted = "", None
+    text = _INLINE.sub(". ", text) if [match.group(1) for match in _INLINE.finditer(text)][:2] == ["1", "2"] else text
     for line in text.split("\n"):
         item = _BULLET.sub("", line).strip()
         bullet = item != line.strip()
         if not item:
             head = ""
         elif item.endswith(":"):
-            head = item[:-1]
-        elif head and (bullet or not re.match(r"[\w ]{1,30}:", item)):
+            head, bulleted = item[:-1], None
+        elif head and bulleted in (None, bullet) and (bullet or not re.match(r"[\w ]{1,30}:", item)):
+            bulleted = bullet
             done.append(f"{head} {item}" if _LISTED.search(head) else f"{head}: {item}")
         else:
             head = ""
             done.append(item)
-    joined = ". ".join(done)
-    places = [match.group(1) for match in _INLINE.finditer(joined)]
-    return _INLINE.sub(". ", joined) if places[:2] == ["1", "2"] else joined
+    return ". ".join(done)
 
 
 _LISTED = re.compile(r"\b(?:if|den(?:y|ies|ied)|no|for)\b", re.IGNORECASE)
+
+
+_LABEL = re.compile(
+    r"(?<=[\w)])\s(?=(?:allerg(?:y|ies)|medications?|meds|smok(?:er|ing)|family history|social history)(?::| -))"
+    r"|(?<=no known allergies)\s(?!to\b|but\b|except|reported|otherwise|and\b|or\b|apart|other)"
+)
 
 
 @lru_cache(maxsize=512)
@@ -227,6 +233,7 @@ def plain(text: str) -> str:
     for pattern, new in _SIGNS:
         text = pattern.sub(new, text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    text = _LABEL.sub(". ", text)
     return re.sub(r"[ \t]+", " ", _RUN.sub(_as_digits, text)).strip()
 
 
@@ -265,10 +272,10 @@ def sentences(text: str) -> tuple[str, ...]:
         for part in re.split(r";\s*", sentence):
             if not part.strip(" .;!?-"):
                 continue
-            if carried and len(part.split()) <= 4 and not _OWN_VERB.search(part):
+            if carried and len(part.split()) <= 6 and not _OWN_VERB.search(part):
                 part = f"{carried} {part.strip()}"
             elif opened := _OPENS_LIST.search(part):
-                carried = "if" if opened.group(1) else "not certain if"
+                carried = "if" if opened.group(1) else "denies" if "den" in opened.group() or ":" in part else "equivocal:"
             else:
                 carried = ""
             found.append(part.strip())
@@ -360,13 +367,14 @@ _RULES = (
         r"(?:no longer (?:has|have|having|gets?|feels?)|"
         r"den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
         rf"rules out|nor|neither|(?:pertinent |relevant |other )?negatives?(?: are| include|:)|avoid(?:ing)?(?= (?:antibiotic|x-ray|imaging|surgery|nsaid))|"
+        rf"(?:gave|given|giving) up|(?:stopped|quit)(?: drinking| using| eating| taking| adding)?|(?:thrown|threw|cut) out|"
         rf"withhold(?:ing)?|defer(?:red|ring)?|(?:hold(?:ing)?|held) off(?: on)?|(?:rarely|seldom|hardly|barely)(?: ever)?|"
         rf"(?:decided )?against|instead of|rather than|no (?:evidence|signs?|symptoms?|complaints?|report) of|nil)(?: (?:that )?(?:he|she|"
         rf"they))?{_HAVE}",
     ),
     (
         "no",
-        rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|"
+        rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|nothing|"
         rf"zero)(?: known)?{_HAVE}|"
         r"unable(?: to)?|inability to|unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
     ),
@@ -410,7 +418,10 @@ def polarity(sentence: str, start: int, end: int) -> str:
     """
     triggers = _triggers(sentence)
     own = [one for one in triggers if one[0] < end and one[1] > start]
-    if any(_NOT.match(sentence, at) and (at < start or kind == "pseudo") for at, _, kind in own):
+    if any(
+        (_NOT.match(sentence, at) and (at < start or kind == "pseudo")) or (kind == "deny" and at < start)
+        for at, _, kind in own
+    ):
         return "absent"  # the denial is part of the words: "not relieved by rest"
     if _NOT_INSIDE.search(sentence, start, end):
         return "absent"  # "thyroid not enlarged"
@@ -434,13 +445,17 @@ def polarity(sentence: str, start: int, end: int) -> str:
             if any(other == "hypothetical" and stop <= at for _, stop, other in triggers):
                 return "hypothetical"
             sure = kind == "deny" or _shares(sentence, at, stop, start, end)
-            return ("absent" if sure else "unsure") if not _broken(between) else "present"
+            if _broken(between):
+                return "present"
+            return "absent" if sure and not _STATE.search(between) else "unsure"
     following = next((one for one in triggers if one[0] >= end and one[2] not in ("pseudo",)), None)
     if following:
         gap = sentence[end : following[0]]
         near = len(gap) <= 28 and not re.search(r"[,:]|\band\b|\bor\b", gap)
         if near and following[2] == "after":
             return "absent"
+        if following[2] == "after" and len(gap) <= 28 and not re.search(r"[,:]", gap):
+            return "unsure"  # "cough and fever absent"
         if near and following[2] == "open":
             return "unsure"
         if near and following[2] == "family" and re.search(r"\(|\bin\b|-|\bof\b", gap):
@@ -451,6 +466,7 @@ def polarity(sentence: str, start: int, end: int) -> str:
     return "family" if family and not himself else "present"
 
 
+_STATE = re.compile(r",.*\b(?:good|fine|normal|steady|stable|intact|preserved|ok|positive|present|increased|allergic)\b.*,")
 _NOT = re.compile(r"(?:not|no|without)\b")
 _ALL_DENIED = re.compile(
     r"(?:[:=-] ?|\b(?:are|were|is|was|all|both) )(?:all |both )*(?:denied|absent|negative|nil|none|no|excluded)\W*\Z"
@@ -548,7 +564,8 @@ def mentions(text: str, fact: Fact) -> list[Mention]:
             for start, end in spans(sentence, parts):
                 if _is_reaction(fact, sentence, start):
                     continue
-                meant = polarity(sentence, start, end)
+                cut = sentence.rfind(",", 0, start) + 1 if inverted else 0  # "not anxious, energy good"
+                meant = polarity(sentence[cut:], start - cut, end - cut)
                 found.append(Mention(sentence, start, end, _OPPOSITE.get(meant, meant) if inverted else meant))
     return found
 
@@ -567,7 +584,7 @@ def _is_reaction(fact: Fact, sentence: str, start: int) -> bool:
 
 # --- numbers and drugs -----------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:\s?(%|°\s?c|(?!hr:? ?\d)[a-zµμ]+))?")
+_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:\s?(%|°\s?c|(?!hr[:=]? ?\d)[a-zµμ]+))?")
 _UNIT = {
     **dict.fromkeys(("mg", "milligram", "milligrams", "mgs"), ("mg", 1.0)),
     **dict.fromkeys(("g", "gram", "grams"), ("mg", 1000.0)),
@@ -660,8 +677,13 @@ _PLAIN_VALUES: tuple[tuple[str, tuple[float, ...]], ...] = (
 
 def strange_numbers(sample: Sample, body: str) -> list[str]:
     """Numbers of a note that the transcript does not give, and numbers a speaker took back."""
-    known = derivable(str(sample.input)) - {float(value) for value in sample.metadata.get("retracted", ())}
-    return [f"{value:g}" for value, _, _ in numbers(plain(body)) if value not in known]
+    known = derivable(str(sample.input))
+    retracted = {float(value) for value in sample.metadata.get("retracted", ())}
+    return [
+        f"{value:g}"
+        for value, unit, _ in numbers(plain(body))
+        if value not in known or (value in retracted and not unit.startswith(("hour", "hr")))
+    ]
 
 
 @lru_cache(maxsize=8)
@@ -699,35 +721,41 @@ def _said(text: str, lexicon: str) -> frozenset[int]:
 
 
 @lru_cache(maxsize=8)
-def read_findings(path: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Each line of the lexicon: patterns of one finding, and of what a transcript may call it. # begins a remark."""
+def read_findings(path: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]:
+    """Each line of the lexicon: patterns of one finding, what a transcript may call it, what excuses its denial."""
     found = []
     for line in Path(path).read_text("utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
-            names, _, spoken = ([part.strip() for part in side.split(";")] for side in line.partition("~"))
-            found.append((tuple(names), tuple(filter(None, (*names, *spoken)))))
+            names, spoken, denied, *_ = ([p.strip() for p in part.split(";") if p.strip()] for part in f"{line}~~".split("~"))
+            found.append((tuple(names), (*names, *spoken), (*names, *spoken, *denied)))
     return tuple(found)
 
 
 def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str) -> list[str]:
-    """Symptoms and signs of the lexicon that S, O or A has, found or denied, and neither transcript nor facts have."""
+    """Symptoms, signs and diagnoses of the lexicon that S, O or A has, and neither transcript nor facts have."""
     transcript = plain(str(sample.input))
     facts = sample.metadata["facts"]
     strange = []
     for name in ("S", "O", "A"):
         text = plain(bodies[name])
         known = [(one.sentence, one.start, one.end) for fact in facts for one in mentions(text, fact)]
-        for patterns, spoken in read_findings(lexicon):
+        counted = ("present", "absent", "hypothetical", "unsure") if name == "A" else ("present", "absent")
+        for patterns, spoken, denied in read_findings(lexicon):
             finding = {"id": patterns[0], "section": name, "any": patterns}
             new = [
                 one
                 for one in mentions(text, finding)
-                if one.polarity in ("present", "absent")
+                if one.polarity in counted
                 and not any(one.sentence == at and one.start < end and start < one.end for at, start, end in known)
+                and not _heard(transcript, denied if one.polarity == "absent" else spoken)
             ]
-            if new and not any(any(spans(line, _parts(p)[1])) for p in spoken for line in sentences(transcript)):
+            if new:
                 strange.append(new[0].sentence[new[0].start : new[0].end])
     return strange
+
+
+def _heard(transcript: str, patterns: Sequence[str]) -> bool:
+    return any(any(spans(line, _parts(p)[1])) for p in patterns for line in sentences(transcript))
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
@@ -775,6 +803,8 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
     right = [one for one in here if one.polarity in accepted or (wanted == "absent" and _is_normal(one))]
     if against := _against(fact, facts, texts, right):
         return Verdict("contradicted", against)
+    if here and (lost := _left_out_part(fact, texts[section])):
+        return Verdict("left out", f"{name}: without {lost}")
     if right:
         return min((_details(fact, facts, one, texts) for one in right), key=lambda one: _WORST.index(one.status))
     soft = {"unsure"} | ({"present"} if wanted == "hypothetical" and section == "P" else set())
@@ -811,6 +841,12 @@ _WARNING = re.compile(
     r"\b(?:if|should|unless|when|ambulance|999|112|911|urgent\w*|emergenc\w*|safety|red flags?|warn\w*|worse\w*|same[- ]day|a&e|"
     r"at once|immediate\w*|(?:return|back|seek|call|help|advi[cs]e\w*|watch|look|attend|present|review)\w* (?:out )?(?:for|with|on))\b"
 )
+
+
+def _left_out_part(fact: Fact, text: str) -> str:
+    """A warning sign of two that a section has no word of."""
+    lost = (part for part in fact.get("each", ()) if not any(any(spans(line, _parts(part)[1])) for line in sentences(text)))
+    return str(next(lost, "")).split("|")[0].strip("*")
 
 
 def _is_left_out(fact: Fact, texts: Mapping[str, str]) -> bool:
@@ -921,7 +957,19 @@ def _is_normal(one: Mention) -> bool:
 def _trap(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Verdict:
     for name, meant in (("S", ("present",)), ("A", ("present", "hypothetical", "unsure"))):
         said = [one for one in mentions(texts[name], fact) if one.polarity in meant]
-        if any(not _FEAR.search(one.sentence) for one in said):
+        said += [
+            one
+            for one in mentions(texts[name], fact)
+            if "family history" in one.sentence
+            and one.polarity == "family"
+            and not any(
+                two.sentence == one.sentence and two.start < one.end and one.start < two.end
+                for other in facts
+                if other["polarity"] == "family"
+                for two in mentions(texts[name], other)
+            )
+        ]
+        if any(not _FEAR.search(one.sentence) or "family history" in one.sentence for one in said):
             return Verdict("contradicted", f"{fact['id']} is not the patient's")
     return Verdict("hit")
 
