@@ -24,7 +24,7 @@ from harness.data import Completion, Sample, Score, Scorer
 
 MAX_CHARACTERS = 12_000
 MAX_UNSURE = 1
-ORDER = ("S", "O", "A", "P")
+ORDER = "SOAP"
 Fact = Mapping[str, Any]
 Numbers = frozenset[float]
 
@@ -141,6 +141,7 @@ family history = f\.?h\.?x?(?=[: ])|fam(?:ily)? hx|fam\. history
 history = hx|h/o
 allergic to = allergic:
 ache = aching|achy|achey
+no trauma = atraumatic|non-traumatic
 swelling = swellings
 as needed = prn
 bd = b\.i\.d\.?|bid|b\.d\.?|2/day|2x/day
@@ -285,7 +286,7 @@ def sentences(text: str) -> tuple[str, ...]:
 _OPENS_LIST = re.compile(r"\b(if|for)\b|^(?:she |he |patient )?(?:denies|denied|no|nil|negatives?|negative for|without)\b")
 _OWN_VERB = re.compile(
     r"\b(?:is|are|was|has|have|had|takes|taking|on|reports|with|but|no|not|nil|denies|never|allerg\w*|medic\w*|smok\w*|"
-    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive)\b|\d|:"
+    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive|eats?|drinks?|sleeps?|walks?|uses?|can|able|good|normal|fine|well|early)\b|\d|:"
 )
 
 
@@ -309,7 +310,7 @@ _HAVE = (
 _NOT_SO = (
     "present|seen|found|reported|noted|elicited|felt|heard|detected|involved|affected|enlarged|raised|needed|required|"
     "indicated|advised|given|prescribed|tender|visible|palpable|inflamed|noticed|mentioned|necessary|warranted|swollen|"
-    "issued|started|infected"
+    "issued|started|infected|increased|more|worse"
 )
 _STOP = r"(?=\s*(?:[.;,)]|\Z|(?:at|on|in|and|but|today|now|currently|by|either)\b))"
 _RULES = (
@@ -317,7 +318,7 @@ _RULES = (
     (
         "pseudo",
         r"not only|no (?:increase|change|worsening|worse|doubt|"
-        r"longer(?! (?:has|have|having|gets?|feels?))|further|response|better)|"
+        r"longer (?:controlled|relieved|responding|works?|working|helps?|helping|able|interest\w*|any)|further|response|better)|"
         r"without (?:difficulty|help|warning)|not (?:certain|sure|improv\w*|settl\w*|respond\w*|help\w*|better|"
         r"chang\w*|resolv\w*|worse\w*|relieved|responding|controlled|cause\w*)|gram[- ]negative|no (?:good|use)|"
         rf"(?:lives?|living|stay\w*|cares?|caring) (?:with|for) (?:his |her |their )?(?:elderly )?{_KIN}",
@@ -358,15 +359,17 @@ _RULES = (
         rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)"
         rf"(?: known| reported)?){_STOP}|"
         r"(?<=\w )(?:no|nil)(?=\s*(?:[,;]|\Z))|free(?! (?:of|from)\b)|"
+        r"(?:(?:is|are|was|were) )?(?:rarely|hardly|seldom|barely|never) (?:needed|used|required|present)|"
         r"(?:(?:is|are|was|were) )?(?:un(?:necessary|remarkable)|withheld|deferred|not for now|not today)|"
         r"(?:has|have) (?:now |since )?(?:resolved|stopped)|"
         r"\((?:no|none|nil|denied|absent|negative|neg)\)|none(?! of))",
     ),
     (
         "deny",
-        r"(?:no longer (?:has|have|having|gets?|feels?)|"
+        r"(?:no longer|"
         r"den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
-        rf"rules out|nor|neither|(?:pertinent |relevant |other )?negatives?(?: are| include|:)|avoid(?:ing)?(?= (?:antibiotic|x-ray|imaging|surgery|nsaid))|"
+        rf"rules out|nor|neither|(?:pertinent |relevant |other )?negatives?(?: are| include|:)|"
+        r"avoid(?:s|ed|ing)?(?= (?:antibiotic|x-ray|imaging|(?:\w+ )?(?:tap|water|street|salt|coffee|caffeine|alcohol)))|"
         rf"(?:gave|given|giving) up|(?:stopped|quit)(?: drinking| using| eating| taking| adding)?|(?:thrown|threw|cut) out|"
         rf"withhold(?:ing)?|defer(?:red|ring)?|(?:hold(?:ing)?|held) off(?: on)?|(?:rarely|seldom|hardly|barely)(?: ever)?|"
         rf"(?:decided )?against|instead of|rather than|no (?:evidence|signs?|symptoms?|complaints?|report) of|nil)(?: (?:that )?(?:he|she|"
@@ -410,20 +413,20 @@ _KIND = re.compile(
 )
 
 
-def polarity(sentence: str, start: int, end: int) -> str:
+def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True) -> str:
     """present, absent, family, hypothetical or unsure: how a plain sentence means its words from start to end.
 
     Rules after NegEx: triggers before ("denies") and after ("was ruled out"), look-alikes ("no change"), words that end
-    a scope ("but"), relatives, and conditions. A list that may or may not share a "no" is unsure.
+    a scope ("but"), relatives, and conditions. denied_inside: a "not" within the words denies them. A list that may or may not share a "no" is unsure.
     """
     triggers = _triggers(sentence)
     own = [one for one in triggers if one[0] < end and one[1] > start]
     if any(
-        (_NOT.match(sentence, at) and (at < start or kind == "pseudo")) or (kind == "deny" and at < start)
+        (_NOT.match(sentence, at) and (at < start or kind == "pseudo")) or (kind in ("deny", "no") and at < start)
         for at, _, kind in own
     ):
         return "absent"  # the denial is part of the words: "not relieved by rest"
-    if _NOT_INSIDE.search(sentence, start, end):
+    if denied_inside and _NOT_INSIDE.search(sentence, start, end):
         return "absent"  # "thyroid not enlarged"
     if _ONLY_WHEN.match(sentence, end):
         return "unsure"  # "noisy breathing only when crying, not at rest"
@@ -471,8 +474,9 @@ _NOT = re.compile(r"(?:not|no|without)\b")
 _ALL_DENIED = re.compile(
     r"(?:[:=-] ?|\b(?:are|were|is|was|all|both) )(?:all |both )*(?:denied|absent|negative|nil|none|no|excluded)\W*\Z"
 )
-_NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never)(?= \w)(?! only)|free of|without)")
+_NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never|no)(?= \w)(?! only| longer)|free of|without)")
 _ONLY_WHEN = re.compile(
+    r"[^.;,]{0,12}\bonly (?:when|with|if|during|after|while)\b|"
     r"[^.;,]{0,24}\b(?:when|on|with|if|during|after|while)\b[^.;]{0,40}?(?:[,(-]|\band\b|\bbut\b) ?"
     r"(?:not|none|never|no)\b(?= (?:at|when|otherwise|in|if|with|on)\b|\Z)"
 )
@@ -565,11 +569,12 @@ def mentions(text: str, fact: Fact) -> list[Mention]:
                 if _is_reaction(fact, sentence, start):
                     continue
                 cut = sentence.rfind(",", 0, start) + 1 if inverted else 0  # "not anxious, energy good"
-                meant = polarity(sentence[cut:], start - cut, end - cut)
+                meant = polarity(sentence[cut:], start - cut, end - cut, denied_inside=not _SAYS_NOT.search(pattern))
                 found.append(Mention(sentence, start, end, _OPPOSITE.get(meant, meant) if inverted else meant))
     return found
 
 
+_SAYS_NOT = re.compile(r"\b(?:no|not|without|never)\b")
 _BACKGROUND = ("allergy", "family", "medicines", "smoking")
 _OTHER_MATTER = re.compile(r"[,:] (?:and |but )?(?:no|not|denies|reports|has|never|nil|without)\b")
 
@@ -584,7 +589,7 @@ def _is_reaction(fact: Fact, sentence: str, start: int) -> bool:
 
 # --- numbers and drugs -----------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:\s?(%|°\s?c|(?!hr[:=]? ?\d)[a-zµμ]+))?")
+_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:[\s-]?(%|°\s?c|(?!hr[:=]? ?\d)[a-zµμ]+))?")
 _UNIT = {
     **dict.fromkeys(("mg", "milligram", "milligrams", "mgs"), ("mg", 1.0)),
     **dict.fromkeys(("g", "gram", "grams"), ("mg", 1000.0)),
@@ -782,7 +787,6 @@ _ACCEPT = {
     ("hypothetical", "P"): ("hypothetical",),
 }
 _ELSEWHERE = {"S": ("S", "A"), "O": ("O", "A"), "A": ("A",), "P": ("P",)}
-_LEAKS = {"S": "OP", "O": "SP", "A": "", "P": "SO"}
 _OPPOSED = {"present": "absent", "absent": "present", "family": "present"}
 
 
@@ -808,15 +812,17 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
     if right:
         return min((_details(fact, facts, one, texts) for one in right), key=lambda one: _WORST.index(one.status))
     soft = {"unsure"} | ({"present"} if wanted == "hypothetical" and section == "P" else set())
+    if wanted == "hypothetical":
+        here = [one for one in here if one.polarity != "present" or _WARNING.search(one.sentence)]
     if any(one.polarity in soft and _details(fact, facts, one, texts).status == "hit" for one in here):
         return Verdict("unsure", f"{name} is ambiguous")
     if _in_their_words(fact, facts, texts[section]):
         return Verdict("told", f"{name} is told in other words")
-    if not _trace(fact, texts[section]):
-        for other in _LEAKS[section]:
+    if not _trace(fact, facts, texts[section]):
+        for other in ORDER.replace(section, ""):
             if any(one.polarity in accepted and _is_free(one, fact, facts, texts, other) for one in mentions(texts[other], fact)):
                 return Verdict("leaked", f"{name} is in {other}, not in {section}")
-    if _is_left_out(fact, texts):
+    if _is_left_out(fact, facts, texts):
         return Verdict("left out", f"{name} is left out")
     return Verdict("missing", f"{name} is missing in {section}")
 
@@ -843,13 +849,18 @@ _WARNING = re.compile(
 )
 
 
+_AGAIN = re.compile(
+    r"\b(?:review\w*|follow\w*|re-?check\w*|appointment|again|see|seen|reassess\w*|come back|back in|return in|weeks?|months?)\b"
+)
+
+
 def _left_out_part(fact: Fact, text: str) -> str:
     """A warning sign of two that a section has no word of."""
     lost = (part for part in fact.get("each", ()) if not any(any(spans(line, _parts(part)[1])) for line in sentences(text)))
     return str(next(lost, "")).split("|")[0].strip("*")
 
 
-def _is_left_out(fact: Fact, texts: Mapping[str, str]) -> bool:
+def _is_left_out(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> bool:
     """Whether nothing in a section can be this fact, and a doctor needs it."""
     text = texts[str(fact["section"])]
     if fact.get("freq"):
@@ -860,7 +871,9 @@ def _is_left_out(fact: Fact, texts: Mapping[str, str]) -> bool:
         return not _MATTER[str(fact["id"])].search(text)
     if fact["section"] == "P" and fact["polarity"] == "hypothetical":
         return not _WARNING.search(text)
-    return fact["section"] == "A" and not _trace(fact, text)
+    if fact["id"] == "review":
+        return not _AGAIN.search(text)
+    return fact["section"] in "AP" and not _trace(fact, facts, text)
 
 
 # --- other words -----------------------------------------------------------------------------------------------------
@@ -870,7 +883,8 @@ _COMMON = re.compile(
     r"normal|over|look|ever|time|times|most|only|some|than|then|there|here|about|after|before|back|down|"
     r"goes|know|last|never|none|nothing|really|them|thing|think|were|will|would|yes|day|days|week|weeks|"
     r"month|months|left|right|side|both|want|need|take|comes|come|make|mind|until|onto|into|these|those|first|doctor|"
-    r"start|where|which|while|also|still|keep|give|given|able|does|dont|could|other|same|each|every|little|long|bit|put)\Z"
+    r"start|loss|lost|losing|problem|change|trouble|reduc|poor|difficult|symptom|problems|changes|symptoms|reduced|unable|lack|"
+    r"usual|call|help|there|start|where|which|while|also|still|keep|give|given|able|does|dont|could|other|same|each|every|little|long|bit|put)\Z"
 )
 
 
@@ -885,11 +899,18 @@ def _vocabulary(fact: Fact) -> frozenset[str]:
     return frozenset(stem for text in spoken for stem in _stems(text))
 
 
-def _trace(fact: Fact, text: str) -> bool:
+def _own(fact: Fact, facts: Sequence[Fact]) -> frozenset[str]:
+    """What of a fact's vocabulary no other fact of its section shares."""
+    others = (other for other in facts if other is not fact and other["section"] == fact["section"])
+    return _vocabulary(fact).difference(*map(_vocabulary, others))
+
+
+def _trace(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
     """Whether any telling word of a fact, or its value, stands in a section."""
     if fact.get("vital"):
         return all(any(_fits(value, unit, v, u) for v, u, _ in numbers(text)) for value, unit in fact["values"])
-    return any(word.startswith(stem) for word in re.findall(r"[a-z]{3,}", text) for stem in _vocabulary(fact))
+    own = _own(fact, facts)
+    return not own or any(word.startswith(stem) for word in re.findall(r"[a-z]{3,}", text) for stem in own)
 
 
 def _in_their_words(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
@@ -906,7 +927,7 @@ def _in_their_words(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
     if fact.get("side") and not re.search(rf"\b{fact['side']}\b", " ".join([text])):
         return False
     others = [other for other in facts if other is not fact and other["section"] == fact["section"]]
-    own = _vocabulary(fact) - {stem for other in others for stem in _vocabulary(other)}
+    own = _own(fact, facts)
     taken = [(one.sentence, one.start, one.end) for other in others for one in mentions(text, other)]
     answer = plain(str(fact["heard"]).rpartition("?")[2])
     for sentence in sentences(text):
@@ -932,7 +953,8 @@ def _meant_in(answer: str, stem: str) -> set[str]:
 _NORMAL = re.compile(
     r"\b(?:normal\w*|fine|good|ok(?:ay)?|well|clear|unremarkable|no abnormality|intact|unaffected|unchanged|steady|stable|regular|"
     r"preserved|satisfactory|undisturbed|healthy|comfortable|as usual|pink|unimpaired|maintained|settled|resolved|"
-    r"minimal|not a problem|same as (?:usual|before|ever))\b"
+    r"minimal|not a problem|same as (?:usual|before|ever)|all right|alright|bright|easy|easily|without (?:difficulty|trouble)|"
+    r"no (?:increase|change|more|worse\w*|difference|difficult\w*|problems?|trouble|issues?))\b"
 )
 _NOT_NORMAL = re.compile(r"\b(?:not|never|less|no longer|ab|poorly|than) ?\Z")
 
