@@ -353,8 +353,8 @@ _RULES = (
     ),
     (
         "after",
-        r"(?:(?:is |are |was |were |has been |have been )(?:absent|negative(?! for)|denied|ruled out|excluded)|"
-        r"absent|negative(?! for)|excluded|(?:is |are |was |were )unlikely|"
+        r"(?:(?:is |are |was |were |has been |have been )(?:absent|negative(?! for|:)|denied|ruled out|excluded)|"
+        r"absent|negative(?! for|:)|excluded|(?:is |are |was |were )unlikely|"
         rf"(?:denied|ruled out|(?:is |are |was |were )?not (?:{_NOT_SO})){_STOP}|"
         rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)"
         rf"(?: known| reported)?){_STOP}|"
@@ -431,8 +431,12 @@ def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True)
     if _ONLY_WHEN.match(sentence, end):
         return "unsure"  # "noisy breathing only when crying, not at rest"
     closing = _ALL_DENIED.search(sentence, end)
-    if closing and not any(end <= at < closing.start() or stop <= start for at, stop, _ in triggers):
-        return "absent"  # "fever, cough, wheeze: all negative"
+    if (
+        closing
+        and not any(end <= at < closing.start() or stop <= start for at, stop, _ in triggers)
+        and not _YES.search(sentence, end, closing.start())
+    ):  # "fever, cough, wheeze: all negative"; a bare "absent" may be of the last alone
+        return "absent" if closing.group()[0] in ":=-" or " " in closing.group() else "unsure"
     family = False
     for at, stop, kind in reversed([one for one in triggers if one[1] <= start]):
         between = sentence[stop:start]
@@ -469,10 +473,12 @@ def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True)
     return "family" if family and not himself else "present"
 
 
+_YES = re.compile(r":|\b(?:present|yes|positive)\b")
 _STATE = re.compile(r",.*\b(?:good|fine|normal|steady|stable|intact|preserved|ok|positive|present|increased|allergic)\b.*,")
 _NOT = re.compile(r"(?:not|no|without)\b")
 _ALL_DENIED = re.compile(
-    r"(?:[:=-] ?|\b(?:are|were|is|was|all|both) )(?:all |both )*(?:denied|absent|negative|nil|none|no|excluded)\W*\Z"
+    r"(?:[:=-] ?|\b(?:are|were|is|was|all|both) )(?:all |both )*(?:denied|absent|negative|nil|none|no|excluded)\W*\Z|"
+    r"(?:absent|denied)\W*\Z"
 )
 _NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never|no)(?= \w)(?! only| longer)|free of|without)")
 _ONLY_WHEN = re.compile(
@@ -487,7 +493,7 @@ def _shares(sentence: str, at: int, stop: int, start: int, end: int) -> bool:
     between = sentence[stop:start]
     if "," not in between:
         return not re.search(r"\band\b", between)
-    rest = sentence[stop:]
+    rest = re.split(r", (?:and )?(?:no|not|denies|but)\b", sentence[stop:])[0]
     final = re.search(r"\b(?:or|nor)\b", rest)
     if final:
         after = rest.find(",", final.end())
