@@ -368,7 +368,10 @@ class Visit:
         self.say("Doctor", self.pick("medq"))
         if self.chance(0.3):
             self.say(self.other, self.pick("medn"))
-            pattern = ["medic*|drug*|tablet*|pills|prescription*|meds|treatment*", "!takes nothing|taking nothing|on nothing"]
+            pattern = [
+                "medic*|drug*|tablet*|pills|prescription*|meds|treatment*",
+                "!takes nothing|taking nothing|on nothing",
+            ]
             self.fact(
                 "medicines", "S", "absent", ["no regular medicines", "no regular medication"], pattern, against=False
             )
@@ -402,12 +405,14 @@ class Visit:
             if self.child:
                 said = f"{capital(drug)}, it brought {self.slots['him']} out in spots."
             self.say(self.other, said)
-            pattern = [f"{self.names(drug)[0]} & allerg*|reaction*|react*|anaphyl*|intoleran*|sensitiv*|hypersensitiv*|swell*|swollen"]
+            reacts = "allerg*|reaction*|react*|anaphyl*|intoleran*|sensitiv*|hypersensitiv*|swell*|swollen"
+            pattern = [f"{self.names(drug)[0]} & {reacts}"]
             says = [f"allergic to {drug}", f"{drug} allergy"]
             self.fact("allergy", "S", "present", says, pattern, drug=drug)
         else:
             self.say(self.other, self.pick("alln"))
-            self.fact("allergy", "S", "absent", ["no known drug allergies", "NKDA"], ["allerg*", "drug & reaction*|intoleran*|sensitiv*"], against=False)
+            pattern = ["allerg*", "drug & reaction*|intoleran*|sensitiv*"]
+            self.fact("allergy", "S", "absent", ["no known drug allergies", "NKDA"], pattern, against=False)
 
     def family(self) -> None:
         lay, says, patterns = self.rng.choice(self.talk["cond"]).split(" ~ ")

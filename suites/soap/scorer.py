@@ -100,14 +100,13 @@ def _bodies(text: str, heads: Sequence[re.Match[str]]) -> dict[str, str]:
 
 # --- plain text ------------------------------------------------------------------------------------------------------
 
-_WORDS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-        "eighteen nineteen".split()
-    )
-}
-_WORDS |= {w: 20 + 10 * i for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split())}
+_ONES = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
+    "seventeen|eighteen|nineteen"
+)
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_WORDS = {word: value for value, word in enumerate(re.split(r"\|", _ONES))}
+_WORDS |= {word: 20 + 10 * i for i, word in enumerate(re.split(r"\|", _TENS))}
 _NUMBER_WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _RUN = re.compile(
     rf"\b(?:(?:{_NUMBER_WORD}|a hundred|hundred|a thousand|thousand)"
@@ -117,7 +116,8 @@ _RUN = re.compile(
 # expression between word ends, tried in this order on lower-case text.
 _TERMS = r"""
 no known allergies = n\.?k\.?d?\.?a
-breathless = (?:short(?:ness)?|out) of breath(?: on exertion)?|sob(?:oe?|ar)?|dyspn(?:o?ea|o?eic)|short[- ]winded|out of puff|breathlessness
+breathless = (?:short(?:ness)?|out) of breath(?: on exertion)?|breathlessness|short[- ]winded|out of puff
+breathless = sob(?:oe?|ar)?|dyspn(?:o?ea|o?eic)
 chest pain = cp
 palpitations = palps
 nausea or vomiting = n ?[/&] ?v|n\+v
@@ -190,7 +190,7 @@ _INLINE = re.compile(r"(?<![\w/])\(?([1-9])(?:\)\s+(?=\w)|\.\s+(?=[A-Za-z]))")
 
 
 def _lines(text: str) -> str:
-    """A text as one line of sentences; "Denies:" over a list goes with each of its items, and a list loses its numbers."""
+    """A text as one line of sentences; "Denies:" over a list goes with each item, and a list loses its numbers."""
     done: list[str] = []
     head, bulleted = "", None
     text = _INLINE.sub(". ", text) if [match.group(1) for match in _INLINE.finditer(text)][:2] == ["1", "2"] else text
@@ -276,17 +276,21 @@ def sentences(text: str) -> tuple[str, ...]:
             if carried and len(part.split()) <= 6 and not _OWN_VERB.search(part):
                 part = f"{carried} {part.strip()}"
             elif opened := _OPENS_LIST.search(part):
-                carried = "if" if opened.group(1) else "denies" if "den" in opened.group() or ":" in part else "equivocal:"
+                sure = "den" in opened.group() or ":" in part
+                carried = "if" if opened.group(1) else "denies" if sure else "equivocal:"
             else:
                 carried = ""
             found.append(part.strip())
     return tuple(found)
 
 
-_OPENS_LIST = re.compile(r"\b(if|for)\b|^(?:she |he |patient )?(?:denies|denied|no|nil|negatives?|negative for|without)\b")
+_OPENS_LIST = re.compile(
+    r"\b(if|for)\b|^(?:she |he |patient )?(?:denies|denied|no|nil|negatives?|negative for|without)\b"
+)
 _OWN_VERB = re.compile(
     r"\b(?:is|are|was|has|have|had|takes|taking|on|reports|with|but|no|not|nil|denies|never|allerg\w*|medic\w*|smok\w*|"
-    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive|eats?|drinks?|sleeps?|walks?|uses?|can|able|good|normal|fine|well|early)\b|\d|:"
+    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive|eats?|drinks?|sleeps?|walks?|uses?|"
+    r"can|able|good|normal|fine|well|early)\b|\d|:"
 )
 
 
@@ -318,7 +322,8 @@ _RULES = (
     (
         "pseudo",
         r"not only|no (?:increase|change|worsening|worse|doubt|"
-        r"longer (?:controlled|relieved|responding|works?|working|helps?|helping|able|interest\w*|any)|further|response|better)|"
+        r"longer (?:controlled|relieved|responding|works?|working|helps?|helping|able|interest\w*|any)|further|"
+        r"response|better)|"
         r"without (?:difficulty|help|warning)|not (?:certain|sure|improv\w*|settl\w*|respond\w*|help\w*|better|"
         r"chang\w*|resolv\w*|worse\w*|relieved|responding|controlled|cause\w*)|gram[- ]negative|no (?:good|use)|"
         rf"(?:lives?|living|stay\w*|cares?|caring) (?:with|for) (?:his |her |their )?(?:elderly )?{_KIN}",
@@ -369,15 +374,20 @@ _RULES = (
         r"(?:no longer|"
         r"den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
         rf"rules out|nor|neither|(?:pertinent |relevant |other )?negatives?(?: are| include|:)|"
-        r"avoid(?:s|ed|ing)?(?= (?:antibiotic|x-ray|imaging|(?:\w+ )?(?:tap|water|street|salt|coffee|caffeine|alcohol)))|"
-        rf"(?:gave|given|giving) up|(?:stopped|quit)(?: drinking| using| eating| taking| adding)?|(?:thrown|threw|cut) out|"
-        rf"withhold(?:ing)?|defer(?:red|ring)?|(?:hold(?:ing)?|held) off(?: on)?|(?:rarely|seldom|hardly|barely)(?: ever)?|"
-        rf"(?:decided )?against|instead of|rather than|no (?:evidence|signs?|symptoms?|complaints?|report) of|nil)(?: (?:that )?(?:he|she|"
+        r"avoid(?:s|ed|ing)?(?= (?:antibiotic|x-ray|imaging|(?:\w+ )?(?:tap|water|street|salt|coffee|caffeine|"
+        r"alcohol)))|"
+        rf"(?:gave|given|giving) up|(?:stopped|quit)(?: drinking| using| eating| taking| adding)?|(?:thrown|threw|"
+        rf"cut) out|"
+        rf"withhold(?:ing)?|defer(?:red|ring)?|(?:hold(?:ing)?|held) off(?: on)?|(?:rarely|seldom|hardly|"
+        rf"barely)(?: ever)?|"
+        rf"(?:decided )?against|instead of|rather than|no (?:evidence|signs?|symptoms?|complaints?|report) of|"
+        rf"nil)(?: (?:that )?(?:he|she|"
         rf"they))?{_HAVE}",
     ),
     (
         "no",
-        rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|nothing|"
+        rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|"
+        rf"nothing|"
         rf"zero)(?: known)?{_HAVE}|"
         r"unable(?: to)?|inability to|unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
     ),
@@ -417,7 +427,8 @@ def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True)
     """present, absent, family, hypothetical or unsure: how a plain sentence means its words from start to end.
 
     Rules after NegEx: triggers before ("denies") and after ("was ruled out"), look-alikes ("no change"), words that end
-    a scope ("but"), relatives, and conditions. denied_inside: a "not" within the words denies them. A list that may or may not share a "no" is unsure.
+    a scope ("but"), relatives, and conditions. denied_inside: a "not" within the words denies them. A list that may or
+    may not share a "no" is unsure.
     """
     triggers = _triggers(sentence)
     own = [one for one in triggers if one[0] < end and one[1] > start]
@@ -474,7 +485,9 @@ def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True)
 
 
 _YES = re.compile(r":|\b(?:present|yes|positive)\b")
-_STATE = re.compile(r",.*\b(?:good|fine|normal|steady|stable|intact|preserved|ok|positive|present|increased|allergic)\b.*,")
+_STATE = re.compile(
+    r",.*\b(?:good|fine|normal|steady|stable|intact|preserved|ok|positive|present|increased|allergic)\b.*,"
+)
 _NOT = re.compile(r"(?:not|no|without)\b")
 _ALL_DENIED = re.compile(
     r"(?:[:=-] ?|\b(?:are|were|is|was|all|both) )(?:all |both )*(?:denied|absent|negative|nil|none|no|excluded)\W*\Z|"
@@ -615,7 +628,8 @@ FREQUENCY = {
     "once": r"single|\bonce\b(?! (?:a|every|daily|each|per))|\b(?:1|one) dose|\bstat\b|one-off|once only|\bnow\b",
     "5x": r"\b5 ?(?:times|x)|(?<!\d )\bfor 5/? ?(?:a|per)? ?da(?:y|ily)\b|every 5 hours|5 daily",
     "od": r"once (?:a day|daily|per day|each day|every day)|(?<!twice )(?<!times )(?<!x )(?<!\d )daily|\bod\b|\bom\b|"
-    r"(?<!twice )(?<!times )\b(?:a|per|each|every) day|(?:every|each|in the|once|every single) morning|1 ?x daily|once\b|"
+    r"(?<!twice )(?<!times )\b(?:a|per|each|every) day|(?:every|each|in the|once|every single) morning|1 ?x daily|"
+    r"once\b|"
     r"\bmane\b|24[- ]?hourly|with breakfast|every 24 hours",
     "bd": r"\b2 ?x|q12h?|twice|\bbd\b|12[- ]?hourly|every 12 hours|\b2 (?:times|x|daily)|"
     r"morning and (?:evening|night)|morning and at night|am and pm|mane and at night|for 2 (?:daily|a day|per day)",
@@ -737,9 +751,13 @@ def read_findings(path: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...], tu
     found = []
     for line in Path(path).read_text("utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
-            names, spoken, denied, *_ = ([p.strip() for p in part.split(";") if p.strip()] for part in f"{line}~~".split("~"))
+            names, spoken, denied, *_ = map(_listed, f"{line}~~".split("~"))
             found.append((tuple(names), (*names, *spoken), (*names, *spoken, *denied)))
     return tuple(found)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]
 
 
 def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str) -> list[str]:
@@ -826,7 +844,10 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
         return Verdict("told", f"{name} is told in other words")
     if not _trace(fact, facts, texts[section]):
         for other in ORDER.replace(section, ""):
-            if any(one.polarity in accepted and _is_free(one, fact, facts, texts, other) for one in mentions(texts[other], fact)):
+            if any(
+                one.polarity in accepted and _is_free(one, fact, facts, texts, other)
+                for one in mentions(texts[other], fact)
+            ):
                 return Verdict("leaked", f"{name} is in {other}, not in {section}")
     if _is_left_out(fact, facts, texts):
         return Verdict("left out", f"{name} is left out")
@@ -837,33 +858,37 @@ def _is_free(one: Mention, fact: Fact, facts: Sequence[Fact], texts: Mapping[str
     """Whether a complete mention in another section speaks of this fact alone, not of one that belongs there."""
     if _details(fact, facts, one, {**texts, str(fact["section"]): texts[section]}).status != "hit":
         return False
-    return not any(
-        other["section"] == section
-        and any(two.sentence == one.sentence and two.start < one.end and one.start < two.end for two in mentions(texts[section], other))
-        for other in facts
-    )
+    belonging = [two for other in facts if other["section"] == section for two in mentions(texts[section], other)]
+    return not any(_overlap(one, two) for two in belonging)
 
 
-# What must not be left out: allergies, medicines, the diagnosis, when to come back at once.
+def _overlap(one: Mention, two: Mention) -> bool:
+    return one.sentence == two.sentence and one.start < two.end and two.start < one.end
+
+
+# What must not be left out: allergies, medicines, the diagnosis, the steps of the plan, when to come back at once.
 _MATTER = {
     "allergy": re.compile(r"allerg|reaction|intoleran|sensitiv"),
     "medicines": re.compile(r"medic|drug|tablet|meds|pill|prescri|treatment|\btak|\bon (?:no|nil)|nothing|\bdh\b"),
 }
 _WARNING = re.compile(
-    r"\b(?:if|should|unless|when|ambulance|999|112|911|urgent\w*|emergenc\w*|safety|red flags?|warn\w*|worse\w*|same[- ]day|a&e|"
-    r"at once|immediate\w*|(?:return|back|seek|call|help|advi[cs]e\w*|watch|look|attend|present|review)\w* (?:out )?(?:for|with|on))\b"
+    r"\b(?:if|should|unless|when|ambulance|999|112|911|urgent\w*|emergenc\w*|safety|red flags?|warn\w*|worse\w*|"
+    r"same[- ]day|a&e|"
+    r"at once|immediate\w*|(?:return|back|seek|call|help|advi[cs]e\w*|watch|look|attend|present|"
+    r"review)\w* (?:out )?(?:for|with|on))\b"
 )
 
 
 _AGAIN = re.compile(
-    r"\b(?:review\w*|follow\w*|re-?check\w*|appointment|again|see|seen|reassess\w*|come back|back in|return in|weeks?|months?)\b"
+    r"\b(?:review\w*|follow\w*|re-?check\w*|appointment|again|see|seen|reassess\w*|come back|back in|return in|"
+    r"weeks?|months?)\b"
 )
 
 
 def _left_out_part(fact: Fact, text: str) -> str:
     """A warning sign of two that a section has no word of."""
-    lost = (part for part in fact.get("each", ()) if not any(any(spans(line, _parts(part)[1])) for line in sentences(text)))
-    return str(next(lost, "")).split("|")[0].strip("*")
+    lost = [str(part) for part in fact.get("each", ()) if not _heard(text, [part])]
+    return lost[0].split("|")[0].strip("*") if lost else ""
 
 
 def _is_left_out(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> bool:
@@ -889,8 +914,10 @@ _COMMON = re.compile(
     r"normal|over|look|ever|time|times|most|only|some|than|then|there|here|about|after|before|back|down|"
     r"goes|know|last|never|none|nothing|really|them|thing|think|were|will|would|yes|day|days|week|weeks|"
     r"month|months|left|right|side|both|want|need|take|comes|come|make|mind|until|onto|into|these|those|first|doctor|"
-    r"start|loss|lost|losing|problem|change|trouble|reduc|poor|difficult|symptom|problems|changes|symptoms|reduced|unable|lack|"
-    r"usual|call|help|there|start|where|which|while|also|still|keep|give|given|able|does|dont|could|other|same|each|every|little|long|bit|put)\Z"
+    r"start|loss|lost|losing|problem|change|trouble|reduc|poor|difficult|symptom|problems|changes|symptoms|"
+    r"reduced|unable|lack|"
+    r"usual|call|help|there|start|where|which|while|also|still|keep|give|given|able|does|dont|could|other|same|"
+    r"each|every|little|long|bit|put)\Z"
 )
 
 
@@ -957,9 +984,11 @@ def _meant_in(answer: str, stem: str) -> set[str]:
 
 
 _NORMAL = re.compile(
-    r"\b(?:normal\w*|fine|good|ok(?:ay)?|well|clear|unremarkable|no abnormality|intact|unaffected|unchanged|steady|stable|regular|"
+    r"\b(?:normal\w*|fine|good|ok(?:ay)?|well|clear|unremarkable|no abnormality|intact|unaffected|unchanged|"
+    r"steady|stable|regular|"
     r"preserved|satisfactory|undisturbed|healthy|comfortable|as usual|pink|unimpaired|maintained|settled|resolved|"
-    r"minimal|not a problem|same as (?:usual|before|ever)|all right|alright|bright|easy|easily|without (?:difficulty|trouble)|"
+    r"minimal|not a problem|same as (?:usual|before|ever)|all right|alright|bright|easy|easily|"
+    r"without (?:difficulty|trouble)|"
     r"no (?:increase|change|more|worse\w*|difference|difficult\w*|problems?|trouble|issues?))\b"
 )
 _NOT_NORMAL = re.compile(r"\b(?:not|never|less|no longer|ab|poorly|than) ?\Z")
@@ -985,17 +1014,13 @@ def _is_normal(one: Mention) -> bool:
 def _trap(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Verdict:
     for name, meant in (("S", ("present",)), ("A", ("present", "hypothetical", "unsure"))):
         said = [one for one in mentions(texts[name], fact) if one.polarity in meant]
+        family = [two for other in facts if other["polarity"] == "family" for two in mentions(texts[name], other)]
         said += [
             one
             for one in mentions(texts[name], fact)
             if "family history" in one.sentence
             and one.polarity == "family"
-            and not any(
-                two.sentence == one.sentence and two.start < one.end and one.start < two.end
-                for other in facts
-                if other["polarity"] == "family"
-                for two in mentions(texts[name], other)
-            )
+            and not any(_overlap(one, two) for two in family)
         ]
         if any(not _FEAR.search(one.sentence) or "family history" in one.sentence for one in said):
             return Verdict("contradicted", f"{fact['id']} is not the patient's")
@@ -1003,13 +1028,14 @@ def _trap(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Verdic
 
 
 _FEAR = re.compile(
-    r"\b(?:worr|fear|concern|afraid|anxi|scared|frighten|reassur|wonder|asks?\b|asked|asking|quer|preoccup|thought|thinks|"
+    r"\b(?:worr|fear|concern|afraid|anxi|scared|frighten|reassur|wonder|asks?\b|asked|asking|quer|preoccup|"
+    r"thought|thinks|"
     r"looked it up|neighbour|sister in law|sister-in-law)"
 )
 
 
 def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], right: Sequence[Mention]) -> str:
-    """What in the note speaks against a fact, or "". One way in one place and another elsewhere counts if the words are the same."""
+    """What in the note speaks against a fact, or "". Beside a right mention, only the very same words count."""
     section, wanted = str(fact["section"]), str(fact["polarity"])
     opposite = _OPPOSED.get(wanted)
     said = {one.sentence[one.start : one.end] for one in right}
@@ -1039,11 +1065,15 @@ _DIRECTIONS = [
     (re.compile(one), re.compile(other))
     for one, other in (
         (
-            r"\b(?:reduc\w*|less|low[- ]\w*|cut\w*|avoid\w*|no|limit\w*|restrict\w*|decreas\w*|minimi\w*|lighter|away)\b",
+            r"\b(?:reduc\w*|less|low[- ]\w*|cut\w*|avoid\w*|no|limit\w*|restrict\w*|decreas\w*|minimi\w*|lighter|"
+            r"away)\b",
             r"\b(?:increas\w*|more|extra|add|higher|plenty|encourag\w*|resum\w*|liberal\w*)\b",
         ),
         (r"\b(?:rais\w*|elevat\w*|prop\w*)\b", r"\b(?:lower\w*|drop\w*|flat)\b"),
-        (r"\b(?:poor\w*|not well|uncontrolled|not at target)\b", r"\b(?<!not )(?:well[- ]controlled|good control|at target)\b"),
+        (
+            r"\b(?:poor\w*|not well|uncontrolled|not at target)\b",
+            r"\b(?<!not )(?:well[- ]controlled|good control|at target)\b",
+        ),
     )
 ]
 
@@ -1111,7 +1141,12 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[
     doses |= {(value * count, unit) for value, unit in doses for count in _TIMES_A_DAY.values()}
     for one in right:
         said = _sides(one)
-        if not fact.get("side") and re.search(r"\b(?:both|bilateral)\b", say) and len(said - {"both"}) == 1 and "both" not in said:
+        if (
+            not fact.get("side")
+            and re.search(r"\b(?:both|bilateral)\b", say)
+            and len(said - {"both"}) == 1
+            and "both" not in said
+        ):
             return f"{fact['id']} is on both sides"
         if fact.get("side") and said and "both" not in said and (not said & sides or _EITHER_SIDE.search(one.sentence)):
             return f"{fact['id']} is {fact['side']}, the note has it {'/'.join(sorted(said))}"
