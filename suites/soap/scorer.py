@@ -120,6 +120,9 @@ breathless = (?:short(?:ness)?|out) of breath(?: on exertion)?|breathlessness|sh
 breathless = sob(?:oe?|ar)?|dyspn(?:o?ea|o?eic)
 chest pain = cp
 palpitations = palps
+ankle swelling = soa
+cancer = (?<=[a-z] )ca
+not tender = nt|non[- ]tender
 nausea or vomiting = n ?[/&] ?v|n\+v
 diarrhoea or vomiting = d ?[/&] ?v
 fever absent = afebrile|apyrexial|apyrexic
@@ -170,6 +173,7 @@ _SIGNS = [
         (r"(?<![\d./])(\d{1,2})/52\b", r"\1 weeks"),
         (r"(?<![\d./])(\d{1,2})/12\b", r"\1 months"),
         (r"(?<=\d)°", " °"),
+        (r"\b(t|bp|hr|p|rr|temp|wt|pulse|sats|weight)(?=\d{2})", r"\1 "),
         (r"\bam(?= stiffness)", "morning"),
         (r"(?<=\d mg) on(?= *(?:[.,;)\n]|\Z))|(?<=\dmg) on(?= *(?:[.,;)\n]|\Z))", " at night"),
         (r"\bnon[- ]?(?=smok|drink|product|tender|radiat)|\bnon-", "not "),
@@ -589,10 +593,13 @@ def mentions(text: str, fact: Fact) -> list[Mention]:
                     continue
                 cut = sentence.rfind(",", 0, start) + 1 if inverted else 0  # "not anxious, energy good"
                 meant = polarity(sentence[cut:], start - cut, end - cut, denied_inside=not _SAYS_NOT.search(pattern))
+                if meant == "present" and fact.get("heard") and _TOPIC.match(sentence, end):
+                    meant = "unsure"  # "salt: has thrown out the cellar"
                 found.append(Mention(sentence, start, end, _OPPOSITE.get(meant, meant) if inverted else meant))
     return found
 
 
+_TOPIC = re.compile(r" ?: (?!yes|present|positive|\d|\+|x\b|for \d)(?=\w)")
 _SAYS_NOT = re.compile(r"\b(?:no|not|without|never)\b")
 _BACKGROUND = ("allergy", "family", "medicines", "smoking")
 _OTHER_MATTER = re.compile(r"[,:] (?:and |but )?(?:no|not|denies|reports|has|never|nil|without)\b")
@@ -840,7 +847,8 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
         here = [one for one in here if one.polarity != "present" or _WARNING.search(one.sentence)]
     if any(one.polarity in soft and _details(fact, facts, one, texts).status == "hit" for one in here):
         return Verdict("unsure", f"{name} is ambiguous")
-    if _in_their_words(fact, facts, texts[section]):
+    bare = fact.get("vital") and not here and _trace(fact, facts, texts[section])
+    if bare or _in_their_words(fact, facts, texts[section]):
         return Verdict("told", f"{name} is told in other words")
     if not _trace(fact, facts, texts[section]):
         for other in ORDER.replace(section, ""):
@@ -1057,43 +1065,45 @@ def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], right:
                 r"[^.;]{0,12}\bif\b", one.sentence[one.end :]
             ):
                 return f"{fact['id']} is stopped"
-    return _turned(fact, facts, texts[section]) or _wrong_detail(fact, facts, texts[section], right)
+    return _turned(fact, texts[section]) or _wrong_detail(fact, facts, texts[section], right)
 
 
 _STOPPED = re.compile(r"\b(?:stop|discontinu|withhold|cease|suspend)\w*(?: taking| the| his| her| current)* \Z")
 _DIRECTIONS = [
-    (re.compile(one), re.compile(other))
-    for one, other in (
+    (sections, re.compile(rf"\b(?:{one})\b"), re.compile(rf"\b(?:{other})\b"))
+    for sections, one, other in (
         (
-            r"\b(?:reduc\w*|less|low[- ]\w*|cut\w*|avoid\w*|no|limit\w*|restrict\w*|decreas\w*|minimi\w*|lighter|"
-            r"away)\b",
-            r"\b(?:increas\w*|more|extra|add|higher|plenty|encourag\w*|resum\w*|liberal\w*)\b",
+            "P",
+            r"reduc\w*|less|low[- ]\w*|cut\w*|avoid\w*|no|limit\w*|restrict\w*|decreas\w*|minimi\w*|lighter|away",
+            r"increas\w*|more|extra|add|higher|plenty|encourag\w*|resum\w*|liberal\w*|rais\w*",
         ),
-        (r"\b(?:rais\w*|elevat\w*|prop\w*)\b", r"\b(?:lower\w*|drop\w*|flat)\b"),
+        ("P", r"rais\w*|elevat\w*|prop\w*", r"lower\w*|drop\w*|flat"),
+        ("A", r"poor\w*|not well|uncontrolled|not at target", r"(?<!not )(?:well[- ]controlled|good control|at target)"),
         (
-            r"\b(?:poor\w*|not well|uncontrolled|not at target)\b",
-            r"\b(?<!not )(?:well[- ]controlled|good control|at target)\b",
+            "O",
+            r"normal|intact|present|good|full|clear|soft|well|maintains",
+            r"abnormal\w*|reduced|impaired|loss|lost|poor|weak|restricted|limited|diminished|dry|avoids",
         ),
     )
 ]
 
 
-def _turned(fact: Fact, facts: Sequence[Fact], text: str) -> str:
-    """Whether advice or an opinion is given the other way: "increase salt" for "reduce salt"."""
+def _turned(fact: Fact, text: str) -> str:
+    """Whether advice, an opinion or a finding is given the other way: "increase salt" for "reduce salt"."""
     say = plain(str(fact.get("say", [""])[0]))
-    if fact["section"] not in "AP" or fact.get("freq"):
-        return ""
-    for one, other in _DIRECTIONS:
+    for sections, one, other in _DIRECTIONS:
         for wanted, opposite in ((one, other), (other, one)):
-            if not wanted.search(say) or opposite.search(say):
+            if str(fact["section"]) not in sections or fact.get("freq") or not wanted.search(say) or opposite.search(say):
                 continue
-            topic = {stem for stem in _stems(say) if not wanted.search(stem)}
+            topic = [stem for stem in _stems(say) if not wanted.search(stem)]
             for sentence in sentences(text):
-                for clause in re.split(r",|\band\b|\bbut\b", sentence):
-                    words = re.findall(r"[a-z]{4,}", clause)
-                    about = any(word.startswith(stem) for word in words for stem in topic if len(stem) > 3)
-                    if about and opposite.search(clause) and not wanted.search(sentence):
-                        return f"{fact['id']} is turned: '{opposite.search(clause).group()}'"  # type: ignore[union-attr]
+                if wanted.search(sentence):
+                    continue
+                for clause in re.finditer(r"(?:(?!\band\b|\bbut\b)[^,])+", sentence):
+                    found = opposite.search(sentence, *clause.span())
+                    about = any(word.startswith(tuple(topic)) for word in re.findall(r"[a-z]{4,}", clause.group()))
+                    if found and about and polarity(sentence, *found.span()) == "present":
+                        return f"{fact['id']} is turned: '{found.group()}'"
     return ""
 
 
@@ -1293,6 +1303,9 @@ def _how_often(fact: Fact, facts: Sequence[Fact], one: Mention, text: str) -> Ve
         return Verdict("hit")
     left, right = _scope(facts, fact, one)
     name, wanted = str(fact["id"]), _FREQUENCY[str(fact["freq"])]
+    more = next((key for key in _TIMES_A_DAY if _FREQUENCY[key].search(one.sentence, one.end, right)), "")
+    if more and fact["freq"] in ("od", "nocte", "once"):
+        return Verdict("contradicted", f"{name} is {fact['freq']}, the note has {more}")
     if wanted.search(one.sentence, left, right):
         return Verdict("hit")
     what = f"{name}: without how often ({fact['freq']})"
