@@ -120,6 +120,7 @@ breathless = (?:short(?:ness)?|out) of breath(?: on exertion)?|breathlessness|sh
 breathless = sob(?:oe?|ar)?|dyspn(?:o?ea|o?eic)
 chest pain = cp
 palpitations = palps
+weight = wt
 ankle swelling = soa
 cancer = (?<=[a-z] )ca
 not tender = nt|non[- ]tender
@@ -218,7 +219,7 @@ _LISTED = re.compile(r"\b(?:if|den(?:y|ies|ied)|no|for)\b", re.IGNORECASE)
 
 
 _LABEL = re.compile(
-    r"(?<=[\w)])\s(?=(?:allerg(?:y|ies)|medications?|meds|smok(?:er|ing)|family history|social history)(?::| -))"
+    r"(?<=[\w)])\s(?=(?:allergies|medications?|meds|smok(?:er|ing)|family history|social history)(?::| -))"
     r"|(?<=no known allergies)\s(?!to\b|but\b|except|reported|otherwise|and\b|or\b|apart|other)"
 )
 
@@ -293,7 +294,7 @@ _OPENS_LIST = re.compile(
 )
 _OWN_VERB = re.compile(
     r"\b(?:is|are|was|has|have|had|takes|taking|on|reports|with|but|no|not|nil|denies|never|allerg\w*|medic\w*|smok\w*|"
-    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive|eats?|drinks?|sleeps?|walks?|uses?|"
+    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive|eats|drinks|sleeps|walks|uses|"
     r"can|able|good|normal|fine|well|early)\b|\d|:"
 )
 
@@ -397,7 +398,8 @@ _RULES = (
     ),
     (
         "family",
-        rf"family history(?: of)?|(?:maternal|paternal) {_KIN}|{_KIN}(?: also)?(?: (?:has|had|have|with|died|"
+        rf"family history(?: of)?|(?:maternal|paternal) {_KIN}|"
+        rf"{_KIN}(?: \([a-z -]+\))?(?: also)?(?: (?:has|had|have|with|died|"
         rf"suffer\w*|is|was))*|runs in the family|familial|household",
     ),
     (
@@ -448,6 +450,7 @@ def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True)
     closing = _ALL_DENIED.search(sentence, end)
     if (
         closing
+        and closing.start() > end + 1
         and not any(end <= at < closing.start() or stop <= start for at, stop, _ in triggers)
         and not _YES.search(sentence, end, closing.start())
     ):  # "fever, cough, wheeze: all negative"; a bare "absent" may be of the last alone
@@ -679,7 +682,7 @@ def derivable(transcript: str) -> Numbers:
         elif kind == "month":
             found |= {base, base * 4, *_whole(base * 4.345), *_whole(base * 30.4), base * 30, *_whole(base / 12)}
         elif kind == "mg":
-            found |= {base, base / 1000, base * 1000} | {base * count for count in times}
+            found |= {base, base / 1000, base * 1000, value / 2} | {base * count for count in times}
         elif unit in ("°c", "°") or (34 < value < 43 and value % 1):
             found.add(round(value * 1.8 + 32, 1))
     found |= {count * days for count in times for days in courses}
@@ -711,10 +714,16 @@ def strange_numbers(sample: Sample, body: str) -> list[str]:
     """Numbers of a note that the transcript does not give, and numbers a speaker took back."""
     known = derivable(str(sample.input))
     retracted = {float(value) for value in sample.metadata.get("retracted", ())}
+    said_bare = {value for value, unit, _ in numbers(plain(str(sample.input))) if unit not in _UNIT}
     return [
         f"{value:g}"
         for value, unit, _ in numbers(plain(body))
-        if value not in known or (value in retracted and not unit.startswith(("hour", "hr")))
+        if value not in known
+        or (
+            value in retracted
+            and not (unit not in _UNIT and value in said_bare)
+            and _UNIT.get(unit, ("",))[0] != "hour"
+        )
     ]
 
 
@@ -841,7 +850,8 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
     if here and (lost := _left_out_part(fact, texts[section])):
         return Verdict("left out", f"{name}: without {lost}")
     if right:
-        return min((_details(fact, facts, one, texts) for one in right), key=lambda one: _WORST.index(one.status))
+        found = sorted((_details(fact, facts, one, texts) for one in right), key=lambda one: _WORST.index(one.status))
+        return found[-1] if found[0].status not in FOUND and found[-1].status == "contradicted" else found[0]
     soft = {"unsure"} | ({"present"} if wanted == "hypothetical" and section == "P" else set())
     if wanted == "hypothetical":
         here = [one for one in here if one.polarity != "present" or _WARNING.search(one.sentence)]
@@ -1078,7 +1088,11 @@ _DIRECTIONS = [
             r"increas\w*|more|extra|add|higher|plenty|encourag\w*|resum\w*|liberal\w*|rais\w*",
         ),
         ("P", r"rais\w*|elevat\w*|prop\w*", r"lower\w*|drop\w*|flat"),
-        ("A", r"poor\w*|not well|uncontrolled|not at target", r"(?<!not )(?:well[- ]controlled|good control|at target)"),
+        (
+            "A",
+            r"poor\w*|not well|uncontrolled|not at target",
+            r"(?<!not )(?:well[- ]controlled|good control|at target)",
+        ),
         (
             "O",
             r"normal|intact|present|good|full|clear|soft|well|maintains",
@@ -1093,9 +1107,15 @@ def _turned(fact: Fact, text: str) -> str:
     say = plain(str(fact.get("say", [""])[0]))
     for sections, one, other in _DIRECTIONS:
         for wanted, opposite in ((one, other), (other, one)):
-            if str(fact["section"]) not in sections or fact.get("freq") or not wanted.search(say) or opposite.search(say):
+            if (
+                str(fact["section"]) not in sections
+                or fact.get("freq")
+                or not wanted.search(say)
+                or opposite.search(say)
+            ):
                 continue
-            topic = [stem for stem in _stems(say) if not wanted.search(stem)]
+            words = _stems(say) | _stems(str(fact.get("heard", ""))) if fact["section"] == "P" else _stems(say)
+            topic = [stem for stem in words if not wanted.search(stem)]
             for sentence in sentences(text):
                 if wanted.search(sentence):
                     continue
@@ -1148,7 +1168,8 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[
     same = _same(fact, facts)
     sides = {other.get("side") for other in same}
     doses = {_base(value, unit) for other in same for value, unit in other.get("values", ())}
-    doses |= {(value * count, unit) for value, unit in doses for count in _TIMES_A_DAY.values()}
+    if re.search(r"\b(?:total|max\w*|in 24)\b", text):
+        doses |= {(value * count, unit) for value, unit in doses for count in _TIMES_A_DAY.values()}
     for one in right:
         said = _sides(one)
         if (
@@ -1167,14 +1188,17 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[
             dimension = _base(*fact["values"][0])[1]
             for value, unit, _ in _near(fact, facts, one):
                 base = _base(value, unit)
-                tablets = any(_base(v, u) in doses for v, u in _products(one.sentence, value, unit))
-                if unit in _UNIT and base[1] == dimension and base not in doses and not tablets:
+                tablets = [_base(v, u) in doses for v, u in _products(one.sentence, value, unit)]
+                known = any(tablets) or (base in doses and not tablets)
+                if unit in _UNIT and base[1] == dimension and not known:
                     return f"{fact['id']} has {value:g} {unit}"
     return ""
 
 
 _TABLETS = re.compile(r"\b(\d) (?:for|tablets?|tabs?|capsules?|caps?|puffs?)(?: of| at)? ?(\d[\d.]*) ?([a-z]+)")
-_TIMES = re.compile(r"\b(\d[\d.]*) ?([a-z]+)(?: tablets?| tabs?| capsules?)?,? (?:for|take|two|2)? ?\(?(\d)\b")
+_TIMES = re.compile(
+    r"\b(\d[\d.]*) ?([a-z]+)(?: tablets?| tabs?| capsules?)?,? (?:for|take) (\d)\b(?! ?(?:days?|weeks?|/))"
+)
 
 
 def _products(sentence: str, value: float, unit: str) -> list[tuple[float, str]]:
