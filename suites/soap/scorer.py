@@ -1,14 +1,17 @@
 """Scores a SOAP note against the facts its transcript was made from: format, facts, and nothing invented.
 
 A sample's metadata holds `facts`; each has an id, a section, patterns (`any`), a polarity (present, absent, family,
-hypothetical), and where it matters values with units, how often, and a side. A fact with `required: false` is a trap:
-it need not be written, but must not be written as the patient's own. `retracted` lists numbers a speaker took back.
+hypothetical), and where it matters values with units, how often, and a side; `say` and `heard` are the note's and the
+speakers' words for it, `each` patterns that must all be there. A fact with `required: false` is a trap: it need not be
+written, but must not be written as the patient's own. `retracted` lists numbers a speaker took back.
 
 A pattern is words, `*` for any ending, `|` between alternatives, `&` for both in one clause, `!` for the opposite
-("!crackles" is a way to say that the chest is clear).
+("!crackles" is a way to say that the chest is clear). Where no pattern is found, telling words of `say` and `heard`
+with the right polarity will do.
 
-What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug,
-grammar, emphasis, whether the plan is good medicine, and negation beyond the rules of `polarity`.
+What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug, a
+symptom left out (it costs its share only), grammar, emphasis, whether the plan is good medicine, and negation beyond
+the rules of `polarity`.
 """
 
 from __future__ import annotations
