@@ -7,6 +7,7 @@ missing, as does an answer without a score; an answer the model got wrong does n
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -76,7 +77,21 @@ class Lost:
 
 
 def tabulate(run: Run) -> Table:
-    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts."""
+    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts.
+
+    The tables of the last two runs are kept: a verdict asks for the same one many times.
+    """
+    found = next((table for table in _tabulated if table.run is run), None)
+    if found is None:
+        found = _index(run)
+        _tabulated.append(found)
+    return found
+
+
+_tabulated: deque[Table] = deque(maxlen=2)
+
+
+def _index(run: Run) -> Table:
     latest = {(row.suite, row.arm, row.sample): row for row in run.rows}
     values = {(s.suite, s.arm, s.sample, s.scorer): float(s.score.value) for s in run.scores}
     rows: dict[tuple[str, str], list[Row]] = {}

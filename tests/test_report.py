@@ -85,7 +85,7 @@ def test_every_verdict_is_said_on_the_page_and_in_markdown(run: Run, page: str, 
 def test_headline_is_the_first_heading_of_the_first_section(run: Run, page: str) -> None:
     kinds = {name: about["kind"] for name, about in run.manifest["suites"].items()}
     assert f'<h2 id="headline">{html.escape(headline(decide(run), kinds))}</h2>' in page
-    assert page.index('id="headline"') < page.index('id="glance"') < page.index('id="samples"')
+    assert page.index('id="headline"') < page.index('id="ladder"') < page.index('id="samples"')
 
 
 def test_every_sample_and_answer_is_in_the_data_blocks(run: Run, page: str) -> None:
@@ -193,6 +193,44 @@ def test_manifest_with_the_least_makes_a_report(tmp_path: Path) -> None:
     manifest = {"format": 1, "arms": run.manifest["arms"], "suites": {"sql": about}}
     page = write_report([dataclasses.replace(run, manifest=manifest)], tmp_path / "bare.html").html.read_text("utf-8")
     assert "not recorded" in page
+
+
+def test_ladder_has_every_arm_of_every_suite_that_decides_with_all_its_columns(run: Run, page: str) -> None:
+    table = page[page.index('id="ladder"') : page.index('id="charts"')]
+    plain = html.unescape(re.sub(r"<[^>]+>", " ", table))
+    assert table.count('<tr class="group">') == 2
+    assert table.count('scope="row"') == 2 * len(ARMS)
+    heads = ("Score", "Difference", "Wins / losses", "General ability", "Cost", "p95", "Build")
+    assert all(f'<th scope="col">{name}' in table for name in heads)
+    assert "limit −5" in plain
+    assert plain.count("6.9 min") == 4
+    assert "best not fine-tuned" in plain
+
+
+def test_many_suites_are_one_table_instead_of_a_ladder_each(tmp_path: Path) -> None:
+    run = made_up_run(10, suites=("sql",))
+    names = [f"suite-{number}" for number in range(4)]
+    many = dataclasses.replace(
+        run,
+        manifest={**run.manifest, "suites": dict.fromkeys(names, run.manifest["suites"]["sql"])},
+        rows=tuple(dataclasses.replace(row, suite=name) for name in names for row in run.rows),
+        scores=tuple(dataclasses.replace(score, suite=name) for name in names for score in run.scores),
+    )
+    page = write_report([many], tmp_path / "many.html").html.read_text("utf-8")
+    assert 'id="glance"' in page
+    assert 'id="ladder"' not in page
+
+
+def test_worst_regressions_and_best_wins_lead_to_cards_that_are_on_the_page(page: str) -> None:
+    listed = page[page.index('id="changed"') : page.index('class="reproduce"')]
+    anchors = re.findall(r'<li><a href="#([^"]+)"', listed)
+    assert len(anchors) == 10
+    assert all(f'<article class="sample" id="{name}"' in page for name in anchors)
+
+
+def test_command_that_made_the_run_is_on_the_page(run: Run, page: str) -> None:
+    assert html.escape(run.manifest["command"]) in page
+    assert "adapter staff a1a1a1a1a1a1" in page
 
 
 # --- what must not happen --------------------------------------------------------------------------------------------

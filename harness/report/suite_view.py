@@ -16,9 +16,10 @@ from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
 from harness.report.cases import Case
 from harness.report.headline import OVERALL
-from harness.report.text import how, number, one_line, prose
+from harness.report.text import how, number, one_line, prose, seconds
 from harness.roles import is_tuned, reference, tried
 from harness.stats.forgetting import Retention
+from harness.verdict import MARGIN
 
 GENERAL = "as a general model"
 KINDS = {
@@ -69,6 +70,7 @@ class Line:
     p95: float
     engine: float | None
     money: str | None
+    per_1000: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ class SuiteView:
     kind: str
     facts: str
     n: int
+    general: bool
+    margin: float
     said: tuple[Said, ...]
     reference: str
     reference_word: str
@@ -181,6 +185,8 @@ def suite_view(
         kind=KINDS.get(about.get("kind", ""), one_line(str(about.get("kind", "")))),
         facts=f"{n:,} samples, scored by {scorer}, version {version}{validity(about)}",
         n=n,
+        general=about.get("kind") == "general",
+        margin=float(about.get("margin") or MARGIN),
         said=tuple(say(verdict) for verdict in verdicts),
         reference=one_line(held_to),
         reference_word=role.removeprefix("the ").replace("best arm without fine-tuning", "best not fine-tuned"),
@@ -247,8 +253,18 @@ def _line(
         seconds=summary.seconds,
         p95=summary.seconds_p95,
         engine=engine,
-        money=f"${1000 * usd:.2f}" if usd else None,
+        money=_dollars(1000 * usd) if usd else None,
+        per_1000=seconds(1000 * engine) if engine else "",
     )
+
+
+def _dollars(usd: float) -> str:
+    """Cents, and two digits of smaller amounts.
+
+    >>> _dollars(1.5), _dollars(0.0042)
+    ('$1.50', '$0.0042')
+    """
+    return f"${usd:.2f}" if usd >= 0.1 else f"${usd:.2g}"
 
 
 def _side(low: float, high: float) -> str:
