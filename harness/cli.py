@@ -334,23 +334,32 @@ def compare(run_path: str, as_json: bool, as_csv: bool, as_markdown: bool) -> No
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--out", metavar="FILE", help="Default: reports/RUN.html.")
 @click.option("--title", metavar="TEXT", help="Heading of the page.")
-def report(runs: tuple[str, ...], out: str | None, title: str | None) -> None:
+@click.option("--no-text", is_flag=True, help="Scores and hashes only: no prompt, answer, target or metadata.")
+@click.option(
+    "--embed-budget", type=click.IntRange(min=0), metavar="MB", help="Sample texts in the HTML file. Default: 25."
+)
+def report(runs: tuple[str, ...], out: str | None, title: str | None, no_text: bool, embed_budget: int | None) -> None:
     """One offline HTML file with the decision; report.md, verdict.json and CSV beside it.
 
+    Of several runs the newest is reported; the others are its history.
+
     \b
-    Example: harness report runs/sql --out reports/sql.html
+    Examples: harness report runs/sql --out reports/sql.html
+              harness report runs/sql-1 runs/sql-2 --no-text
     """
     from harness.plain import plain
     from harness.report import write_report
+    from harness.report.history import in_order
     from harness.store import read_run
     from harness.verdict import decide
 
     read = [read_run(path) for path in runs]
-    target = Path(out or f"reports/{Path(runs[0]).resolve().name}.html")
-    paths = write_report(read, target, title=title)
-    for one in read:
-        for verdict in decide(one):
-            click.echo(plain(verdict.sentence))
+    newest = in_order(read)[-1]
+    target = Path(out or f"reports/{Path(newest.path).resolve().name}.html")
+    budget = None if embed_budget is None else embed_budget * 1_000_000
+    paths = write_report(read, target, title=title, text=not no_text, budget=budget)
+    for verdict in decide(newest):
+        click.echo(plain(verdict.sentence))
     click.echo(f"Report: {paths.html}")
 
 

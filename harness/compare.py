@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from harness.data import ArmSummary, Comparison, Interval, Row, Run
@@ -21,17 +22,20 @@ from harness.stats.power import smallest_difference, spread
 from harness.stats.sequential import alpha_at
 
 ALPHA = 0.05
+KEPT = 64
+"""Results kept per function here: one report or verdict asks for the same few again and again."""
 SMALL = 30
 """Below this many samples a comparison says so."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A run, indexed: answers by (suite, arm), and scores by (suite, arm, scorer) and sample digest, and
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
     itself) by (suite, sample digest).
 
     A question that was asked several times (same digest) holds several scores; it counts once, with their mean.
+    Two tables are the same only if they are one object, so that what is worked out from one can be kept.
     """
 
     run: Run
@@ -166,6 +170,7 @@ def summarize(run: Run) -> list[ArmSummary]:
     return [summary for summary in found if summary is not None]
 
 
+@lru_cache(maxsize=KEPT)
 def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
     """One arm on one suite, None if nothing of it was scored."""
     scorer = scorer_names(table, suite)[0]
@@ -210,6 +215,7 @@ def compare_runs(run_a: Run, arm_a: str, run_b: Run, arm_b: str, suite: str, sco
     return compare_tables(tabulate(run_a), arm_a, tabulate(run_b), arm_b, suite, scorer)
 
 
+@lru_cache(maxsize=KEPT)
 def compare_tables(
     a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str | None = None
 ) -> Comparison:
@@ -249,6 +255,7 @@ def differences(a: Table, b: Table, suite: str) -> list[str]:
     return found
 
 
+@lru_cache(maxsize=KEPT)
 def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str) -> Pairs:
     """Scores of both sides on the samples they share, in an order that does not depend on the runs' order."""
     left = a.scores.get((suite, baseline, scorer), {})

@@ -39,6 +39,9 @@ def visible(text: str) -> str:
     'a⟨U+202E⟩b'
     """
 
+    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+
     def mark(match: re.Match[str]) -> str:
         code = ord(match.group())
         return f"⟨{_CONTROLS[code]}⟩" if code < 0x20 else f"⟨U+{code:04X}⟩"

@@ -9,8 +9,9 @@ from harness.compare import scorer_names, suite_names, tabulate
 from harness.costs import break_evens
 from harness.data import Run
 from harness.report.arm_view import ArmView, Rung, arm_view, ladder
-from harness.report.cases import Case, cases
+from harness.report.cases import Case, beside, cases
 from harness.report.headline import OVERALL, headline
+from harness.report.history import RunFact, SuiteHistory, histories, run_facts, run_names
 from harness.report.provenance import TrainingCard, method, training_cards
 from harness.report.suite_view import Said, SuiteView, say, suite_view
 from harness.report.text import number, one_line
@@ -68,6 +69,10 @@ class PageView:
     command: str
     made_with: tuple[str, ...]
     arm_names: tuple[str, ...]
+    sample_arms: tuple[str, ...]
+    runs: tuple[RunFact, ...]
+    histories: tuple[SuiteHistory, ...]
+    text: bool
     has_retention: bool
     has_break_even: bool
     checks: tuple[Check, ...]
@@ -78,8 +83,12 @@ class PageView:
     total: int
 
 
-def view(run: Run, title: str | None = None) -> PageView:
-    """Everything the report says about one run. Numbers come from compare, costs and verdict; none is made here."""
+def view(runs: Sequence[Run], title: str | None = None, text: bool = True) -> PageView:
+    """Everything the report says about the newest of one or more runs, oldest first, and about what came before it.
+
+    Numbers come from compare, costs and verdict; none is made here. text: whether the runs hold texts.
+    """
+    run = runs[-1]
     table = tabulate(run)
     verdicts, every, kept = decide(run), cases(run), retentions(run)
     found = [c for c in comparisons(run) if c.scorer == scorer_names(table, c.suite)[0]]
@@ -97,6 +106,7 @@ def view(run: Run, title: str | None = None) -> PageView:
         )
         for place, suite in enumerate(suite_names(table))
     ]
+    shown, earlier_arms = beside(every, list(zip(run_names(runs)[:-1], runs[:-1], strict=True)))
     pays = break_evens(run)
     arms = [arm_view(table, arm, suites, kept, pays, verdicts) for arm in names]
     judged = [suite for suite in suites if not suite.general] or suites
@@ -116,11 +126,15 @@ def view(run: Run, title: str | None = None) -> PageView:
         made_with=_made_with(run),
         command=one_line(str(run.manifest.get("command") or ""), 1_000),
         arm_names=tuple(names),
+        sample_arms=(*names, *earlier_arms),
+        runs=run_facts(runs) if len(runs) > 1 else (),
+        histories=tuple(histories(runs)) if len(runs) > 1 else (),
+        text=text,
         has_retention=any(arm.kept for arm in arms),
         has_break_even=any(arm.break_even != "–" for arm in arms),
         checks=tuple(checks(table, verdicts)),
         training=tuple(training_cards(run)),
-        cases=tuple(every),
+        cases=tuple(shown),
         few=tuple(few),
         method=method(run),
         total=len(every),
