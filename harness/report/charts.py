@@ -94,13 +94,12 @@ def _clear(low: float, high: float) -> str:
 
 
 def _mark(x: float, y: float, shape: int) -> Markup:
-    """0: open circle; 1: diamond; 2: square; 3: triangle; then again from 1."""
+    """0: open circle; 1: diamond; 2: square; 3: triangle; then the same three open; then again from 1."""
     if shape == 0:
         return Markup(f'<circle class="mark plain" cx="{x}" cy="{y}" r="4"/>')
     forms = {1: "M0-5.5L5.5 0L0 5.5L-5.5 0Z", 2: "M-4-4H4V4H-4Z", 0: "M0-5.5L5 4H-5Z"}
-    return Markup(
-        f'<path class="mark tuned tone-{(shape - 1) % 3}" d="{forms[shape % 3]}" transform="translate({x} {y})"/>'
-    )
+    kind = "plain" if (shape - 1) // 3 % 2 else f"tuned tone-{(shape - 1) % 3}"
+    return Markup(f'<path class="mark {kind}" d="{forms[shape % 3]}" transform="translate({x} {y})"/>')
 
 
 def quality_chart(name: str, unit: str, dots: Sequence[Point]) -> Markup:
@@ -200,7 +199,7 @@ def history_chart(name: str, runs: Sequence[str], series: Sequence[Series]) -> M
     width, height, left, right, top, bottom = 520, 250, 42, 118, 10, 34
 
     def x(run: float) -> float:
-        return round(left + 14 + (width - left - right - 14) * run / max(len(runs) - 1, 1), 1)
+        return round(left + 16 + (width - left - right - 34) * run / max(len(runs) - 1, 1), 1)
 
     def y(score: float) -> float:
         return round(top + (height - top - bottom) * (1 - score), 1)

@@ -183,7 +183,7 @@ def suite_view(
         title=title,
         question=one_line(about.get("question") or "", 400),
         kind=KINDS.get(about.get("kind", ""), one_line(str(about.get("kind", "")))),
-        facts=f"{n:,} samples, scored by {scorer}, version {version}{validity(about)}",
+        facts=f"{n:,} samples{_looks(about)}, scored by {scorer}, version {version}{validity(about)}",
         n=n,
         general=about.get("kind") == "general",
         margin=float(about.get("margin") or MARGIN),
@@ -210,6 +210,11 @@ def suite_view(
         changes=_changes(title, losses),
         changes_base=", ".join(sorted({one_line(r.base) for r in losses})),
     )
+
+
+def _looks(about: Mapping[str, Any]) -> str:
+    looks = about.get("looks")
+    return f" (look {looks['used']} of {len(looks['sizes'])} of {about.get('n_test')})" if looks else ""
 
 
 def _tried(table: Table, suite: str, arms: Sequence[str]) -> Iterator[Tried]:

@@ -19,6 +19,8 @@ _UNSEEN = re.compile(
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
 )
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+"""Of these, the ones below U+10000 that Python takes for printable."""
 
 
 _CONTROLS = (
@@ -39,7 +41,7 @@ def visible(text: str) -> str:
     'a⟨U+202E⟩b'
     """
 
-    if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
+    if _harmless(text.replace("\n", "").replace("\t", "")):
         return text
 
     def mark(match: re.Match[str]) -> str:
@@ -47,6 +49,14 @@ def visible(text: str) -> str:
         return f"⟨{_CONTROLS[code]}⟩" if code < 0x20 else f"⟨U+{code:04X}⟩"
 
     return _UNSEEN.sub(mark, text.replace("\r\n", "\n"))
+
+
+def _harmless(text: str) -> bool:
+    """Whether a quick look shows that nothing in `text` is invisible; False where only a slow one can tell."""
+    if not text.isprintable():
+        return False
+    beyond_16_bits = not text.isascii() and len(text.encode("utf-16-le")) > 2 * len(text)
+    return text.isascii() or not (beyond_16_bits or any(filler in text for filler in _FILLERS))
 
 
 def preview(text: str, limit: int = PREVIEW) -> str:

@@ -62,8 +62,17 @@ function bytes(base64: string): Uint8Array {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
 
+/** A block of the page, once the browser has read all of it: the list is there before the last texts are. */
+async function block(id: string): Promise<string> {
+  const found = document.getElementById(id);
+  if (document.readyState === "loading" && !found?.nextElementSibling) {
+    await new Promise((read) => document.addEventListener("DOMContentLoaded", read, { once: true }));
+  }
+  return document.getElementById(id)!.textContent!;
+}
+
 async function unpack<T>(id: string): Promise<T> {
-  const packed = bytes(document.getElementById(id)!.textContent!);
+  const packed = bytes(await block(id));
   const stream = new Blob([packed as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
   return JSON.parse(await new Response(stream).text());
 }
