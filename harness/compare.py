@@ -8,9 +8,9 @@ missing, as does an answer without a score; an answer the model got wrong does n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
 from harness.data import ArmSummary, Comparison, Interval, Row, Run
@@ -28,14 +28,13 @@ SMALL = 30
 """Below this many samples a comparison says so."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False)  # equal only to itself: what is worked out from a table is kept for that table
 class Table:
     """A run, indexed: answers by (suite, arm), and scores by (suite, arm, scorer) and sample digest, and
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
     itself) by (suite, sample digest).
 
     A question that was asked several times (same digest) holds several scores; it counts once, with their mean.
-    Two tables are the same only if they are one object, so that what is worked out from one can be kept.
     """
 
     run: Run
@@ -80,22 +79,24 @@ class Lost:
     now: float
 
 
+def _kept_for_two_runs(make: Callable[[Run], Table]) -> Callable[[Run], Table]:
+    """`make`, with the tables of the last two runs kept: a verdict asks for the same one many times."""
+    kept: deque[Table] = deque(maxlen=2)
+
+    @wraps(make)
+    def look_up(run: Run) -> Table:
+        found = next((table for table in kept if table.run is run), None)
+        if found is None:
+            found = make(run)
+            kept.append(found)
+        return found
+
+    return look_up
+
+
+@_kept_for_two_runs
 def tabulate(run: Run) -> Table:
-    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts.
-
-    The tables of the last two runs are kept: a verdict asks for the same one many times.
-    """
-    found = next((table for table in _tabulated if table.run is run), None)
-    if found is None:
-        found = _index(run)
-        _tabulated.append(found)
-    return found
-
-
-_tabulated: deque[Table] = deque(maxlen=2)
-
-
-def _index(run: Run) -> Table:
+    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts."""
     latest = {(row.suite, row.arm, row.sample): row for row in run.rows}
     values = {(s.suite, s.arm, s.sample, s.scorer): float(s.score.value) for s in run.scores}
     rows: dict[tuple[str, str], list[Row]] = {}

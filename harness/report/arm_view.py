@@ -128,7 +128,12 @@ def ladder(table: Table, suite: SuiteView, arms: Sequence[ArmView]) -> tuple[Run
     by_name = {arm.name: arm for arm in arms}
     key = next(name for name in suite_names(table) if one_line(name) == suite.name)
     named = {one_line(arm): arm for arm in table.arms}
-    return tuple(Rung(line, how(dials(table, key, named[line.name])), by_name[line.name]) for line in suite.lines)
+
+    def answered(arm: str) -> str:
+        tries = len(tried(table, key, arm)[0])
+        return (f"chosen on dev among {tries}: " if tries > 1 else "") + how(dials(table, key, arm))
+
+    return tuple(Rung(line, answered(named[line.name]), by_name[line.name]) for line in suite.lines)
 
 
 def _training_cost(table: Table, arm: Mapping[str, Any]) -> tuple[str, str]:
