@@ -55,6 +55,7 @@ _LIMIT = re.compile(
 )
 _EXCEPT = frozenset(("but", "except", "unlike"))
 _PERIODS = frozenset(("hour", "day", "night", "week", "month", "quarter", "year", "kwh", "km", "kg", "page", "trip"))
+_RATE = re.compile(rf"\b(?:an?|per|each|every) ({'|'.join(sorted(_PERIODS))})\b")
 _FILLERS = frozenset(("it", "it'", "is", "that", "that'", "they", "are", "about", "around", "roughly"))  # it' is it's
 _HEDGE = re.compile(r"\A(?:or|either|maybe|perhaps|possibly|probably|alternatively|unsure)\Z")
 _ONE = r"(\A|\b(?:within|in|after|for|is|takes|than|only|just|least|most|to|about) )(?:an?|a single) (?={}s?\b)"
@@ -165,6 +166,11 @@ def targets(sample: Sample) -> tuple[str, ...]:
     return (sample.target, *map(str, sample.metadata.get("aliases", ())))
 
 
+def _asked(sample: Sample) -> str:
+    """The last turn of the question."""
+    return sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
+
+
 def speaks_to_grader(text: str, sample: Sample) -> bool:
     """Whether a text asks to be scored as right, or plays a system message; a target that does so itself may."""
     return bool(_GRADER.search(text)) and not any(map(_GRADER.search, targets(sample)))
@@ -226,6 +232,8 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
         return _judge_unknown(sample, text)
     if speaks_to_grader(text, sample):
         return 0.0, "speaks to who grades"
+    if "@" in sample.target and not any(target.casefold() in text.casefold() for target in targets(sample)):
+        return 0.0, f"the answer is not '{sample.target[:80]}'"
     bare = _without_contrast(_LIMIT.sub("", _LABEL.sub("", text)), sample)
     wanted = [form for target in targets(sample) for form in forms(_tokens(target))]
     text = _one(plain(bare), wanted)
@@ -234,7 +242,7 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
         return 1.0, ""
     if _UNKNOWN.search(text):
         return 0.0, "says that it does not know"
-    asked = _tokens(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
+    asked = _tokens(_asked(sample))
     if _shortened(said, wanted, asked) or any(_placed(said, target) for target in targets(sample)):
         return 1.0, ""
     holding = [target for target in wanted if target and _find(target, said) >= 0]
@@ -250,7 +258,7 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
         return 0.0, "the answer is left out"
     if _conditional(text, target, asked):
         return 0.0, "a condition is added to the answer"
-    if _other_rate(said[start + len(target) :], target, wanted[0]):
+    if _other_rate(said[start + len(target) :], target, wanted[0], sample):
         return 0.0, f"the answer is not '{sample.target[:80]}'"
     return _judge_around(sample, text, bare, target, around, asked)
 
@@ -352,7 +360,10 @@ def _without_contrast(text: str, sample: Sample) -> str:
         bare = re.escape(rival.removeprefix("the "))
         place = r"(?:(?:in|at|on|by|to|with) )?(?:the )?"
         text = re.sub(
-            rf"[,;]?\s+(?:and )?(?:not|rather than|instead of) {place}{bare}\b", "", text, flags=re.IGNORECASE
+            rf"[,;]?\s+\(?(?:and )?(?:not|no longer|formerly|previously|rather than|instead of) {place}{bare}\b",
+            "",
+            text,
+            flags=re.IGNORECASE,
         )
     return text
 
@@ -368,10 +379,12 @@ def _reordered(said: list[str], wanted: Iterable[list[str]]) -> bool:
     )
 
 
-def _other_rate(after: Sequence[str], found: Sequence[str], whole: Sequence[str]) -> bool:
-    """Whether "130 euros", short for "130 euros a night", is followed by another period: "a week"."""
-    period = whole[len(found)] if len(whole) > len(found) and list(whole[: len(found)]) == list(found) else ""
-    return period in _PERIODS and bool(after) and after[0] in _PERIODS and after[0] != period
+def _other_rate(after: Sequence[str], found: Sequence[str], whole: Sequence[str], sample: Sample) -> bool:
+    """Whether "130 euros", short for "130 euros a night" or asked for a night, is followed by "a week"."""
+    rates = set(_RATE.findall(plain(_asked(sample))))
+    if len(whole) > len(found) and list(whole[: len(found)]) == list(found):
+        rates |= _PERIODS & {whole[len(found)]}
+    return bool(rates and after) and after[0] in _PERIODS - rates
 
 
 def _shortened(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
@@ -397,7 +410,7 @@ def _judge_unknown(sample: Sample, text: str) -> tuple[float, str]:
         return 0.0, "speaks to who grades"
     if len(words(text)) > 30:
         return 0.0, "too long for a plain statement of not knowing"
-    asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
+    asked = words(_asked(sample))
     rest = _tokens(text)
     named = any(_names_something(piece, asked) for piece in re.split(r"[.,;:!()\n]", text))
     turns = re.split(r"\bbut\b", text, flags=re.IGNORECASE)

@@ -12,6 +12,8 @@ from harness.scorers.text import answer, targets, visible, words
 from harness.scorers.values import plain
 
 _NAMED = re.compile(r"(?:the )?((?:[A-Z]\w+ )+)(?:account|agency|app|code|intranet|line|list|plant|portal|team|tool)")
+MAX_NAME = 200
+"""Characters of a text that may be a name alone."""
 _DAY = re.compile(r"[A-Z]\w+day ")
 _BOUNDS = {
     "most": r"up to|at most|(?:no|not) (?:more|later|longer) than|maximum(?: of)?|within|limit is",
@@ -62,6 +64,8 @@ def not_stale(*, suite_path: str) -> Scorer:
 
 def _is_name(target: str, completion: Completion) -> bool:
     """Whether the text is a name's own part alone: "Lingua", "the Kindred" for "the Kindred list"."""
+    if len(completion.text) > MAX_NAME:
+        return False
     named = _NAMED.fullmatch(target)
     return bool(named) and not _DAY.match(named[1]) and words(visible(completion.text)) == words(named[1])
 
