@@ -23,7 +23,7 @@ from typing import Any
 
 from harness import words
 from harness.comparable import prompts
-from harness.compare import Table, asked, differences, pair, scorer_names, suite_names, tabulate
+from harness.compare import Pairs, Table, asked, differences, pair, scorer_names, suite_names, tabulate
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
@@ -31,6 +31,8 @@ from harness.stats.paired import SAME, difference_interval, flips, mean
 from harness.store import write_bytes
 
 FORMAT = 1
+CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD", "JENKINS_URL")
+"""Environment variables that CI services set: there nobody blesses."""
 LARGE = 1_000_000
 """Bytes from which a file had better be gzipped."""
 _CARD = (
@@ -314,20 +316,21 @@ def difference(old: Run, old_arm: str, new: Run, new_arm: str) -> tuple[list[str
         for scorer in scorer_names(a, suite):
             pairs = pair(a, old_arm, b, new_arm, suite, scorer)
             if len(pairs.baseline) > 1:
-                rows.append(_changed(suite, scorer, pairs.baseline, pairs.candidate, pairs.missing))
+                rows.append(_changed(suite, scorer, pairs))
         lines += _flipped(a, old_arm, b, new_arm, suite)
     header = ["suite", "scorer", "n", "missing", "old", "new", "difference", "95% CI of it", "won/lost"]
     return header, rows, lines
 
 
-def _changed(suite: str, scorer: str, old: Sequence[float], new: Sequence[float], missing: int) -> list[str]:
-    interval = difference_interval(old, new)
+def _changed(suite: str, scorer: str, pairs: Pairs) -> list[str]:
+    old, new = pairs.baseline, pairs.candidate
+    interval = difference_interval(old, new, 1 - pairs.error(), pairs.clusters)
     won, lost = flips(old, new)
     return [
         suite,
         scorer,
         str(len(old)),
-        str(missing),
+        str(pairs.missing),
         words.percent(mean(old)),
         words.percent(mean(new)),
         words.points(mean(new) - mean(old)),

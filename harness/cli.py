@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
-from harness.cli_gate import baseline, gate
+from harness.cli_gate import baseline, gate, gate_that_ends
 from harness.cli_options import config as _config
 from harness.cli_options import engine as _engine
 from harness.cli_options import json as _json
@@ -231,6 +231,11 @@ def train(names: tuple[str, ...], drop_losers: bool, curve: bool, config: str) -
 @click.option("--dev-limit", type=click.IntRange(2), metavar="N", help="Choose on the first N dev samples only.")
 @click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
+@click.option("--policy", "policy_file", metavar="FILE", help="Decided is what this gate says; see harness gate.")
+@click.option("--tier", metavar="NAME", help="Tier of that policy.")
+@click.option(
+    "--baseline", "baseline_", metavar="RUN:ARM|FILE", help="What that gate holds the arms to. Default: the policy's."
+)
 @_unsandboxed
 @_engine
 @_config
@@ -245,6 +250,9 @@ def run(
     dev_limit: int | None,
     no_dev: bool,
     seed: int,
+    policy_file: str | None,
+    tier: str | None,
+    baseline_: str | None,
     engine: str | None,
     config: str,
     as_json: bool,
@@ -255,6 +263,7 @@ def run(
     Examples: harness run -s sql -a base -a prompted -a lora
               harness run -s sql --limit 20 --out runs/try
               harness run -s sql -a prompted -a lora --until-decided
+              harness run -s sql -a lora --until-decided --policy gate.yaml --baseline baselines/lora.json
     """
     from harness.config import pick, read_config
     from harness.rivals import run_fairly
@@ -271,6 +280,9 @@ def run(
         raise click.UsageError(
             "--no-dev and --dev-limit exclude each other: the one asks no dev samples, the other some."
         )
+    held = gate_that_ends(folder, policy_file, tier, baseline_)
+    if held and not until_decided:
+        raise click.UsageError("--policy, --tier and --baseline need --until-decided. Gate a finished run afterwards.")
     if until_decided:
         from harness.looks import run_until_decided
 
@@ -278,7 +290,7 @@ def run(
             raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
         done = run_until_decided(
             checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed, dev=not no_dev,
-            dev_limit=dev_limit,
+            dev_limit=dev_limit, held=held,
         )  # fmt: skip
     else:
         done = run_fairly(
@@ -338,7 +350,18 @@ def compare(run_path: str, as_json: bool, as_csv: bool, as_markdown: bool) -> No
 @click.option(
     "--embed-budget", type=click.IntRange(min=0), metavar="MB", help="Sample texts in the HTML file. Default: 25."
 )
-def report(runs: tuple[str, ...], out: str | None, title: str | None, no_text: bool, embed_budget: int | None) -> None:
+@click.option(
+    "--target", type=click.FloatRange(0, 1), metavar="X",
+    help="Learning curves say how many training samples this score takes. Default: each suite's own target.",
+)  # fmt: skip
+def report(
+    runs: tuple[str, ...],
+    out: str | None,
+    title: str | None,
+    no_text: bool,
+    embed_budget: int | None,
+    target: float | None,
+) -> None:
     """One offline HTML file with the decision; report.md, verdict.json and CSV beside it.
 
     Of several runs the newest is reported; the others are its history.
@@ -355,9 +378,9 @@ def report(runs: tuple[str, ...], out: str | None, title: str | None, no_text: b
 
     read = [read_run(path) for path in runs]
     newest = in_order(read)[-1]
-    target = Path(out or f"reports/{Path(newest.path).resolve().name}.html")
+    file = Path(out or f"reports/{Path(newest.path).resolve().name}.html")
     budget = None if embed_budget is None else embed_budget * 1_000_000
-    paths = write_report(read, target, title=title, text=not no_text, budget=budget)
+    paths = write_report(read, file, title=title, text=not no_text, budget=budget, target=target)
     for verdict in decide(newest):
         click.echo(plain(verdict.sentence))
     click.echo(f"Report: {paths.html}")

@@ -17,6 +17,7 @@ from harness.errors import RunError
 if TYPE_CHECKING:
     from harness.data import Run
     from harness.gate import GateResult
+    from harness.looks import Held
 
 
 @click.command()
@@ -158,17 +159,17 @@ def baseline() -> None:
 @click.option("--out", metavar="FILE", help="Default: baselines/ARM.json. A name that ends with .gz is gzipped.")
 @click.option("--partial", is_flag=True, help="Accept a run that is unfinished, limited, or lacks a suite.")
 def bless(run_arm: str, reason: str, out: str | None, partial: bool) -> None:
-    """Write an arm's scores as the new baseline. For people: it refuses where CI is set.
+    """Write an arm's scores as the new baseline. For people: it refuses inside a CI service.
 
     \b
     Example: harness baseline bless runs/sql:lora --reason "retrained on the June data"
     """
-    from harness.baseline import LARGE, is_file, read_content, write_baseline
+    from harness.baseline import CI, LARGE, is_file, read_content, write_baseline
     from harness.baseline import bless as make
     from harness.store import read_run
 
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
-        raise RunError("bless: CI is set, and only a person changes a baseline. Bless it on your own machine.")
+    if robot := next((name for name in CI if os.environ.get(name, "").lower() not in ("", "0", "false")), None):
+        raise RunError(f"bless: {robot} is set, and only a person changes a baseline. Bless it on your own machine.")
     run_, arm = _run_arm(run_arm)
     target = Path(out or f"baselines/{arm}.json")
     if not is_file(target.name):
@@ -223,6 +224,29 @@ def diff(old: str, new: str, as_json: bool) -> None:
         )
     else:
         click.echo("\n".join([aligned(header, rows), *map(plain, lines)]))
+
+
+def gate_that_ends(folder: Path, policy_file: str | None, tier: str | None, baseline_: str | None) -> Held | None:
+    """The gate whose answer ends `run --until-decided` into `folder`; None where no option names one."""
+    given = {"--policy": policy_file, "--tier": tier, "--baseline": baseline_}
+    if not any(given.values()):
+        return None
+    from datetime import date
+
+    from harness.baseline import is_file
+    from harness.looks import Held
+    from harness.policy import Policy, read_policy
+
+    if tier and not policy_file:
+        raise click.UsageError("--tier needs --policy.")
+    policy = read_policy(policy_file, tier) if policy_file else Policy()
+    against = baseline_ or policy.baseline
+    if against is None:
+        raise click.UsageError("Missing option '--baseline', and no policy names one.")
+    said = "".join(f" {name} {value}" for name, value in given.items() if value)
+    if not is_file(against) and Path(_run_arm(against)[0]).resolve() == folder.resolve():
+        return Held(None, _run_arm(against)[1], policy, said, date.today())
+    return Held(*_side(against), policy, said, date.today())
 
 
 def _side(text: str) -> tuple[Run, str]:

@@ -175,9 +175,11 @@ def summarize(run: Run) -> list[ArmSummary]:
 def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
     """One arm on one suite, None if nothing of it was scored."""
     scorer = scorer_names(table, suite)[0]
-    scores = [mean(values) for values in table.scores.get((suite, arm, scorer), {}).values()]
+    found = table.scores.get((suite, arm, scorer), {})
+    scores = [mean(values) for values in found.values()]
     if not scores:
         return None
+    sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
     completions = [row.completion for row in table.rows[suite, arm]]
     seconds = sorted(c.seconds for c in completions)
     engine = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
@@ -188,7 +190,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         scorer=scorer,
         n=len(scores),
         mean=mean(scores),
-        interval=mean_interval(scores),
+        interval=mean_interval(scores, clusters=sources),
         prompt_tokens=mean([c.prompt_tokens for c in completions]),
         completion_tokens=mean([c.completion_tokens for c in completions]),
         seconds=mean(seconds),
@@ -253,30 +255,65 @@ def differences(a: Table, b: Table, suite: str) -> list[str]:
         found.append("the model that graders ask")
     if one.get("digest") != two.get("digest"):
         found.append(f"suite digest {str(one.get('digest'))[:12]} and {str(two.get('digest'))[:12]}")
+    orders = [(side["looks"]["seed"], list(side["looks"]["sizes"])) for side in (one, two) if _stopped(side)]
+    if len(orders) == 2 and orders[0] != orders[1]:
+        found.append(f"asked until decided in two orders (--seed {orders[0][0]} and {orders[1][0]})")
     return found
+
+
+def _stopped(about: Mapping[str, Any]) -> bool:
+    """Whether a suite was asked until decided, and not to the end."""
+    return bool(about.get("looks")) and asked(about) < int(about.get("n_test") or 0)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What two sides are held to each other on. digests: of the samples, None: all; wanted: how many those are.
+
+    sizes, look: as in Pairs. Where a side was asked until decided, its samples are the first of a random order that was
+    declared beforehand: the other side is held to it on those, with the intervals of that look.
+    """
+
+    digests: frozenset[str] | None
+    wanted: int
+    sizes: tuple[int, ...] = ()
+    look: int = 0
+
+    def of(self, scores: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:
+        """The scores (by digest) of these samples."""
+        return scores if self.digests is None else {d: v for d, v in scores.items() if d in self.digests}
+
+
+def scope(a: Table, b: Table, suite: str) -> Scope:
+    """The samples of a suite that both sides should have answered."""
+    sides = [(asked(table.suites[suite]), table) for table in (a, b) if suite in table.suites]
+    looked = [(wanted, table) for wanted, table in sides if table.suites[suite].get("looks")]
+    if not looked:
+        return Scope(None, max(wanted for wanted, _ in sides))
+    wanted, table = min(looked, key=lambda side: side[0])
+    looks = table.suites[suite]["looks"]
+    known = None if a.run is b.run else frozenset(row.sample_digest for row in table.run.rows if row.suite == suite)
+    return Scope(known, wanted, tuple(looks["sizes"]), int(looks["used"]))
 
 
 @lru_cache(maxsize=KEPT)
 def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str) -> Pairs:
     """Scores of both sides on the samples they share, in an order that does not depend on the runs' order."""
-    left = a.scores.get((suite, baseline, scorer), {})
-    right = b.scores.get((suite, candidate, scorer), {})
+    held = scope(a, b, suite)
+    left = held.of(a.scores.get((suite, baseline, scorer), {}))
+    right = held.of(b.scores.get((suite, candidate, scorer), {}))
     shared = sorted(left.keys() & right.keys())
-    wanted = max(
-        asked(a.suites[suite]),
-        asked(b.suites[suite]),
-        sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys()),
-    )
+    either = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys())
+    wanted = max(held.wanted, either)
     answered = sum(min(len(left[d]), len(right[d])) for d in shared)
-    looks = a.suites[suite].get("looks") or b.suites[suite].get("looks") or {}
     return Pairs(
         tuple(mean(left[d]) for d in shared),
         tuple(mean(right[d]) for d in shared),
         tuple(a.probes.get((suite, d), "all") for d in shared),
         wanted - answered,
         tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),
-        tuple(looks.get("sizes", ())),
-        int(looks.get("used", 0)),
+        held.sizes,
+        held.look,
     )
 
 

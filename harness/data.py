@@ -75,8 +75,11 @@ class Suite:
     margin: the largest loss, 0..1, that the gate still calls "no worse".
     digest: hash of everything that moves a score; it is the suite's identity.
     asked: a run asks only the first so many test samples; None: all. looks: those that such a run has declared, and the
-    one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}.
+    one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}, and "gate", the options that
+    name the gate whose answer ends it, where one does.
     systems: further system prompts by name, which an arm can ask for.
+    target: a score, 0..1: how many training samples would it take? See curves.py.
+    corpus_scores: scores of all answers together ("bleu", "chrf"), columns beside the others; see corpus_scores.py.
     """
 
     name: str
@@ -103,6 +106,8 @@ class Suite:
     asked: int | None = None
     looks: Mapping[str, Any] | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
+    target: float | None = None
+    corpus_scores: tuple[str, ...] = ()
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
     at_least       the candidate's mean score: its lower bound, or the plain mean, is at least `score`
     better_than    the lower bound of candidate - baseline is above `gain`
-    no_flip        of the samples the baseline had right (and that carry the tag), at most so many are wrong now
+    no_flip        of the samples the baseline had right (and that carry the tag), at most so many are wrong now; open
+                   while `run --until-decided` has not asked them all
+    no_new_failures  no more complete failures of a graded score (0, see failures.py) than the baseline has: violated
+                   where more are shown; with `margin`, open until more than that are ruled out
     tokens_ratio, latency_ratio, cost_ratio    candidate over baseline: the upper bound is at most so much
 
 Rules on a bound are violated only where it is shown: the one-sided p is at most alpha/2 after Holm, in one family with
@@ -22,23 +25,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from harness import words
+from harness import failures, words
 from harness.baseline import measured
-from harness.compare import Pairs, Table, pair, scorer_names
+from harness.compare import Pairs, Table, pair, scope, scorer_names
 from harness.errors import ConfigError, did_you_mean
 from harness.policy import Policy, Rule
-from harness.stats.clusters import cluster_error, shared
-from harness.stats.paired import (
-    SAME,
-    deviation,
-    difference_bound,
-    is_binary,
-    mean,
-    student_quantile,
-    t_lower,
-    t_upper,
-    wilson,
-)
+from harness.stats.paired import SAME, deviation, difference_bound, difference_p, flips, mean, mean_bound
 from harness.stats.power import samples_for_difference, samples_for_margin, spread
 from harness.stats.ratio import Ratio, p95, ratio_of_means, ratio_of_p95
 
@@ -102,6 +94,8 @@ def _checked(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite
     scorer = scorer_of(rule, a, suite, policy)
     if rule.kind == "no_flip":
         return _no_flip(rule, a, base_arm, b, cand_arm, suite, scorer, policy)
+    if rule.kind == "no_new_failures":
+        return _no_new_failures(rule, suite, scorer, failures.above_zero(a, base_arm, b, cand_arm, suite), policy.alpha)
     pairs = pair(a, base_arm, b, cand_arm, suite, scorer)
     return (_at_least if rule.kind == "at_least" else _better_than)(rule, suite, scorer, pairs, policy.alpha)
 
@@ -161,22 +155,29 @@ def _better_than(rule: Rule, suite: str, scorer: str, pairs: Pairs, alpha: float
     )
 
 
-def mean_bound(values: Sequence[float], confidence: float, side: str, clusters: Sequence[str] = ()) -> float:
-    """One-sided bound (side "lower" or "upper") of one arm's mean, 0..1: Wilson for 0/1 scores, t for graded ones.
-
-    clusters: the name of each sample's source; where samples share one, the bound is no tighter than that by clusters.
-    """
-    lower = side == "lower"
-    if is_binary(values):
-        interval = wilson(round(sum(values)), len(values), 2 * confidence - 1)
-        bound = interval.low if lower else interval.high
-    else:
-        bound = t_lower(values, confidence, 0.0, 1.0) if lower else t_upper(values, confidence, 0.0, 1.0)
-    if not shared(clusters):
-        return bound
-    error, freedom = cluster_error(values, clusters)
-    reach = student_quantile(confidence, freedom) * error
-    return max(0.0, min(bound, mean(values) - reach)) if lower else min(1.0, max(bound, mean(values) + reach))
+def _no_new_failures(rule: Rule, suite: str, scorer: str, pairs: Pairs | None, alpha: float) -> Check:
+    limit = float(rule.limit or 0)
+    if pairs is None:
+        return Check(suite, rule.kind, scorer, 0, 0.0, limit, "holds", f"{suite} {scorer}: no complete failure")
+    base, cand = pairs.baseline, pairs.candidate
+    confidence = 1 - pairs.error(2 * alpha) / 2
+    low, high = (difference_bound(base, cand, confidence, side, pairs.clusters) for side in ("lower", "upper"))
+    won, lost = flips(base, cand)
+    holds = rule.limit is None or low > -limit
+    return Check(
+        suite,
+        rule.kind,
+        scorer,
+        len(cand),
+        mean(cand) - mean(base),
+        limit,
+        "holds" if holds else "open",
+        f"{suite} {scorer} no new complete failures (score 0): {lost} of {len(cand)} new, {won} gone",
+        low,
+        high,
+        difference_p(base, cand, "less", pairs.clusters)[0],
+        more_samples=None if holds else _more(len(cand), spread(base, cand), limit + mean(cand) - mean(base), alpha),
+    )
 
 
 def _p_below(upper: Callable[[float], float], limit: float) -> float:
@@ -202,7 +203,8 @@ def _more(n: int, size: float, room: float, alpha: float) -> int | None:
 def _no_flip(
     rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, scorer: str, policy: Policy
 ) -> Check:
-    left, right = (t.scores.get((suite, arm, scorer), {}) for t, arm in ((a, base_arm), (b, cand_arm)))
+    held = scope(a, b, suite)
+    left, right = (held.of(t.scores.get((suite, arm, scorer), {})) for t, arm in ((a, base_arm), (b, cand_arm)))
     among = left.keys() & right.keys()
     if rule.tag is not None:
         among &= {
@@ -221,8 +223,9 @@ def _no_flip(
     names = {row.sample_digest: row.sample for row in b.rows[suite, cand_arm]}
     listed = sorted(names[digest] for digest in lost)
     which = f" ({', '.join(listed[:5])}{', ...' if len(listed) > 5 else ''})" if listed else ""
-    state: State = "open" if not had else "holds" if len(lost) <= limit else "violated"
-    tagged = f" tagged {rule.tag}" if rule.tag else ""
+    whole = not held.sizes or held.look == len(held.sizes)  # those not asked may be lost too
+    state: State = "violated" if len(lost) > limit else "holds" if had and whole else "open"
+    tagged = (f" tagged {rule.tag}" if rule.tag else "") + ("" if whole else " so far")
     said = f"{suite} {scorer} at most {limit:.0f} of {words.count(len(had), 'right answer')}{tagged} lost: "
     return Check(suite, rule.kind, scorer, len(had), float(len(lost)), limit, state, f"{said}{len(lost)}{which}")
 

@@ -15,8 +15,9 @@ from harness.plugins import installed
 from harness.samples import read_data
 from harness.scorers import GRADERS
 
+CORPUS_SCORES = ("bleu", "chrf")
 KINDS = ("skill", "style", "format", "knowledge", "general")
-_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "margin", "chance", "cluster")
+_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "margin", "chance", "cluster", "target", "corpus_scores")
 _KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT_AND_SCORES)
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
 
@@ -80,6 +81,13 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
     margin = top.get("margin", float, 0.05)
     in_range(top, "margin", margin, 0.001, 1.0)
+    target = top.get("target", float)
+    if target is not None:
+        in_range(top, "target", target, 0.0, 1.0)
+    whole = top.names("corpus_scores") if top.value.get("corpus_scores") is not None else ()
+    for name in whole:
+        if name not in CORPUS_SCORES:
+            raise SuiteError(f"{file}: corpus_scores: no score '{name}'.{did_you_mean(name, CORPUS_SCORES)}")
     asks_tasks = top.value.get("lm_eval") is not None
     if asks_tasks and kind != "general":
         raise SuiteError(f"{file}: lm_eval: only a suite of kind general asks lm-eval tasks. Set kind: general.")
@@ -146,6 +154,8 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, vars(sampling)),
         systems=systems,
+        target=target,
+        corpus_scores=tuple(whole),
     )
 
 

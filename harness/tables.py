@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from harness.compare import summarize
+from harness.compare import summarize, tabulate
+from harness.corpus_scores import corpus_scores
 from harness.data import ArmSummary, Comparison, Run
+from harness.failures import split
 from harness.plain import plain
 from harness.report.headline import headline
 from harness.report.sheets import summary_csv
 from harness.report.text import markdown
+from harness.rungs import Ladder, ladders
 from harness.verdict import comparisons, decide
 
 HEADER = (
     "suite", "arm", "n", "score", "95% CI", "reference", "difference", "95% CI of it", "won/lost", "visible from",
-    "tokens", "p95 s",
+    "tokens", "p95 s", "new failures", "word",
 )  # fmt: skip
 _DIFFERENCE = HEADER.index("difference")
 Style = Callable[[str, str], str]
@@ -34,8 +37,9 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], style: Style |
 
 
 def comparison(run: Run, style: Style | None = None) -> str:
-    """Every arm beside its reference, and the decision in a sentence, for a terminal."""
-    return f"{aligned(HEADER, _rows(run), style)}\n\n{plain(decision(run))}"
+    """Every arm beside its reference with its word, the decision in a sentence, and how firm it is, for a terminal."""
+    said = [*_beside(run), "", decision(run)]
+    return "\n".join([aligned(HEADER, _rows(run), style), "", *map(plain, said)]).replace("\n\n\n", "\n\n")
 
 
 def comparison_markdown(run: Run) -> str:
@@ -43,7 +47,8 @@ def comparison_markdown(run: Run) -> str:
     lines = [HEADER, ("---",) * len(HEADER), *_rows(run)]
     texts = [[cell if set(cell) == {"-"} else markdown(cell) for cell in line] for line in lines]
     table = "\n".join(f"| {' | '.join(line)} |" for line in texts)
-    return f"{table}\n\nDecision: {markdown(decision(run))}"
+    firm = "".join(f"- {markdown(sentence)}\n" for sentence in _beside(run))
+    return f"{table}\n\n{firm}\nDecision: {markdown(decision(run))}".replace("\n\n\n", "\n\n")
 
 
 def comparison_csv(run: Run) -> str:
@@ -61,9 +66,27 @@ def _primary(run: Run) -> dict[tuple[str, str], Comparison]:
     return {(c.suite, c.candidate): c for c in reversed(comparisons(run))}
 
 
+def _beside(run: Run) -> list[str]:
+    """How firm each decision is, and scores of all answers together."""
+    whole = [f"{one.suite}: {one.sentence}." for one in corpus_scores(tabulate(run))]
+    return [*(one.sentence for one in _ladders(run)), *whole]
+
+
+def _ladders(run: Run) -> list[Ladder]:
+    return ladders(tabulate(run), decide(run))
+
+
 def _rows(run: Run) -> list[list[str]]:
-    paired = _primary(run)
-    return [_row(summary, paired.get((summary.suite, summary.arm))) for summary in summarize(run)]
+    paired, table = _primary(run), tabulate(run)
+    said = {(one.suite, rung.arm): rung.decision for one in _ladders(run) for rung in one.rungs}
+    said |= {(one.suite, one.candidate): one.decision for one in decide(run)}
+    rows = []
+    for one in summarize(run):
+        c = paired.get((one.suite, one.arm))
+        apart = split(table, c.baseline, table, c.candidate, c.suite) if c else []
+        failed = f"{apart[0].losses} of {apart[0].n}" + ", shown" * (apart[0].interval.high < 0) if apart else ""
+        rows.append([*_row(one, c), failed, said.get((one.suite, one.arm), "")])
+    return rows
 
 
 def _row(s: ArmSummary, c: Comparison | None) -> list[str]:

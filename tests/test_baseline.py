@@ -12,7 +12,7 @@ import pytest
 from project import make_project
 from runs import make_run, right
 
-from harness.baseline import bless, difference, read_baseline, read_content, write_baseline
+from harness.baseline import CI, bless, difference, read_baseline, read_content, write_baseline
 from harness.cli import main
 from harness.data import Run
 from harness.digests import text_digest
@@ -221,6 +221,20 @@ def test_a_difference_names_suites_means_and_flips(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_diff_widens_with_shared_sources_and_with_looks() -> None:
+    cand = [*[0.0] * 12, *BASE[12:]]
+    about = {"metadata": {"sql": [{"document": i // 10} for i in range(200)]}, "suite": {"cluster": "document"}}
+    looks = {"suite": {"looks": {"sizes": [40, 80, 120, 160, 200], "used": 2, "seed": 0}}}
+
+    def reach(**how: Any) -> float:
+        (row, *_) = difference(_run(BASE, **how), "lora", _run(cand, **how), "lora")[1]
+        low, high = row[7].split("..")
+        return float(high) - float(low)
+
+    assert reach(**about) > reach() + 2
+    assert reach(**looks) > reach() + 2
+
+
 # --- the command line ------------------------------------------------------------------------------------------------
 
 
@@ -228,7 +242,8 @@ def test_a_difference_names_suites_means_and_flips(tmp_path: Path) -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make_project(tmp_path, n=80)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
+    for name in CI:
+        monkeypatch.delenv(name, raising=False)
     assert main(["run", "-s", "sums"]) == 0
     return tmp_path
 
@@ -312,10 +327,14 @@ def test_a_mistake_is_one_line_and_code_2(
     assert (project / "models.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize(("value", "code"), [("true", 2), ("1", 2), ("false", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [("CI", "true", 2), ("CI", "1", 2), ("CI", "false", 0), ("CI", "", 0)]
+    + [(name, "yes", 2) for name in ("GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD", "JENKINS_URL")],
+)
 def test_nothing_is_blessed_where_ci_is_set(
-    project: Path, monkeypatch: pytest.MonkeyPatch, value: str, code: int
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, code: int
 ) -> None:
-    monkeypatch.setenv("CI", value)
+    monkeypatch.setenv(name, value)
     assert main(["baseline", "bless", "runs/sums:lora", "--reason", "x"]) == code
     assert (project / "baselines" / "lora.json").exists() == (code == 0)

@@ -16,8 +16,7 @@ from harness.data import Run
 from harness.errors import ConfigError
 from harness.gate import GateResult, gate
 from harness.policy import Policy, Quarantined, Rule
-from harness.rules import mean_bound
-from harness.stats.paired import wilson
+from harness.stats.paired import mean_bound, wilson
 
 
 def _run(scores: list[Any], path: str = "runs/r", **kwargs: Any) -> Run:
@@ -415,3 +414,36 @@ def test_half_of_the_same_answers_never_pass(name: str, missing: str) -> None:
         old, new = _run(base, "runs/old", suite={"n_test": len(scores)}), _run(cand, suite={"n_test": len(scores)})
         for rules in ((), RULES):
             assert _gate(old, new, *rules, missing=missing).status in ("FAIL", "NOT COMPARABLE")
+
+
+# --- complete failures -----------------------------------------------------------------------------------------------
+
+
+def test_new_complete_failures_fail_where_they_are_shown_and_the_mean_passes() -> None:
+    base, cand = [0.5] * 300, [0.6] * 288 + [0.0] * 12
+    result = _gate(_run(base, "runs/old"), _run(cand))
+    assert result.rows[0].holds
+    assert result.status == "FAIL"
+    assert "sql match no new complete failures (score 0): 12 of 300 new, 0 gone" in result.sentence
+    few = _gate(_run(base, "runs/old"), _run([0.6] * 298 + [0.0] * 2))
+    assert (few.status, few.checks[0].state) == ("PASS", "holds")
+    assert "rule" not in few.sentence
+
+
+def test_a_margin_on_complete_failures_is_open_until_more_are_ruled_out() -> None:
+    base, cand = [0.5] * 300, [0.6] * 298 + [0.0] * 2
+    for margin, status in ((0.01, "INCONCLUSIVE"), (0.05, "PASS")):
+        result = _gate(_run(base, "runs/old"), _run(cand), Rule("no_new_failures", margin))
+        assert (result.status, len(result.checks)) == (status, 1)
+    none = _gate(_run(base, "runs/old"), _run([0.6] * 300), Rule("no_new_failures", 0.05))
+    assert (none.status, none.checks[0].said) == ("PASS", "sql match: no complete failure")
+
+
+def test_equal_arms_with_complete_failures_seldom_fail() -> None:
+    generator = np.random.default_rng(8)
+    failed = 0
+    for _ in range(300):
+        scores = [generator.random(200) * (generator.random(200) > 0.05) for _ in range(2)]
+        result = _gate(_run(list(map(float, scores[0])), "runs/old"), _run(list(map(float, scores[1]))))
+        failed += result.status == "FAIL"
+    assert failed <= 0.06 * 300

@@ -24,7 +24,13 @@ class Paths:
 
 
 def write_report(
-    runs: Sequence[Run], out: Path, *, title: str | None = None, text: bool = True, budget: int | None = None
+    runs: Sequence[Run],
+    out: Path,
+    *,
+    title: str | None = None,
+    text: bool = True,
+    budget: int | None = None,
+    target: float | None = None,
 ) -> Paths:
     """Writes `out` (one offline HTML file), `out` as .md, and a folder of the same name with verdict.json,
     samples.csv and summary.csv. The same runs give the same bytes: there is no clock and no chance in a report.
@@ -59,10 +65,10 @@ def write_report(
     paths = Paths(out, out.with_suffix(".md"), folder / "verdict.json", folder / "samples.csv", folder / "summary.csv")
     with _uncollected():
         ordered = in_order(runs) if text else [without_text(run) for run in in_order(runs)]
-        page = view(ordered, title, text)
+        page = view(ordered, title, text, target)
         summaries = [summary for suite in page.suites for summary in suite.summaries]
         comparisons = [comparison for suite in page.suites for comparison in suite.comparisons]
-        write_json(paths.verdict, verdict_json(ordered[-1]))
+        write_json(paths.verdict, verdict_json(ordered[-1], target=target))
         write_text(paths.samples, samples_csv(page.cases, page.sample_arms, text))
         write_text(paths.summary, summary_csv(summaries, comparisons))
         write_text(paths.markdown, markdown_page(page))

@@ -9,15 +9,17 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.compare import Table, agreement, arm_names, grader, scorer_names, summarize_arm
+from harness.corpus_scores import CorpusScore
 from harness.costs import usd_per_request
-from harness.curves import curves
+from harness.curves import SuiteCurve
 from harness.data import ArmSummary, Comparison, Verdict
 from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
 from harness.report.cases import Case
 from harness.report.headline import OVERALL
 from harness.report.text import how, number, one_line, prose, seconds
-from harness.roles import is_tuned, reference, tried
+from harness.roles import by_cost, is_tuned, reference, tried
+from harness.rungs import ladder
 from harness.stats.forgetting import Retention
 from harness.verdict import MARGIN
 
@@ -111,6 +113,9 @@ class SuiteView:
     curves: tuple[tuple[str, Markup | None], ...]
     breakdowns: tuple[Breakdown, ...]
     tried: tuple[Tried, ...]
+    ladder: str
+    words: tuple[tuple[str, str, str], ...]
+    whole: tuple[str, ...]
     chart: Markup | None
     changes: Markup | None
     changes_base: str
@@ -161,6 +166,8 @@ def suite_view(
     found: Mapping[str, Comparison],
     mine: Sequence[Case],
     kept: Sequence[Retention],
+    drawn: Sequence[SuiteCurve],
+    whole: Sequence[CorpusScore],
 ) -> SuiteView:
     about = table.suites[suite]
     held_to, role = reference(table, suite)
@@ -177,6 +184,8 @@ def suite_view(
     title, n = one_line(about.get("title") or suite), max((summary.n for summary in summaries), default=0)
     losses = [r for r in kept if is_tuned(table, r.arm)] or list(kept)
     arms = [summary.arm for summary in summaries]
+    several = about.get("kind") != "general" and len(by_cost(table, suite)) > 1
+    steps = ladder(table, suite, verdicts) if several else None
     return SuiteView(
         name=one_line(suite),
         place=place,
@@ -201,11 +210,12 @@ def suite_view(
         ),
         breakdowns=tuple(breakdowns(mine, arms)),
         curves=tuple(
-            (prose(one.sentence), charts.learning_curve(title, one.curve) if one.curve else None)
-            for one in curves(table.run)
-            if one.suite == suite
+            (prose(one.sentence), charts.learning_curve(title, one.curve) if one.curve else None) for one in drawn
         ),
         tried=tuple(_tried(table, suite, arms)),
+        ladder=prose(steps.sentence) if steps else "",
+        whole=tuple(prose(one.sentence) for one in whole),
+        words=tuple((one_line(r.arm), r.decision, prose(r.sentence)) for r in steps.rungs) if steps else (),
         chart=_quality(title, summaries),
         changes=_changes(title, losses),
         changes_base=", ".join(sorted({one_line(r.base) for r in losses})),

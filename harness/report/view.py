@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.compare import scorer_names, suite_names, tabulate
+from harness.corpus_scores import corpus_scores
 from harness.costs import break_evens
+from harness.curves import curves
 from harness.data import Run
 from harness.report.arm_view import ArmView, Rung, arm_view, ladder
 from harness.report.cases import Case, beside, cases
@@ -83,14 +85,15 @@ class PageView:
     total: int
 
 
-def view(runs: Sequence[Run], title: str | None = None, text: bool = True) -> PageView:
+def view(runs: Sequence[Run], title: str | None = None, text: bool = True, target: float | None = None) -> PageView:
     """Everything the report says about the newest of one or more runs, oldest first, and about what came before it.
 
     Numbers come from compare, costs and verdict; none is made here. text: whether the runs hold texts.
     """
     run = runs[-1]
     table = tabulate(run)
-    verdicts, every, kept = decide(run), cases(run), retentions(run)
+    verdicts, every, kept, drawn = decide(run), cases(run), retentions(run), curves(run, target)
+    whole = corpus_scores(table)
     found = [c for c in comparisons(run) if c.scorer == scorer_names(table, c.suite)[0]]
     names = [arm for arm in table.arms if any((suite, arm) in table.rows for suite in table.suites)]
     suites = [
@@ -103,6 +106,8 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True) -> Pa
             {c.candidate: c for c in found if c.suite == suite},
             [case for case in every if case.suite == suite],
             [retention for retention in kept if retention.suite == suite],
+            [one for one in drawn if one.suite == suite],
+            [one for one in whole if one.suite == suite],
         )
         for place, suite in enumerate(suite_names(table))
     ]
