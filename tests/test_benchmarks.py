@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import stats
+from benchmarks import stats, train
 
 
 def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,15 @@ def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsy
 def test_a_large_run_is_as_large_as_asked() -> None:
     run = stats.large_run(30)
     assert (len(run.rows), len(run.scores), len(run.manifest["arms"])) == (120, 120, 4)
+
+
+def test_the_benchmark_of_the_trainer_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "train.json"
+    arguments = ["--tiny", "--rounds", "1", "--steps", "1", "--setting", "large batches"]
+    assert train.main([*arguments, "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())["settings"]["large batches"]
+    assert set(figures["tokens_per_cpu_second"]) == {train.OURS, train.ALONE}
+    assert [one["over"] for one in figures["ratios"]] == [train.ALONE]
+    assert figures["group"] in (1, 2, 4)
+    assert "large batches: 4 candidates" in capsys.readouterr().out
+    assert train.peak_mb(2, tiny=True) > 10

@@ -11,18 +11,20 @@ import torch
 import yaml
 from click.testing import CliRunner
 from project import make_project
+from runs import make_run
 from test_train import made_up, spec, tiny
 
 from harness.cli import cli
 from harness.config import read_config
 from harness.data import Config
-from harness.errors import AdapterError, ConfigError, SuiteError
+from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
 from harness.suite import read_suite
 from harness.train.candidate import curve, train_candidates
 from harness.train.card import read_card
 from harness.train.data import TrainRow
 from harness.train.examine import examine
 from harness.train.steps import Candidate, Validation, drop_losers, fit, prepare
+from harness.verdict import decide
 
 YAML = """
 models: {{small: {{path: embedded}}}}
@@ -173,6 +175,16 @@ def test_a_sweep_is_chosen_on_dev_and_its_card_names_every_try(tmp_path: Path) -
     assert "already trained" in again
 
 
+def test_the_verdict_says_among_how_many_recipes_an_adapter_was_chosen() -> None:
+    tries = [{"learning_rate": rate, "dev_score": 0.5, "n": 50} for rate in (1e-4, 2e-4, 5e-4)]
+    adapters = {"a": {"model": "m", "digest": "d", "train": {"tries": tries, "chosen": 1}}}
+    scores = {"sql": {"base": [0.0] * 40, "lora": [1.0] * 40}}
+    (verdict,) = [one for one in decide(make_run(scores, adapters=adapters)) if one.suite == "sql"]
+    assert "lora's adapter was chosen on dev among 3 training recipes (n=50)." in verdict.reasons
+    (verdict,) = [one for one in decide(make_run(scores)) if one.suite == "sql"]
+    assert not [reason for reason in verdict.reasons if "training recipes" in reason]
+
+
 def test_candidates_of_one_sweep_may_be_dropped_and_the_card_says_so(tmp_path: Path) -> None:
     config = project(tmp_path, "learning_rate: [1.0e-7, 2.0e-2], max_steps: 16")
     train_rows(tmp_path, [(f"Is {i} odd or even?", "odd") for i in range(11, 51)])
@@ -234,6 +246,15 @@ def test_what_an_engine_would_refuse_is_refused_before_training(
     with pytest.raises(error, match=words) as caught:
         asked()
     assert "\n" not in str(caught.value)
+
+
+def test_answers_on_dev_that_would_not_fit_the_context_are_refused_before_training(tmp_path: Path) -> None:
+    config = project(tmp_path, "max_steps: 1, validate: 2")
+    file = tmp_path / "suites" / "sums" / "suite.yaml"
+    file.write_text(file.read_text().replace("max_tokens: 8", "max_tokens: 1020"))
+    with pytest.raises(HarnessError, match=r"1020 for the answer do not fit the model.s context of 1024"):
+        list(train_candidates(config, [config.adapters["a"]], tmp_path))
+    assert not (tmp_path / "adapters").exists()
 
 
 def test_validation_without_a_dev_split_is_one_line(tmp_path: Path) -> None:

@@ -204,4 +204,6 @@ def _wanted(tokenizer: object, adapter: Adapter, model: Model, root: Path, looke
         return [looked[suite.name].as_dict() for suite in suites]
 
     score = DevScores(model, suites, spec) if spec.validate else None
+    if score:
+        score.check(tokenizer)
     return Wanted(spec, [row for rows in by_suite for row in rows], dev, Path(adapter.path), data, score, look)

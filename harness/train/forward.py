@@ -94,6 +94,8 @@ def _attend(
 
 def _padded(block: _Block, rows: Tensor) -> Tensor:
     """(heads, tokens behind the shared ones, size) -> (heads, rows, longest, size)."""
+    if block.rows == 1:
+        return rows.unsqueeze(1)
     empty = rows.new_zeros((rows.shape[0], block.rows * block.longest, rows.shape[2]))
     return empty.index_copy(1, block.places, rows).view(rows.shape[0], block.rows, block.longest, -1)
 
@@ -127,7 +129,7 @@ def _within_cpu(block: _Block, scale: float, query: Tensor, key: Tensor, value: 
         out = torch.matmul(past.flatten(1, 2), value[:, :shared]).view(groups, rows, each * longest, -1)
         out = out + torch.matmul(own, v)
     out = out.view(groups, rows, each, longest, -1).transpose(1, 2).reshape(heads, rows * longest, -1)
-    out = out.index_select(1, block.places)
+    out = out if rows == 1 else out.index_select(1, block.places)
     if not shared:
         return out
     q = query[:, :shared].reshape(groups, each * shared, -1)

@@ -35,10 +35,10 @@ def lora_linear() -> Any:
             out = flat @ weight.t() if bias is None else torch.addmm(bias, flat, weight.t())
             kept = []
             for (start, stop, scale), a, b in zip(parts, adapters[::2], adapters[1::2], strict=True):
-                a, scaled = a.to(x.dtype), (b * scale).to(x.dtype)
+                a, b = a.to(x.dtype), b.to(x.dtype)
                 low = flat[start:stop] @ a.t()
-                out[start:stop].addmm_(low, scaled.t())
-                kept += [a, scaled, low]
+                out[start:stop].addmm_(low, b.t(), alpha=scale)
+                kept += [a, b, low]
             ctx.save_for_backward(flat, weight, *kept)
             ctx.parts, ctx.shape, ctx.types = parts, x.shape, [one.dtype for one in adapters]
             return out.view(*x.shape[:-1], -1)
@@ -49,12 +49,12 @@ def lora_linear() -> Any:
             out = gradient.reshape(-1, gradient.shape[-1])
             x = out @ weight if ctx.needs_input_grad[0] else None
             found: list[Tensor] = []
-            for (start, stop, scale), a, scaled, low in zip(ctx.parts, kept[::3], kept[1::3], kept[2::3], strict=True):
+            for (start, stop, scale), a, b, low in zip(ctx.parts, kept[::3], kept[1::3], kept[2::3], strict=True):
                 own = out[start:stop]
-                out_low = own @ scaled
+                out_low = (own @ b).mul_(scale)
                 if x is not None:
                     x[start:stop].addmm_(out_low, a)
-                found += [out_low.t() @ flat[start:stop], (own.t() @ low) * scale]
+                found += [out_low.t() @ flat[start:stop], own.t() @ (low * scale)]
             found = [one.to(dtype) for one, dtype in zip(found, ctx.types, strict=True)]
             return (None if x is None else x.view(ctx.shape), None, None, None, *found)
 

@@ -28,6 +28,17 @@ class DevScores:
             scorer = scorers.load(next(spec for spec in suite.scorers if spec.primary), suite.path)
             self.asked += [(suite, sample, scorer) for sample in suite.dev[: spec.dev_limit]]
 
+    def check(self, tokenizer: Any) -> None:
+        """Raises HarnessError, before anything is trained, for a sample whose answer would not fit the context."""
+        from transformers import AutoConfig
+
+        from harness.engines.limits import check_length
+
+        config = AutoConfig.from_pretrained(self.model.path, revision=self.model.revision).get_text_config()
+        context = int(getattr(config, "max_position_embeddings", None) or 1 << 30)
+        for request in self._requests(tokenizer):
+            check_length(request, min(int(self.model.engine.get("max_model_len") or context), context))
+
     def __call__(self, base: Any) -> list[float]:
         from harness.engines.hf import TransformersEngine
 
