@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import stats
+from benchmarks import report, stats
+from harness.report import write_report
 
 
 def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +24,12 @@ def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsy
 def test_a_large_run_is_as_large_as_asked() -> None:
     run = stats.large_run(30)
     assert (len(run.rows), len(run.scores), len(run.manifest["arms"])) == (120, 120, 4)
+
+
+def test_the_run_of_the_reports_benchmark_is_as_large_as_asked_and_makes_a_report(tmp_path: Path) -> None:
+    run = report.large_run(30)
+    assert len(run.rows) == len(run.scores) == 120
+    assert run.rows == report.large_run(30).rows
+    written = write_report([run], tmp_path / "bench.html")
+    assert 10_000 < written.html.stat().st_size < 300_000
+    assert all(500 < len(row.completion.text) < 1000 for row in run.rows)
