@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import stats, train
+from benchmarks import report, stats, train
+from harness.report import write_report
 
 
 def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +36,12 @@ def test_the_benchmark_of_the_trainer_prints_and_writes(tmp_path: Path, capsys: 
     assert figures["group"] in (1, 2, 4)
     assert "large batches: 4 candidates" in capsys.readouterr().out
     assert train.peak_mb(2, tiny=True) > 10
+
+
+def test_the_run_of_the_reports_benchmark_is_as_large_as_asked_and_makes_a_report(tmp_path: Path) -> None:
+    run = report.large_run(30)
+    assert len(run.rows) == len(run.scores) == 120
+    assert run.rows == report.large_run(30).rows
+    written = write_report([run], tmp_path / "bench.html")
+    assert 10_000 < written.html.stat().st_size < 300_000
+    assert all(500 < len(row.completion.text) < 1000 for row in run.rows)

@@ -21,11 +21,11 @@ from typing import Any
 from harness.report.cases import RIGHT, Answer, Case
 from harness.report.text import number, one_line, preview
 
-SHARD = 200
-"""Samples per shard: small enough to unpack in a blink, large enough that gzip sees the repeated prompts."""
+SHARD = 100
+"""Samples per shard: few, as the rows on a screen may come from as many shards; many, for gzip to see repetitions."""
 BUDGET = 25_000_000
 """Bytes of packed texts that a page carries unless told otherwise."""
-_PROBED = 4
+_PROBED = 8
 """Shards that are packed to see how small the texts of a large run become."""
 
 

@@ -52,7 +52,7 @@ export interface Sample {
 }
 
 /** Shards that stay unpacked: what a screen and its neighbourhood need. */
-const KEPT = 24;
+const KEPT = 64;
 /** Characters of all texts up to which a search keeps them in lower case. */
 const REMEMBERED = 60_000_000;
 
@@ -137,7 +137,7 @@ export class Data {
       const all = this.haystacks.get(number) ?? (await this.lowered(number));
       if (stop()) return null;
       all.forEach((hay, place) => hay.includes(query) && found.add(number * shard + place));
-      if (number % 8 === 7) tell(((number + 1) * shard) / this.count);
+      if (number % 16 === 15) tell(((number + 1) * shard) / this.count);
     }
     return found;
   }
