@@ -235,6 +235,9 @@ def train(names: tuple[str, ...], config: str) -> None:
 @click.option(
     "--until-decided", is_flag=True, help="Stop asking a suite as soon as its verdict stands: five looks, declared."
 )
+@click.option(
+    "--samples", type=click.IntRange(1, 1000), metavar="K", help="So many answers to each question; their mean counts."
+)
 @click.option("--dev-limit", type=click.IntRange(2), metavar="N", help="Choose on the first N dev samples only.")
 @click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
@@ -249,6 +252,7 @@ def run(
     reuse: tuple[str, ...],
     limit: int | None,
     until_decided: bool,
+    samples: int | None,
     dev_limit: int | None,
     no_dev: bool,
     seed: int,
@@ -266,11 +270,11 @@ def run(
     from harness.config import pick, read_config
     from harness.rivals import run_fairly
     from harness.store import read_run
-    from harness.suite import all_suites, read_suite
+    from harness.suite import all_suites, read_suite, with_samples
 
     checked = read_config(config)
     root = Path(config).parent
-    read = [read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))]
+    read = with_samples([read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))], samples)
     chosen = pick(arms, checked.arms, Path(config).name, "arm")
     folder = Path(out or "runs/" + "+".join(suite.name for suite in read))
     others = [read_run(path) for path in reuse]

@@ -30,7 +30,8 @@ class Table:
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
     itself) by (suite, sample digest).
 
-    A question that was asked several times (same digest) holds several scores; it counts once, with their mean.
+    A question that was asked several times (same digest) holds several scores; it counts once, with their mean. Of the
+    draws of one sample only the mean is kept: draws are no samples of their own.
     """
 
     run: Run
@@ -64,9 +65,9 @@ class Pairs:
 
 
 def tabulate(run: Run) -> Table:
-    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts."""
-    latest = {(row.suite, row.arm, row.sample): row for row in run.rows}
-    values = {(s.suite, s.arm, s.sample, s.scorer): float(s.score.value) for s in run.scores}
+    """A run as lookup tables. Of two rows for one draw of one sample of one arm, the later one counts."""
+    latest = {(row.suite, row.arm, row.sample, row.draw): row for row in run.rows}
+    digests = {(row.suite, row.arm, row.sample): row.sample_digest for row in latest.values()}
     rows: dict[tuple[str, str], list[Row]] = {}
     probes: dict[tuple[str, str], str] = {}
     clusters: dict[tuple[str, str], str] = {}
@@ -78,11 +79,9 @@ def tabulate(run: Run) -> Table:
             source = row.metadata.get(suites.get(row.suite, {}).get("cluster") or "")
             clusters[row.suite, row.sample_digest] = row.sample_digest if source is None else f"source {source}"
     scores: dict[tuple[str, str, str], dict[str, tuple[float, ...]]] = {}
-    for (suite, arm, sample, scorer), value in values.items():
-        found = latest.get((suite, arm, sample))
-        if found is not None and found.completion.finish_reason != "error":
-            by_digest = scores.setdefault((suite, arm, scorer), {})
-            by_digest[found.sample_digest] = (*by_digest.get(found.sample_digest, ()), value)
+    for (suite, arm, sample, scorer), value in sample_scores(run).items():
+        by_digest, digest = scores.setdefault((suite, arm, scorer), {}), digests[suite, arm, sample]
+        by_digest[digest] = (*by_digest.get(digest, ()), value)
     return Table(
         run,
         suites,
@@ -92,6 +91,30 @@ def tabulate(run: Run) -> Table:
         probes,
         clusters,
     )
+
+
+def sample_scores(run: Run) -> dict[tuple[str, str, str, str], float]:
+    """(suite, arm, sample, scorer) -> score, the mean over the sample's draws.
+
+    Left out where the engine failed, and where a draw or its score is missing: a mean over those that happen to be
+    there would favour whoever fails on the harder ones.
+    """
+    wanted: dict[tuple[str, str], int] = {}
+    answered: set[tuple[str, str, str, int]] = set()
+    for row in run.rows:
+        place = row.suite, row.sample
+        wanted[place] = max(row.draws, wanted.get(place, 1))
+        there = (row.suite, row.arm, row.sample, row.draw)
+        (answered.discard if row.completion.finish_reason == "error" else answered.add)(there)
+    drawn: dict[tuple[str, str, str, str], dict[int, float]] = {}
+    for s in run.scores:
+        if (s.suite, s.arm, s.sample, s.draw) in answered:
+            drawn.setdefault((s.suite, s.arm, s.sample, s.scorer), {})[s.draw] = float(s.score.value)
+    return {
+        place: mean(list(values.values())) if len(values) > 1 else next(iter(values.values()))
+        for place, values in drawn.items()
+        if len(values) == wanted[place[0], place[2]]
+    }
 
 
 def suite_names(table: Table) -> list[str]:

@@ -45,13 +45,17 @@ class Passage:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How an engine decodes. temperature 0 is greedy; stop strings are not part of the answer."""
+    """How an engine decodes. temperature 0 is greedy; stop strings are not part of the answer.
+
+    samples: answers drawn to each question, each with a seed of its own; their mean is the question's score.
+    """
 
     max_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    samples: int = 1
 
 
 @dataclass(frozen=True)
@@ -324,6 +328,7 @@ class Row:
     """One stored answer (a line of completions.jsonl). `key` is the identity of the computation.
 
     messages: the conversation as sent, after retrieval. passages: ids of the passages it held.
+    draw: which of the answers to this question it is, 0, 1, ...; draws: how many are wanted.
     """
 
     suite: str
@@ -337,11 +342,13 @@ class Row:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     passages: tuple[str, ...] = ()
     reused: bool = False
+    draw: int = 0
+    draws: int = 1
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One stored score (a line of scores.jsonl)."""
+    """One stored score (a line of scores.jsonl). draw: of which answer to the sample, 0, 1, ..."""
 
     suite: str
     arm: str
@@ -349,6 +356,7 @@ class ScoreRow:
     scorer: str
     primary: bool
     score: Score
+    draw: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from harness import endpoint
-from harness.data import Model
+from harness.data import Model, Sampling
 from harness.errors import AdapterError, ConfigError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -26,6 +26,28 @@ def text_digest(*parts: Any) -> str:
     """
     text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def sampling_parts(sampling: Sampling) -> dict[str, Any]:
+    """What of a way of decoding goes into digests and run.json; what it does not use is left out.
+
+    >>> sampling_parts(Sampling(max_tokens=8, temperature=1.0, samples=4))["samples"]
+    4
+    """
+    parts = asdict(sampling)
+    if sampling.samples == 1:
+        del parts["samples"]
+    return parts
+
+
+def drawn(sampling: Sampling, draw: int) -> Sampling:
+    """How one of several answers to a question is decoded. The first has the seed itself: more are added to it later.
+
+    >>> drawn(Sampling(samples=4), 0) == Sampling(), drawn(Sampling(samples=4), 1).seed == Sampling().seed
+    (True, False)
+    """
+    seed = int(text_digest(sampling.seed, draw), 16) >> 1 if draw else sampling.seed
+    return replace(sampling, samples=1, seed=seed)
 
 
 def files_digest(folder: Path, patterns: tuple[str, ...]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from harness import __version__, endpoint
 from harness.certify import kept
 from harness.data import AdapterRef, Arm, Config, Model, Suite
+from harness.digests import sampling_parts
 from harness.engines import Engine
 from harness.errors import RunError
 from harness.sandbox import described
@@ -121,7 +122,7 @@ def suite_card(suite: Suite) -> dict[str, Any]:
         "n_asked": len(suite.test[: suite.asked]),
         "looks": dict(suite.looks) if suite.looks else None,
         "corpus": bool(suite.corpus),
-        "sampling": asdict(suite.sampling),
+        "sampling": sampling_parts(suite.sampling),
         "certificate": kept(suite),
     }
 
@@ -148,6 +149,8 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
                 f"beforehand. {hint}"
             )
         now["n_asked"] = max(was["n_asked"], now["n_asked"])
+        if was["sampling"].get("samples", 1) > now["sampling"].get("samples", 1):
+            now["sampling"] = was["sampling"]
         _same_choice(old.get("dev", {}).get(name, {}), new["dev"].get(name, {}), f"{folder}: suite '{name}'")
     here = [one for one in (old["engine"], new["engine"]) if one.get("device") != ENDPOINT]
     if len({(one["name"], one["version"]) for one in here}) > 1:

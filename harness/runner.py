@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,14 +35,14 @@ from harness.data import (
     ScoreRow,
     Suite,
 )
-from harness.digests import adapter_digest, identity, located, text_digest
+from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest
 from harness.engines import Engine, applied, open_engine
 from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
 from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
 
-Place = tuple[str, str, str]  # suite, arm, sample
+Place = tuple[str, str, str, int]  # suite, arm, sample, draw
 Entrant = Callable[[Suite, Arm], Arm | None]
 """How an arm answers a suite: with which dials; None if it does not. Its rows go by the name of the arm returned."""
 
@@ -57,10 +57,11 @@ class Task:
     messages: tuple[Message, ...]
     passages: tuple[str, ...]
     request: Request
+    draw: int = 0
 
     @property
     def place(self) -> Place:
-        return self.suite.name, self.arm.name, self.sample.id
+        return self.suite.name, self.arm.name, self.sample.id, self.draw
 
 
 def run(
@@ -185,8 +186,8 @@ def _run_model(
             about["train"], suites, root, (same or {}).get("contamination")
         )
     writer.manifest(manifest)
-    stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows if _answered(row)} if old else {}
-    scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()
+    stored = {(row.suite, row.arm, row.sample, row.draw): row.key for row in old.rows if _answered(row)} if old else {}
+    scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores} if old else set()
     try:
         shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
     finally:
@@ -216,9 +217,11 @@ def plan(
                 passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
                 sampling = sample.sampling or suite.sampling
+                shown = tuple(passage.id for passage in passages)
                 if engine.tokenizer is None:
-                    request = _of_endpoint(engine, digest, suite, sample, messages, sampling)
-                    yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+                    for draw in range(draws(suite, sample)):
+                        request = _of_endpoint(engine, digest, suite, sample, messages, drawn(sampling, draw))
+                        yield Task(suite, arm, sample, messages, shown, request, draw)
                     continue
                 ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
                 wanted = max(map(len, choices)) if choices else sampling.max_tokens
@@ -228,11 +231,18 @@ def plan(
                         f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer "
                         f"shots or passages, or a smaller max_tokens."
                     )
-                key = text_digest(
-                    digest, ref.digest if ref else "", ids, asdict(sampling), choices, engine.name, engine.version
-                )
-                request = Request(key, ids, sampling, ref, choices, sample.choices)
-                yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+                adapter = ref.digest if ref else ""
+                for draw in range(draws(suite, sample)):
+                    how = drawn(sampling, draw)
+                    key = text_digest(digest, adapter, ids, sampling_parts(how), choices, engine.name, engine.version)
+                    request = Request(key, ids, how, ref, choices, sample.choices)
+                    yield Task(suite, arm, sample, messages, shown, request, draw)
+
+
+def draws(suite: Suite, sample: Sample) -> int:
+    """How many answers to a sample are wanted: one where they would all be the same."""
+    sampling = sample.sampling or suite.sampling
+    return 1 if sample.choices or not sampling.temperature else sampling.samples
 
 
 def _of_endpoint(
@@ -244,7 +254,7 @@ def _of_endpoint(
             f"suite {suite.name}, sample {sample.id}: goes on with a bare text, and an endpoint takes conversations. "
             f"Ask this suite of models on this machine (-s, -a)."
         )
-    key = text_digest(digest, messages, asdict(sampling), sample.choices, engine.name, engine.version)
+    key = text_digest(digest, messages, sampling_parts(sampling), sample.choices, engine.name, engine.version)
     return Request(key, (), sampling, choice_texts=sample.choices, messages=messages)
 
 
@@ -306,8 +316,8 @@ def answer(
 def _row(task: Task, completion: Completion, reused: bool) -> Row:
     sample = task.sample
     return Row(
-        *task.place, sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
-        task.passages, reused,
+        *task.place[:3], sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
+        task.passages, reused, task.draw, draws(task.suite, sample),
     )  # fmt: skip
 
 
@@ -325,11 +335,11 @@ def _collect(
 
 
 def _score(task: Task, completion: Completion, of_suite: Mapping[str, Scorer]) -> list[ScoreRow]:
-    return score_sample(task.suite, task.arm.name, task.sample, completion, of_suite)
+    return score_sample(task.suite, task.arm.name, task.sample, completion, of_suite, task.draw)
 
 
 def score_sample(
-    suite: Suite, arm: str, sample: Sample, completion: Completion, of_suite: Mapping[str, Scorer]
+    suite: Suite, arm: str, sample: Sample, completion: Completion, of_suite: Mapping[str, Scorer], draw: int = 0
 ) -> list[ScoreRow]:
     """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id.
 
@@ -350,7 +360,7 @@ def score_sample(
                 f"suite {suite.name}: scorer '{spec.name}' gave {score.value!r} on sample '{sample.id}', a score lies "
                 "in 0..1. Correct the scorer and run again; answers that are there are kept."
             )
-        rows.append(ScoreRow(suite.name, arm, sample.id, spec.name, spec.primary, score))
+        rows.append(ScoreRow(suite.name, arm, sample.id, spec.name, spec.primary, score, draw))
     return rows
 
 
@@ -379,8 +389,9 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
                     raise RunError(
                         f"{path}: suite '{row.suite}' no longer asks {row.sample}. Run it again with `harness run`."
                     )
+                of_suite = table[row.suite]
                 futures.append(
-                    pool.submit(score_sample, suites[row.suite], row.arm, sample, row.completion, table[row.suite])
+                    pool.submit(score_sample, suites[row.suite], row.arm, sample, row.completion, of_suite, row.draw)
                 )
             for future in futures:
                 scores += future.result()
@@ -392,11 +403,17 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
             **{
                 name: manifests.suite_card(suite)
                 | {key: manifest["suites"][name].get(key) for key in ("n_asked", "looks")}
+                | {"sampling": {**sampling_parts(suite.sampling), **_samples(manifest["suites"][name])}}
                 for name, suite in suites.items()
             },
         }
         writer.manifest(manifest)
         return grade(config, list(suites.values()), writer, root=Path(config.path).parent) if config else read_run(path)
+
+
+def _samples(about: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers per question that a run has asked for, where it was more than one."""
+    return {key: value for key, value in about["sampling"].items() if key == "samples"}
 
 
 def adapter_ref(config: Config, name: str) -> AdapterRef:

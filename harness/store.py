@@ -68,7 +68,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "completion_tokens": done.completion_tokens, "finish_reason": done.finish_reason,
         "seconds": round(done.seconds, 6), "choice_logprobs": done.choice_logprobs,
         "messages": list(map(dict, row.messages)), "passages": row.passages, "metadata": dict(row.metadata),
-        "reused": row.reused,
+        "reused": row.reused, **({"draw": row.draw, "draws": row.draws} if row.draws > 1 else {}),
     }  # fmt: skip
 
 
@@ -94,18 +94,22 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
         metadata=value.get("metadata") or {},
         passages=tuple(value.get("passages") or ()),
         reused=bool(value.get("reused")),
+        draw=int(value.get("draw", 0)),
+        draws=int(value.get("draws", 1)),
     )
 
 
 def score_to_json(row: ScoreRow) -> dict[str, Any]:
     """A line of scores.jsonl."""
     flat = asdict(row)
-    return {**{key: value for key, value in flat.items() if key != "score"}, **flat["score"]}
+    kept = {key: value for key, value in flat.items() if key != "score" and (key != "draw" or value)}
+    return {**kept, **flat["score"]}
 
 
 def _score_from_json(value: Mapping[str, Any]) -> ScoreRow:
     score = Score(value["value"], value["answer"], value["explanation"])
-    return ScoreRow(value["suite"], value["arm"], value["sample"], value["scorer"], value["primary"], score)
+    draw = int(value.get("draw", 0))
+    return ScoreRow(value["suite"], value["arm"], value["sample"], value["scorer"], value["primary"], score, draw)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -141,11 +145,11 @@ def read_run(path: Path | str) -> Run:
         )
     try:
         rows = {
-            (row.suite, row.arm, row.sample): row
+            (row.suite, row.arm, row.sample, row.draw): row
             for row in map(row_from_json, read_lines(folder / "completions.jsonl"))
         }
         scores = {
-            (score.suite, score.arm, score.sample, score.scorer): score
+            (score.suite, score.arm, score.sample, score.scorer, score.draw): score
             for score in map(_score_from_json, read_lines(folder / "scores.jsonl"))
         }
     except (KeyError, TypeError) as error:

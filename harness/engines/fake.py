@@ -17,10 +17,11 @@ from harness.data import AdapterRef, Completion, Model, Request
 from harness.engines import stopping
 from harness.engines.limits import check_length
 from harness.engines.options import engine_options
+from harness.engines.sampling import seed_of
 from harness.errors import ConfigError, EngineError
 
-AnswerOf = Callable[[str, str], str]
-"""(the rendered conversation, the adapter's name or "") -> the answer."""
+AnswerOf = Callable[[str, str], "str | Sequence[str]"]
+"""(the rendered conversation, the adapter's name or "") -> the answer, or several of which the seed draws one."""
 
 _SPECIAL = ("<|bos|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 _SPLIT = re.compile("(" + "|".join(map(re.escape, _SPECIAL)) + ")")
@@ -64,7 +65,8 @@ class FakeEngine:
     """Answers from a function, or from a table of what a question's last turn says.
 
     model.engine: answers (a .jsonl file of {"prompt", "answer", "adapter"?}; a prompt matches the last user turn it
-    equals or, failing that, is part of; the longest wins, and one naming the adapter beats one that does not),
+    equals or, failing that, is part of; the longest wins, and one naming the adapter beats one that does not; of an
+    answer that is a list one is drawn),
     default (the answer to everything else), delay (seconds per answer), die_after (answers, then an EngineError),
     ignore_adapters (true: proof of application fails), max_model_len, max_rank.
     """
@@ -117,8 +119,12 @@ class FakeEngine:
     def close(self) -> None:
         self.closed = True
 
+    def _drawn(self, request: Request) -> int:
+        return seed_of(request.sampling, request.prompt_ids) if request.sampling.temperature else 0
+
     def _complete(self, request: Request, start: float) -> Completion:
-        text = self.answer(self.tokenizer.decode(request.prompt_ids), request.adapter.name if request.adapter else "")
+        said = self.answer(self.tokenizer.decode(request.prompt_ids), request.adapter.name if request.adapter else "")
+        text = said if isinstance(said, str) else said[self._drawn(request) % len(said)]
         prompt = len(request.prompt_ids)
         if request.choices:
             logprobs = tuple(
@@ -137,7 +143,7 @@ class FakeEngine:
         return Completion(self.tokenizer.decode(ids), prompt, len(ids), reason, time.perf_counter() - start)
 
 
-Table = dict[tuple[str, str], str]
+Table = dict[tuple[str, str], "str | Sequence[str]"]
 
 
 def _table(model: str, path: str) -> Table:
@@ -162,7 +168,7 @@ def _table(model: str, path: str) -> Table:
 def _from_table(table: Table, default: str) -> AnswerOf:
     longest_first = sorted(table, key=lambda key: -len(key[1]))
 
-    def answer(conversation: str, adapter: str) -> str:
+    def answer(conversation: str, adapter: str) -> str | Sequence[str]:
         found = _LAST_TURN.search(conversation)
         question = found[1] if found else conversation
         for who in dict.fromkeys((adapter, "")):

@@ -287,13 +287,12 @@ def _judges(table: Table) -> Iterator[Check]:
 
 
 def _decoding(table: Table) -> Iterator[Check]:
-    warm = [
-        one_line(suite)
-        for suite in suite_names(table)
-        if (table.suites[suite].get("sampling") or {}).get("temperature")
-    ]
+    warm = [suite for suite in suite_names(table) if (table.suites[suite].get("sampling") or {}).get("temperature")]
     if warm:
-        yield Check("mind", f"{listing(warm)}: answers are sampled, one per question; a second run would differ.")
+        counts = {int(table.suites[suite]["sampling"].get("samples", 1)) for suite in warm}
+        many = "one per question" if counts == {1} else f"{listing([str(n) for n in sorted(counts)])} per question"
+        names = listing([one_line(suite) for suite in warm])
+        yield Check("mind", f"{names}: answers are sampled, {many}; a second run would differ.")
     else:
         yield Check("ok", "Decoding is greedy and the same for every arm.")
 
