@@ -269,6 +269,7 @@ class Completion:
 
     finish_reason: "stop" (end of turn or a stop string), "length" (token limit), "choice", or "error".
     choice_logprobs: natural logarithms, one per choice, summed over the choice's tokens.
+    error: what went wrong, where finish_reason is "error".
     """
 
     text: str
@@ -277,6 +278,7 @@ class Completion:
     finish_reason: str = "stop"
     seconds: float = 0.0
     choice_logprobs: tuple[float, ...] | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True)

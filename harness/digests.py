@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt")
 _MODEL_FILES = ("config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "chat_template*")
 
 
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list).encode
+
+
 def text_digest(*parts: Any) -> str:
     """A 16-hex-digit digest of JSON-serialisable parts; the same parts always give the same digest.
 
     >>> text_digest("a", [1, 2]) == text_digest("a", (1, 2))
     True
     """
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(_canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def sampling_parts(sampling: Sampling) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def sampling_parts(sampling: Sampling) -> dict[str, Any]:
     >>> sampling_parts(Sampling(max_tokens=8, temperature=1.0, samples=4))["samples"]
     4
     """
-    parts = asdict(sampling)
+    parts = dict(vars(sampling))
     if sampling.samples == 1:
         del parts["samples"]
     return parts
@@ -46,6 +48,8 @@ def drawn(sampling: Sampling, draw: int) -> Sampling:
     >>> drawn(Sampling(samples=4), 0) == Sampling(), drawn(Sampling(samples=4), 1).seed == Sampling().seed
     (True, False)
     """
+    if sampling.samples == 1 and not draw:
+        return sampling
     seed = int(text_digest(sampling.seed, draw), 16) >> 1 if draw else sampling.seed
     return replace(sampling, samples=1, seed=seed)
 

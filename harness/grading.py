@@ -31,6 +31,7 @@ from harness.data import (
 )
 from harness.digests import identity, located, text_digest
 from harness.engines import Engine, open_engine
+from harness.engines.supervised import Supervised
 from harness.errors import ConfigError, SuiteError, did_you_mean
 from harness.progress import Progress, say
 from harness.stats.agreement import kappa
@@ -167,7 +168,11 @@ def _kept(
 ) -> Iterator[tuple[str, Completion]]:
     """`put` to a model that is opened for it; every answer is stored before it is counted."""
     say(f"loading {model.name} to grade")
-    engine = open_engine(model, (), engine_name)
+    engine: Engine = (
+        open_engine(model, (), engine_name)
+        if model.endpoint
+        else Supervised(lambda: open_engine(model, (), engine_name))
+    )
     with closing(engine), Progress(f"grading ({model.name})", len(questions), "questions") as progress:
         for key, said in put(engine, questions):
             writer.append(FILE, {"key": key, "text": said.text, "choice_logprobs": said.choice_logprobs})

@@ -23,7 +23,7 @@ from harness.store import FORMAT
 
 DIALS = ("system", "shots", "retrieve")
 ENDPOINT = "endpoint"
-USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd")
+USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd", "engine_deaths")
 
 
 def describe(
@@ -102,6 +102,14 @@ def add_usage(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
         spent = card["prompt_tokens"] * model.endpoint.usd_input
         spent += card["completion_tokens"] * model.endpoint.usd_output
         card["usd"] = round(spent / 1e6, 6)
+
+
+def add_deaths(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
+    """Counts in the model's entry how often its engine died and was started again; nothing where it never did."""
+    deaths = int(getattr(engine, "take_deaths", int)())
+    if deaths:
+        card = manifest["models"][model.name]
+        card["engine_deaths"] = card.get("engine_deaths", 0) + deaths
 
 
 def suite_card(suite: Suite) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -30,17 +30,18 @@ from harness.data import (
     Run,
     Sample,
     Sampling,
-    Score,
     Scorer,
     ScoreRow,
     Suite,
 )
 from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest
 from harness.engines import Engine, applied, open_engine
-from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
+from harness.engines.supervised import Supervised
+from harness.errors import AdapterError, ConfigError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
-from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
+from harness.scoring import Job, Scoring, score_sample
+from harness.store import RunWriter, read_run, row_to_json, write_scores
 
 Place = tuple[str, str, str, int]  # suite, arm, sample, draw
 Entrant = Callable[[Suite, Arm], Arm | None]
@@ -136,7 +137,7 @@ class Opened:
         if self._engine is None or self._holds != (model, adapters):
             self.close()
             say(f"loading {model.name}")
-            self._engine, self._holds = open_engine(model, adapters, self.name), (model, adapters)
+            self._engine, self._holds = _opened(model, adapters, self.name), (model, adapters)
         return self._engine
 
     def close(self) -> None:
@@ -144,6 +145,13 @@ class Opened:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
+
+
+def _opened(model: Model, adapters: tuple[AdapterRef, ...], name: str | None) -> Engine:
+    """An engine that is started again when it dies; an endpoint's server is not ours to start."""
+    if model.endpoint:
+        return open_engine(model, adapters, name)
+    return Supervised(lambda: open_engine(model, adapters, name))
 
 
 def _run_model(
@@ -192,6 +200,7 @@ def _run_model(
         shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
     finally:
         manifests.add_usage(manifest, model, engine)
+        manifests.add_deaths(manifest, model, engine)
         writer.manifest(manifest)
     if not model.endpoint:
         manifests.add_seconds(manifest, shares)
@@ -283,16 +292,18 @@ def answer(
     flight: dict[tuple[str, str], float] = defaultdict(float)
     start = time.monotonic()
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(2))
-        stack.callback(pool.shutdown, cancel_futures=True)
-        pending: list[tuple[Task, Future[list[ScoreRow]]]] = []
+        suites = list({task.suite.name: task.suite for task in tasks}.values())
+        scoring = stack.enter_context(Scoring(suites, by_suite, len(tasks)))
 
         def keep(task: Task, completion: Completion, reused: bool) -> None:
             if stored.get(task.place) != task.request.key:
                 writer.append("completions.jsonl", row_to_json(_row(task, completion, reused)))
             elif task.place in scored:
                 return
-            pending.append((task, pool.submit(_score, task, completion, by_suite[task.suite.name])))
+            if completion.finish_reason != "error":
+                scoring.put(Job(task.suite.name, task.arm.name, task.sample, completion, task.draw))
+            for lines in scoring.done():
+                writer.lines("scores.jsonl", lines)
 
         for key, group in waiting.items():
             for task in group if key in known else ():
@@ -306,9 +317,9 @@ def answer(
             for task in group:
                 keep(task, completion, reused=task is not group[0])
             progress.update(len(group))
-            pending = _collect(pending, writer, wait=False)
         seconds = time.monotonic() - start
-        _collect(pending, writer, wait=True)
+        for lines in scoring.done(all_of_them=True):
+            writer.lines("scores.jsonl", lines)
     total = sum(flight.values()) or 1.0
     return {place: seconds * share / total for place, share in flight.items()}
 
@@ -319,49 +330,6 @@ def _row(task: Task, completion: Completion, reused: bool) -> Row:
         *task.place[:3], sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
         task.passages, reused, task.draw, draws(task.suite, sample),
     )  # fmt: skip
-
-
-def _collect(
-    pending: list[tuple[Task, Future[list[ScoreRow]]]], writer: RunWriter, wait: bool
-) -> list[tuple[Task, Future[list[ScoreRow]]]]:
-    left = []
-    for task, future in pending:
-        if wait or future.done():
-            for row in future.result():
-                writer.append("scores.jsonl", score_to_json(row))
-        else:
-            left.append((task, future))
-    return left
-
-
-def _score(task: Task, completion: Completion, of_suite: Mapping[str, Scorer]) -> list[ScoreRow]:
-    return score_sample(task.suite, task.arm.name, task.sample, completion, of_suite, task.draw)
-
-
-def score_sample(
-    suite: Suite, arm: str, sample: Sample, completion: Completion, of_suite: Mapping[str, Scorer], draw: int = 0
-) -> list[ScoreRow]:
-    """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id.
-
-    Raises SuiteError for a score that is no number in 0..1.
-    """
-    rows = []
-    for spec in suite.scorers:
-        try:
-            score: Score = of_suite[spec.name](sample, completion)
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise RuntimeError(
-                f"scorer '{spec.name}' of suite '{suite.name}' crashed on sample '{sample.id}'"
-            ) from error
-        if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
-            raise SuiteError(
-                f"suite {suite.name}: scorer '{spec.name}' gave {score.value!r} on sample '{sample.id}', a score lies "
-                "in 0..1. Correct the scorer and run again; answers that are there are kept."
-            )
-        rows.append(ScoreRow(suite.name, arm, sample.id, spec.name, spec.primary, score, draw))
-    return rows
 
 
 def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = None) -> Run:
@@ -383,16 +351,14 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
         scores: list[ScoreRow] = []
         with Progress("scoring", len(run.rows), "answers") as progress, ThreadPoolExecutor(2) as pool:
             futures = []
-            for row in run.rows:
+            for row in filter(_answered, run.rows):
                 sample = samples.get((row.suite, row.sample_digest))
                 if sample is None:
                     raise RunError(
                         f"{path}: suite '{row.suite}' no longer asks {row.sample}. Run it again with `harness run`."
                     )
-                of_suite = table[row.suite]
-                futures.append(
-                    pool.submit(score_sample, suites[row.suite], row.arm, sample, row.completion, of_suite, row.draw)
-                )
+                job = Job(row.suite, row.arm, sample, row.completion, row.draw)
+                futures.append(pool.submit(score_sample, suites[row.suite].scorers, table[row.suite], job))
             for future in futures:
                 scores += future.result()
                 progress.update()

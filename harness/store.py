@@ -10,11 +10,10 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.errors import MachineError, RunError
@@ -59,6 +58,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=list) + "\n")
 
 
+_encode = json.JSONEncoder(default=list).encode
+
+
+def line_of(value: Mapping[str, Any]) -> str:
+    """A line of a .jsonl file, without its end."""
+    return _encode(value)
+
+
 def row_to_json(row: Row) -> dict[str, Any]:
     """A line of completions.jsonl: flat, so that pandas.read_json(path, lines=True) gives one column per field."""
     done = row.completion
@@ -68,7 +75,8 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "completion_tokens": done.completion_tokens, "finish_reason": done.finish_reason,
         "seconds": round(done.seconds, 6), "choice_logprobs": done.choice_logprobs,
         "messages": list(map(dict, row.messages)), "passages": row.passages, "metadata": dict(row.metadata),
-        "reused": row.reused, **({"draw": row.draw, "draws": row.draws} if row.draws > 1 else {}),
+        "reused": row.reused, **({"error": done.error} if done.error else {}),
+        **({"draw": row.draw, "draws": row.draws} if row.draws > 1 else {}),
     }  # fmt: skip
 
 
@@ -89,6 +97,7 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
             value["finish_reason"],
             value["seconds"],
             None if logprobs is None else tuple(logprobs),
+            value.get("error", ""),
         ),
         target=value["target"],
         metadata=value.get("metadata") or {},
@@ -101,9 +110,12 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
 
 def score_to_json(row: ScoreRow) -> dict[str, Any]:
     """A line of scores.jsonl."""
-    flat = asdict(row)
-    kept = {key: value for key, value in flat.items() if key != "score" and (key != "draw" or value)}
-    return {**kept, **flat["score"]}
+    score = row.score
+    return {
+        "suite": row.suite, "arm": row.arm, "sample": row.sample, "scorer": row.scorer, "primary": row.primary,
+        **({"draw": row.draw} if row.draw else {}),
+        "value": score.value, "answer": score.answer, "explanation": score.explanation,
+    }  # fmt: skip
 
 
 def _score_from_json(value: Mapping[str, Any]) -> ScoreRow:
@@ -116,16 +128,18 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Parsed lines; a torn last line is dropped, a broken one elsewhere is a RunError."""
     if not path.is_file():
         return
-    lines = path.read_bytes().split(b"\n")
-    for number, line in enumerate(lines[:-1], 1):
-        try:
-            yield json.loads(line)
-        except ValueError:
-            if number == len(lines) - 1:
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.endswith(b"\n"):
                 return
-            raise RunError(
-                f"{path}:{number}: not JSON. The file was edited; restore it, or delete the run and run again."
-            ) from None
+            try:
+                yield json.loads(line.decode())
+            except ValueError:
+                if not stream.read(1):
+                    return
+                raise RunError(
+                    f"{path}:{number}: not JSON. The file was edited; restore it, or delete the run and run again."
+                ) from None
 
 
 def read_run(path: Path | str) -> Run:
@@ -184,7 +198,7 @@ class RunWriter:
         self._lock.truncate(0)
         self._lock.write(str(os.getpid()))
         self._lock.flush()
-        self._streams: dict[str, TextIO] = {}
+        self._streams: dict[str, BinaryIO] = {}
         self._synced = time.monotonic()
 
     def manifest(self, value: Mapping[str, Any]) -> None:
@@ -193,14 +207,17 @@ class RunWriter:
 
     def append(self, file: str, value: Mapping[str, Any]) -> None:
         """One line, handed to the operating system before this returns."""
-        path = self.folder / file
-        with writing(path):
+        self.lines(file, [line_of(value)])
+
+    def lines(self, file: str, lines: Sequence[str]) -> None:
+        """`append` of lines that are JSON already."""
+        with writing(self.folder):
             if file not in self._streams:
-                _cut_torn_line(path)
-                self._streams[file] = path.open("a", encoding="utf-8")
-            stream = self._streams[file]
-            stream.write(json.dumps(value, default=list) + "\n")
-            stream.flush()
+                _cut_torn_line(self.folder / file)
+                self._streams[file] = (self.folder / file).open("ab", buffering=0)
+            data = memoryview("".join(f"{line}\n" for line in lines).encode())
+            while data:  # a disk that is nearly full takes a part
+                data = data[self._streams[file].write(data) :]
             if time.monotonic() - self._synced > 1:
                 self._synced = time.monotonic()
                 for stream in self._streams.values():

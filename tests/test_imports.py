@@ -29,6 +29,7 @@ FORBIDDEN = {
     "gate": {"engines", "train", "runner", "cli", "report"},
     "verdict": {"engines", "train", "runner", "cli", "report", "gate"},
     "compare": {"engines", "train", "runner", "cli", "report", "gate", "verdict"},
+    "scoring": {"engines", "runner", "report", "gate", "verdict", "cli", "train"},
     "runner": {"report", "gate", "verdict", "cli", "train"},
     "prompt": {"engines", "runner", "store", "suite", "cli"},
     "rows": {"suite", "samples", "prompt", "engines", "store", "runner", "cli"},

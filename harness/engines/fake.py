@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from harness.engines import stopping
 from harness.engines.limits import check_length
 from harness.engines.options import engine_options
 from harness.engines.sampling import seed_of
-from harness.errors import ConfigError, EngineError
+from harness.errors import ConfigError, EngineDied, EngineError, EngineOutOfMemory
 
 AnswerOf = Callable[[str, str], "str | Sequence[str]"]
 """(the rendered conversation, the adapter's name or "") -> the answer, or several of which the seed draws one."""
@@ -68,7 +69,9 @@ class FakeEngine:
     equals or, failing that, is part of; the longest wins, and one naming the adapter beats one that does not; of an
     answer that is a list one is drawn),
     default (the answer to everything else), delay (seconds per answer), die_after (answers, then an EngineError),
-    ignore_adapters (true: proof of application fails), max_model_len, max_rank.
+    batch_size (requests at once, 1), dies_every (answers, then EngineDied), kills (a text: a request that holds it is
+    the engine's death), memory (more requests at once are an EngineOutOfMemory), ignore_adapters (true: proof of
+    application fails), max_model_len, max_rank.
     """
 
     name = "fake"
@@ -81,6 +84,10 @@ class FakeEngine:
         self.max_rank = int(options.get("max_rank", 512))
         self.delay = float(options.get("delay", 0.0))
         self.die_after = options.get("die_after")
+        self.at_once = int(options.get("batch_size") or 1)
+        self.dies_every = int(options.get("dies_every") or 0)
+        self.kills = str(options.get("kills") or "")
+        self.memory = int(options.get("memory") or 0)
         self.ignore_adapters = bool(options.get("ignore_adapters", False))
         table = _table(model.name, options["answers"]) if options.get("answers") else {}
         self.answer = answer or _from_table(table, str(options.get("default", "I do not know.")))
@@ -89,10 +96,11 @@ class FakeEngine:
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
         """See `Engine.generate`; here in the order asked."""
-        for request in requests:
+        for request in self._taken(requests):
             if self.closed:
                 raise EngineError("the engine is closed. Open it again.")
-            check_length(request, self.max_model_len)
+            if self.dies_every and self._given >= self.dies_every:
+                raise EngineDied(f"The fake engine died after {self._given} answers, as it was told to.")
             if self.die_after is not None and self._given >= int(self.die_after):
                 raise EngineError(f"the fake engine died after {self._given} answers, as it was told to.")
             start = time.perf_counter()
@@ -118,6 +126,18 @@ class FakeEngine:
 
     def close(self) -> None:
         self.closed = True
+
+    def _taken(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """The requests, taken in as many at once as there may be, with the troubles that this makes."""
+        todo = iter(requests)
+        while batch := list(islice(todo, self.at_once)):
+            for request in batch:
+                check_length(request, self.max_model_len)
+            if self.memory and len(batch) > self.memory:
+                raise EngineOutOfMemory(f"The fake engine ran out of memory with {len(batch)} requests.")
+            if self.kills and any(self.kills in self.tokenizer.decode(one.prompt_ids) for one in batch):
+                raise EngineDied("The fake engine was killed by a request.")
+            yield from batch
 
     def _drawn(self, request: Request) -> int:
         return seed_of(request.sampling, request.prompt_ids) if request.sampling.temperature else 0

@@ -63,7 +63,7 @@ class OpenAIEngine:
             raise HarnessError("the openai client is not installed. Install it with: pip install '.[openai]'") from None
         self.model = model
         self.host = endpoint.shown(model)
-        self.concurrency = int(_number(model, "concurrency", 8, 1, 1000))
+        self.at_once = int(_number(model, "concurrency", 8, 1, 1000))
         self.retries = int(_number(model, "retries", 6, 0, 100))
         per_minute = _number(model, "requests_per_minute", 0, 0, 1e6)
         self.interval = 60 / per_minute if per_minute else 0.0
@@ -91,12 +91,12 @@ class OpenAIEngine:
         work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         stop = threading.Event()
-        for _ in range(self.concurrency):
+        for _ in range(self.at_once):
             threading.Thread(target=self._work, args=(work, done, stop), daemon=True).start()
         flying, in_a_row, reasons = 0, 0, Counter[str]()
         try:
             while True:
-                while flying < self.concurrency and (request := next(todo, None)):
+                while flying < self.at_once and (request := next(todo, None)):
                     work.put(request)
                     flying += 1
                 if not flying:
@@ -106,7 +106,7 @@ class OpenAIEngine:
                 if isinstance(found, Failed):
                     reasons[str(found)] += 1
                     in_a_row += 1
-                    yield request, Completion("", finish_reason="error")
+                    yield request, Completion("", finish_reason="error", error=str(found))
                     if in_a_row >= FAILURES_IN_A_ROW:
                         raise EngineError(
                             f"{self.host}: {in_a_row} requests in a row failed, the last one: {found} "
@@ -121,7 +121,7 @@ class OpenAIEngine:
                     raise found
         finally:
             stop.set()
-            for _ in range(self.concurrency):
+            for _ in range(self.at_once):
                 work.put(None)
             for reason, times in reasons.most_common(3):
                 say(f"{self.host}: {times} requests failed for good and count as missing: {reason}")

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -24,11 +24,14 @@ from harness.engines.limits import check_length
 from harness.engines.loading import linears_by_config, load_tokenizer
 from harness.engines.options import engine_options
 from harness.engines.sampling import seed_of
-from harness.errors import ConfigError, EngineError
+from harness.engines.watchdog import Watchdog
+from harness.errors import ConfigError, EngineDied, EngineError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MOST_TOKEN_IDS = 128
 SPARE_ADAPTERS = 4
+HANG_AFTER = 600.0
+"""Seconds without a sign of life after which the engine counts as hung; `engine: {hang_after: ...}` in models.yaml."""
 _PASSED_ON = (
     "gpu_memory_utilization",
     "tensor_parallel_size",
@@ -87,8 +90,10 @@ class VllmEngine:
         _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
-        self.in_flight = int(config.scheduler_config.max_num_seqs)
+        self.at_once = int(config.scheduler_config.max_num_seqs)
         self.version = f"{_vllm_version()} {str(config.model_config.dtype).removeprefix('torch.')} {_device()}"
+        self.hang_after = float(options.get("hang_after") or HANG_AFTER)
+        self._watchdog = Watchdog(self.hang_after, lambda: processes.kill(self.processes))
         self._numbers = count(1)
         self._loaded: dict[str, Any] = {}
         try:
@@ -135,6 +140,7 @@ class VllmEngine:
         engine, self.engine = self.engine, None
         if engine is None:
             return
+        self._watchdog.stop()
         end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
         if end_renderer:
             end_renderer()
@@ -161,7 +167,7 @@ class VllmEngine:
                 )
             self._check(ref)
             handle = LoRARequest(ref.digest, next(self._numbers), ref.path)
-            with _deaths("load an adapter", 0):
+            with self._deaths("load an adapter", 0):
                 self.engine.add_lora(handle)
             self._loaded[ref.digest] = handle
         return self._loaded[ref.digest]
@@ -190,18 +196,18 @@ class VllmEngine:
             raise EngineError("the engine is closed. Open it again.")
         try:
             while True:
-                while len(flying) < self.in_flight and (job := next(jobs, None)):
+                while len(flying) < self.at_once and (job := next(jobs, None)):
                     flying[self._submit(job, len(flying))] = job
                 if not flying:
                     return
-                with _deaths("answer", len(flying)):
+                with self._deaths("answer", len(flying)), self._watchdog.watching():
                     outputs = self.engine.step()
                 for output in outputs:
                     if output.finished:
                         yield flying.pop(output.request_id), output
         finally:
             if flying and self.engine is not None:
-                with _deaths("abort", len(flying)):
+                with suppress(EngineDied), self._deaths("abort", len(flying)):  # whatever ended this stays the reason
                     self.engine.abort_request(list(flying))
 
     def _submit(self, job: _Job, flying: int) -> str:
@@ -220,9 +226,23 @@ class VllmEngine:
         name = str(next(self._numbers))
         prompt = {"prompt_token_ids": [*job.request.prompt_ids, *job.lead]}
         lora = self._lora(job.request.adapter)
-        with _deaths("take a request", flying):
+        with self._deaths("take a request", flying):
             self.engine.add_request(name, prompt, params, lora_request=lora)
         return name
+
+    @contextmanager
+    def _deaths(self, doing: str, flying: int) -> Iterator[None]:
+        """Around a call to the engine: its death becomes one line that says how it came and what is lost."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            yield
+        except EngineDeadError as error:
+            how = f"gave no sign of life for {self.hang_after:g} seconds" if self._watchdog.barked else "died"
+            raise EngineDied(
+                f"The vLLM engine {how} when it was to {doing}, with {flying} requests under way. Finished answers are "
+                "kept."
+            ) from error
 
     def _completion(self, request: Request, output: Any, seconds: float) -> Completion:
         answer = output.outputs[0]
@@ -243,20 +263,6 @@ def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
         for lead, tokens in next_tokens_wanted(request.choices).items():
             for first in range(0, len(tokens), MOST_TOKEN_IDS):
                 yield _Job(number, request, started, lead, tokens[first : first + MOST_TOKEN_IDS])
-
-
-@contextmanager
-def _deaths(doing: str, flying: int) -> Iterator[None]:
-    """Around a call to the engine: its death becomes one line that says what is lost and what to do."""
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    try:
-        yield
-    except EngineDeadError as error:
-        raise EngineError(
-            f"the vLLM engine died when it was to {doing}, with {flying} requests under way. Run again: "
-            "finished answers are kept. If it dies again, lower max_num_seqs or use --engine transformers."
-        ) from error
 
 
 def _allowed_rank(rank: int) -> int:
