@@ -44,10 +44,33 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """What an answer may be. value: a JSON Schema as JSON, a regular expression, or choices as a JSON list of texts."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ConstraintRule:
+    """A constraint as suite.yaml declares it. kind: "json", "regex" or "choice".
+
+    where: metadata that a sample must have for it, as JSON. key: the metadata key that holds the sample's own
+    constraint; None: `value` holds it.
+    """
+
+    kind: str
+    where: str
+    value: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True)
 class Sampling:
     """How an engine decodes. temperature 0 is greedy; stop strings are not part of the answer.
 
     samples: answers drawn to each question, each with a seed of its own; their mean is the question's score.
+    constraint: what may be written at all.
     """
 
     max_tokens: int = 256
@@ -56,6 +79,7 @@ class Sampling:
     seed: int = 0
     stop: tuple[str, ...] = ()
     samples: int = 1
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +105,7 @@ class Suite:
     asked: a run asks only the first so many test samples; None: all. looks: those that such a run has declared, and the
     one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}.
     systems: further system prompts by name, which an arm can ask for.
+    constraints: what an arm with `constrain` may write (see constrain.py); the first rule that fits a sample holds.
     """
 
     name: str
@@ -107,6 +132,7 @@ class Suite:
     asked: int | None = None
     looks: Mapping[str, Any] | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[ConstraintRule, ...] = ()
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------
@@ -184,6 +210,7 @@ class Arm:
     system: True uses the suite's system prompt; a text is the name of another one of the suite's, or the prompt itself.
     shots: worked examples from its pool. retrieve: passages per question, or "gold": those the sample itself names,
     which shows the most that better retrieval could give (a ceiling).
+    constrain: the engine lets it write only what the suite allows (a JSON Schema, a regular expression, choices).
     tries: every combination of dials, where models.yaml lists several; the best one on dev answers test.
     """
 
@@ -194,6 +221,7 @@ class Arm:
     shots: int = 0
     retrieve: int | Literal["gold"] = 0
     tries: tuple[Arm, ...] = ()
+    constrain: bool = False
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,8 @@ def sampling_parts(sampling: Sampling) -> dict[str, Any]:
     parts = dict(vars(sampling))
     if sampling.samples == 1:
         del parts["samples"]
+    if parts.pop("constraint"):
+        parts["constraint"] = dict(vars(sampling.constraint))
     return parts
 
 

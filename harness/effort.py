@@ -69,6 +69,7 @@ class _Rendering:
     name: str = "plan"
     version: str = ""
     max_model_len: int = 1 << 60
+    constrains: bool = True
 
 
 def tokenizers_of(config: Config, arms: Sequence[Arm], root: Path | None, notes: list[str]) -> dict[str, Any]:

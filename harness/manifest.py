@@ -78,6 +78,8 @@ def arm_card(arm: Arm) -> dict[str, Any]:
     for dial in DIALS:
         values = list(dict.fromkeys(getattr(one, dial) for one in arm.tries or (arm,)))
         card[dial] = values if len(values) > 1 else values[0]
+    if arm.constrain:
+        card["constrain"] = True
     return card
 
 

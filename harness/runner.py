@@ -18,6 +18,7 @@ from typing import Any
 
 from harness import contamination, drift, prompt, retrieve, scorers
 from harness import manifest as manifests
+from harness.constrain import constraint_of
 from harness.data import (
     AdapterRef,
     Arm,
@@ -221,11 +222,14 @@ def plan(
         asked = [one for arm in arms if (one := entrant(suite, arm)) is not None]
         retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in asked) else None
         for arm in asked:
+            _constrainable(engine, suite, arm)
             ref = adapters[arm.adapter] if arm.adapter else None
             for sample in suite.test[: suite.asked]:
                 passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
                 sampling = sample.sampling or suite.sampling
+                if arm.constrain and not sample.choices and not sample.as_is:
+                    sampling = replace(sampling, constraint=constraint_of(suite.constraints, sample))
                 shown = tuple(passage.id for passage in passages)
                 if engine.tokenizer is None:
                     for draw in range(draws(suite, sample)):
@@ -246,6 +250,19 @@ def plan(
                     key = text_digest(digest, adapter, ids, sampling_parts(how), choices, engine.name, engine.version)
                     request = Request(key, ids, how, ref, choices, sample.choices)
                     yield Task(suite, arm, sample, messages, shown, request, draw)
+
+
+def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
+    """Raises ConfigError where an arm is to be constrained and the engine cannot."""
+    if not arm.constrain:
+        return
+    if not suite.constraints:
+        say(f"{suite.name}: has no `constrain` in suite.yaml; {arm.name} answers it freely")
+    elif not engine.constrains:
+        raise ConfigError(
+            f"arm '{arm.name}': constrain: the {engine.name} engine cannot hold answers to a schema. Use --engine vllm "
+            f"or an endpoint, or leave the arm out (-a)."
+        )
 
 
 def draws(suite: Suite, sample: Sample) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.config import read_yaml
+from harness.constrain import read_rules
 from harness.data import Sample, Sampling, ScorerSpec, Suite
 from harness.digests import PACKAGE, sampling_parts, text_digest
 from harness.errors import SuiteError, did_you_mean
@@ -17,7 +18,7 @@ from harness.samples import read_data
 from harness.scorers import GRADERS
 
 KINDS = ("skill", "style", "format", "knowledge", "general")
-_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "margin", "chance", "cluster")
+_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "constrain", "margin", "chance", "cluster")
 _KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT_AND_SCORES)
 MOST_DRAWS = 1000
 """Answers to one question that a suite or a run may ask for."""
@@ -104,6 +105,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
     systems = _systems(prompt)
+    constraints = read_rules(top.value.get("constrain"), str(file), folder)
     named = (*own_scorers, *graders)
     values = [value for spec in named for value in (spec.scorer.split(":")[0], *spec.options.values())]
     files = [folder / value for value in sorted({value for value in values if isinstance(value, str)})]
@@ -121,6 +123,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         chance,
         code,
         *([systems] if systems else ()),
+        *([[vars(rule) for rule in constraints]] if constraints else ()),
     )
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]
@@ -149,6 +152,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, sampling_parts(sampling)),
         systems=systems,
+        constraints=constraints,
     )
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.data import AdapterRef, Completion, Model, Request
+from harness.data import AdapterRef, Completion, Constraint, Model, Request
 from harness.engines import stopping
 from harness.engines.limits import check_length
 from harness.engines.options import engine_options
@@ -75,6 +75,7 @@ class FakeEngine:
     """
 
     name = "fake"
+    constrains = True
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef] = (), answer: AnswerOf | None = None) -> None:
         options = engine_options(model)
@@ -155,12 +156,23 @@ class FakeEngine:
             return Completion(
                 request.choice_texts[best], prompt, tokens, "choice", time.perf_counter() - start, logprobs
             )
+        if request.sampling.constraint:
+            text = _held(text, request.sampling.constraint)
         shortened = stopping.cut(text, request.sampling.stop)
         ids = self.tokenizer.encode(text if shortened is None else shortened)
         reason = "stop"
         if len(ids) > request.sampling.max_tokens:
             ids, reason = ids[: request.sampling.max_tokens], "length"
         return Completion(self.tokenizer.decode(ids), prompt, len(ids), reason, time.perf_counter() - start)
+
+
+def _held(text: str, constraint: Constraint) -> str:
+    """The first part of the text that may be written; as it is where there is none."""
+    if constraint.kind == "json":
+        return text[text.find("{") : text.rfind("}") + 1] or text
+    choices = [constraint.value] if constraint.kind == "regex" else map(re.escape, json.loads(constraint.value))
+    found = re.search("|".join(choices), text)
+    return found[0] if found else text
 
 
 Table = dict[tuple[str, str], "str | Sequence[str]"]

@@ -47,6 +47,7 @@ class TransformersEngine:
 
     name = "transformers"
     max_rank = 4096
+    constrains = False
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef] = ()) -> None:
         import torch

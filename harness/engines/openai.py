@@ -46,6 +46,7 @@ class OpenAIEngine:
     begins a choice begins only one; a choice outside the 20 likeliest has the last one's, an upper bound. Else the
     choices are listed in the question and the reply is read; one that is no choice stands as it is.
     Raises ConfigError (address, key, options, unknown model), EngineError (no server, account used up).
+    Constraints: a JSON Schema as `response_format`; choices and regular expressions as vLLM's `structured_outputs`.
     What is not covered: adapters, drift and likelihoods of whole texts; whether the server obeys seed and temperature.
     """
 
@@ -55,6 +56,7 @@ class OpenAIEngine:
     tokenizer = None
     max_model_len = 1 << 40
     max_rank = 0
+    constrains = True
 
     def __init__(self, model: Model) -> None:
         try:
@@ -182,6 +184,8 @@ class OpenAIEngine:
             more |= {"top_p": wanted.top_p, "seed": int(text_digest(wanted.seed, request.messages), 16) >> 1}
         if wanted.stop:
             more["stop"] = list(wanted.stop)
+        if wanted.constraint:
+            more |= replies.constrained(wanted.constraint)
         reply, seconds = self._ask(request.messages, wanted.max_tokens, more, stop)
         shortened = stopping.cut(reply.text, wanted.stop)
         text = reply.text if shortened is None else shortened

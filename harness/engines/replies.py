@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from harness.data import Message
+from harness.data import Constraint, Message
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,19 @@ def wished(headers: Mapping[str, str]) -> float:
 def sendable(text: str) -> str:
     """The text with what UTF-8 cannot hold (half of a surrogate pair) as "?"."""
     return text.encode("utf-8", "replace").decode()
+
+
+def constrained(constraint: Constraint) -> dict[str, Any]:
+    """What is sent to have an answer held to a constraint.
+
+    >>> constrained(Constraint("choice", '["a", "b"]'))
+    {'extra_body': {'structured_outputs': {'choice': ['a', 'b']}}}
+    """
+    if constraint.kind == "json":
+        schema = {"name": "answer", "schema": json.loads(constraint.value), "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    value = constraint.value if constraint.kind == "regex" else json.loads(constraint.value)
+    return {"extra_body": {"structured_outputs": {constraint.kind: value}}}
 
 
 # --- multiple choice -------------------------------------------------------------------------------------------------

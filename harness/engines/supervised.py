@@ -39,6 +39,7 @@ class Supervised:
         self.name, self.version = self._engine.name, self._engine.version
         self.tokenizer, self.max_model_len = self._engine.tokenizer, self._engine.max_model_len
         self.max_rank, self.at_once = self._engine.max_rank, self._engine.at_once
+        self.constrains = self._engine.constrains
         self.device = str(getattr(self._engine, "device", "cpu"))
         self.deaths = self._counted = 0
 

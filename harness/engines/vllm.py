@@ -6,6 +6,7 @@ log-probabilities would switch the cache off, and crash or mislead beside adapte
 
 from __future__ import annotations
 
+import json
 import multiprocessing.connection
 import os
 import threading
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from harness.data import AdapterRef, Completion, Model, Request, Sampling
+from harness.data import AdapterRef, Completion, Constraint, Model, Request, Sampling
 from harness.engines import processes, stopping
 from harness.engines.adapters import LINEAR, check_adapter, check_fit, read_adapter
 from harness.engines.choices import Tokens, chosen, next_tokens_wanted, summed
@@ -25,7 +26,7 @@ from harness.engines.loading import linears_by_config, load_tokenizer
 from harness.engines.options import engine_options
 from harness.engines.sampling import seed_of
 from harness.engines.watchdog import Watchdog
-from harness.errors import ConfigError, EngineDied, EngineError
+from harness.errors import ConfigError, EngineDied, EngineError, HarnessError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MOST_TOKEN_IDS = 128
@@ -66,6 +67,7 @@ class VllmEngine:
     """
 
     name = "vllm"
+    constrains = True
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef] = ()) -> None:
         options = engine_options(model)
@@ -222,12 +224,22 @@ class VllmEngine:
         else:
             more = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature, "top_p": wanted.top_p}
             more |= {"stop": list(wanted.stop), "seed": seed_of(wanted, job.request.prompt_ids)}
+            if wanted.constraint:
+                more["structured_outputs"] = _structured(wanted.constraint)
         params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **more)
         name = str(next(self._numbers))
         prompt = {"prompt_token_ids": [*job.request.prompt_ids, *job.lead]}
         lora = self._lora(job.request.adapter)
         with self._deaths("take a request", flying):
-            self.engine.add_request(name, prompt, params, lora_request=lora)
+            try:
+                self.engine.add_request(name, prompt, params, lora_request=lora)
+            except ValueError as error:
+                if not wanted.constraint:
+                    raise
+                raise HarnessError(
+                    f"vLLM cannot hold answers to this {wanted.constraint.kind} ({str(error).splitlines()[0][:300]}): "
+                    f"{wanted.constraint.value[:100]}. Change `constrain` in suite.yaml."
+                ) from None
         return name
 
     @contextmanager
@@ -263,6 +275,13 @@ def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
         for lead, tokens in next_tokens_wanted(request.choices).items():
             for first in range(0, len(tokens), MOST_TOKEN_IDS):
                 yield _Job(number, request, started, lead, tokens[first : first + MOST_TOKEN_IDS])
+
+
+def _structured(constraint: Constraint) -> Any:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    value = constraint.value if constraint.kind == "regex" else json.loads(constraint.value)
+    return StructuredOutputsParams(**{constraint.kind: value})
 
 
 def _allowed_rank(rank: int) -> int:
