@@ -185,7 +185,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         seconds_p95=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
         engine_seconds=engine / computed if engine and computed else None,
         fine_tuned=table.arms[arm].get("adapter") is not None,
-        cut_off=sum(c.finish_reason == "length" for c in completions),
+        cut_off=sum(c.finish_reason in ("length", "thinking") for c in completions),
     )
 
 

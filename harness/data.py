@@ -295,9 +295,11 @@ class Request:
 class Completion:
     """What came back. `seconds` is the wall time from submission to the last token, batching included.
 
-    finish_reason: "stop" (end of turn or a stop string), "length" (token limit), "choice", or "error".
+    finish_reason: "stop" (end of turn or a stop string), "length" (token limit), "choice", "thinking" (ended before the
+    answer began), or "error".
     choice_logprobs: natural logarithms, one per choice, summed over the choice's tokens.
     error: what went wrong, where finish_reason is "error".
+    reasoning: what the model thought aloud before its answer; reasoning_tokens of completion_tokens are of it.
     """
 
     text: str
@@ -307,6 +309,8 @@ class Completion:
     seconds: float = 0.0
     choice_logprobs: tuple[float, ...] | None = None
     error: str = ""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from harness.engines.supervised import Supervised
 from harness.errors import AdapterError, ConfigError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
+from harness.reasoning import counted, opens, separated
 from harness.scoring import Job, Scoring, score_sample
 from harness.store import RunWriter, read_run, row_to_json, write_scores
 
@@ -329,6 +330,7 @@ def answer(
         progress.update(sum(len(group) for key, group in waiting.items() if key in known))
         for request, completion in engine.generate(fresh):
             group = waiting[request.key]
+            completion = _separated(engine, request, completion)
             known[request.key] = completion
             flight[group[0].place[:2]] += completion.seconds
             for task in group:
@@ -339,6 +341,14 @@ def answer(
             writer.lines("scores.jsonl", lines)
     total = sum(flight.values()) or 1.0
     return {place: seconds * share / total for place, share in flight.items()}
+
+
+def _separated(engine: Engine, request: Request, completion: Completion) -> Completion:
+    """The completion without the thinking before its answer."""
+    if request.choice_texts:
+        return completion
+    found = separated(completion, opens(engine.tokenizer, request.prompt_ids))
+    return counted(found, engine.tokenizer)
 
 
 def _row(task: Task, completion: Completion, reused: bool) -> Row:

@@ -71,8 +71,8 @@ def score_sample(specs: Sequence[ScorerSpec], of_suite: Mapping[str, Scorer], jo
             ) from error
         if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
             raise SuiteError(
-                f"suite {job.suite}: scorer '{spec.name}' gave {score.value!r} on sample '{job.sample.id}', a score lies "
-                "in 0..1. Correct the scorer and run again; answers that are there are kept."
+                f"suite {job.suite}: scorer '{spec.name}' gave {score.value!r} on sample '{job.sample.id}', a score "
+                "lies in 0..1. Correct the scorer and run again; answers that are there are kept."
             )
         rows.append(ScoreRow(job.suite, job.arm, job.sample.id, spec.name, spec.primary, score, job.draw))
     return rows

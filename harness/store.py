@@ -76,6 +76,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "seconds": round(done.seconds, 6), "choice_logprobs": done.choice_logprobs,
         "messages": list(map(dict, row.messages)), "passages": row.passages, "metadata": dict(row.metadata),
         "reused": row.reused, **({"error": done.error} if done.error else {}),
+        **({"reasoning": done.reasoning, "reasoning_tokens": done.reasoning_tokens} if done.reasoning else {}),
         **({"draw": row.draw, "draws": row.draws} if row.draws > 1 else {}),
     }  # fmt: skip
 
@@ -98,6 +99,8 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
             value["seconds"],
             None if logprobs is None else tuple(logprobs),
             value.get("error", ""),
+            value.get("reasoning", ""),
+            int(value.get("reasoning_tokens", 0)),
         ),
         target=value["target"],
         metadata=value.get("metadata") or {},

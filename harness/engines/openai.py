@@ -189,7 +189,10 @@ class OpenAIEngine:
         reply, seconds = self._ask(request.messages, wanted.max_tokens, more, stop)
         shortened = stopping.cut(reply.text, wanted.stop)
         text = reply.text if shortened is None else shortened
-        return Completion(text, reply.prompt_tokens, reply.completion_tokens, reply.finish_reason, seconds)
+        return Completion(
+            text, reply.prompt_tokens, reply.completion_tokens, reply.finish_reason, seconds,
+            reasoning=reply.reasoning, reasoning_tokens=reply.reasoning_tokens,
+        )  # fmt: skip
 
     def _choose(self, request: Request, stop: threading.Event) -> Completion:
         choices, greedy = request.choice_texts, {"temperature": 0.0}

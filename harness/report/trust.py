@@ -88,15 +88,23 @@ def _looks(table: Table) -> Iterator[Check]:
 
 
 def _cut_off(table: Table) -> Iterator[Check]:
-    cut = []
+    cut, thinking = [], []
     for (suite, arm), rows in table.rows.items():
+        lost = sum(row.completion.finish_reason == "thinking" for row in rows) / len(rows)
+        if lost > 0:
+            thinking.append((lost, f"{one_line(arm)} on {one_line(suite)}: {percent(lost)}"))
         share = sum(row.completion.finish_reason == "length" for row in rows) / len(rows)
         if share > 0:
             cut.append((share, f"{one_line(arm)} on {one_line(suite)}: {percent(share)}"))
+    if thinking:
+        worst = [text for _, text in sorted(thinking, key=lambda pair: (-pair[0], pair[1]))]
+        yield Check(
+            "mind", f"Some answers never came: the tokens ran out while the model was thinking ({_some(worst)})."
+        )
     if cut:
         worst = [text for _, text in sorted(cut, key=lambda pair: (-pair[0], pair[1]))]
         yield Check("mind", f"Some answers were cut off at the token limit ({_some(worst)}).")
-    else:
+    elif not thinking:
         yield Check("ok", "No answer was cut off at the token limit.")
 
 
