@@ -240,6 +240,7 @@ def train(names: tuple[str, ...], config: str) -> None:
 )
 @click.option("--dev-limit", type=click.IntRange(2), metavar="N", help="Choose on the first N dev samples only.")
 @click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
+@click.option("--no-aa", is_flag=True, help="Ask no questions again to see whether an arm repeats its answers.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
 @_unsandboxed
 @_engine
@@ -255,6 +256,7 @@ def run(
     samples: int | None,
     dev_limit: int | None,
     no_dev: bool,
+    no_aa: bool,
     seed: int,
     engine: str | None,
     config: str,
@@ -289,12 +291,12 @@ def run(
             raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
         done = run_until_decided(
             checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed, dev=not no_dev,
-            dev_limit=dev_limit,
+            dev_limit=dev_limit, twice=not no_aa,
         )  # fmt: skip
     else:
         done = run_fairly(
             checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root, dev=not no_dev,
-            dev_limit=dev_limit,
+            dev_limit=dev_limit, twice=not no_aa,
         )  # fmt: skip
     _print_comparison(done, as_json, as_csv=False)
     click.echo(f"Next: harness report {folder}", err=True)

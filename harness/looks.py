@@ -37,6 +37,7 @@ def run_until_decided(
     seed: int = 0,
     dev: bool = True,
     dev_limit: int | None = None,
+    twice: bool = False,
 ) -> Run:
     """`runner.run`, look by look, until every suite is decided or all samples are in. A folder is taken up again.
 
@@ -53,7 +54,7 @@ def run_until_decided(
             open_ = [at(suite, max(look, reached.get(suite.name, 0))) for suite in open_]
             found = run(
                 config, open_, arms, out, engine=engine, reuse=reuse, root=root, opened=opened,
-                entrant=chosen.entrant, dev=card,
+                entrant=chosen.entrant, dev=card, twice=twice,
             )  # fmt: skip
             left = {verdict.suite for verdict in decide(found) if _is_open(verdict)}
             if settled := [suite for suite in open_ if suite.name not in left]:

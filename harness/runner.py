@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import contamination, drift, prompt, retrieve, scorers
+from harness import again, contamination, drift, prompt, retrieve, scorers
 from harness import manifest as manifests
 from harness.constrain import constraint_of
 from harness.data import (
@@ -80,6 +80,7 @@ def run(
     opened: Opened | None = None,
     entrant: Entrant | None = None,
     dev: Mapping[str, Any] | None = None,
+    twice: bool = False,
 ) -> Run:
     """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
@@ -87,7 +88,7 @@ def run(
     reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
     opened: keeps the engine open after this run, for the next one.
     entrant: how each arm answers each suite; None: as it is written. dev: what was chosen on dev, for run.json (see
-    rivals.py, which finds both).
+    rivals.py, which finds both). twice: a few answers are asked for again, see again.py.
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
     suites = [replace(suite, asked=limit) for suite in suites] if limit else suites
@@ -104,11 +105,42 @@ def run(
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
             _run_model(
-                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written, dev
-            )
+                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written,
+                dev, twice,
+            )  # fmt: skip
         if any(suite.graders for suite in suites):
             opened.close()
         return grade(config, suites, writer, engine, root)
+
+
+def _asked_again(
+    engine: Engine,
+    digest: str,
+    tasks: Sequence[Task],
+    adapters: Mapping[str, AdapterRef],
+    by_suite: Mapping[str, Mapping[str, Scorer]],
+    known: Mapping[str, Completion],
+    earlier: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """See again.measure."""
+    asked: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
+    for task in tasks:
+        asked[task.arm.name].append((task.request, task))
+    arms = {task.arm.name: task.arm for task in tasks}
+    identities = {
+        name: text_digest(digest, adapters[arm.adapter].digest if arm.adapter else "", engine.version)
+        for name, arm in arms.items()
+    }
+
+    def score(task: Task, completion: Completion) -> float:
+        job = Job(task.suite.name, task.arm.name, task.sample, completion)
+        rows = score_sample(task.suite.scorers, by_suite[task.suite.name], job)
+        return next(row.score.value for row in rows if row.primary)
+
+    def read(request: Request, completion: Completion) -> Completion:
+        return _separated(engine, request, completion)
+
+    return again.measure(engine, asked, known, read, score, identities, earlier)
 
 
 def as_written(suite: Suite, arm: Arm) -> Arm:
@@ -169,6 +201,7 @@ def _run_model(
     root: Path | None,
     entrant: Entrant,
     dev: Mapping[str, Any] | None,
+    twice: bool,
 ) -> None:
     here = located(model, root)
     engine = opened.engine(here, tuple(adapters.values()))
@@ -206,6 +239,9 @@ def _run_model(
         writer.manifest(manifest)
     if not model.endpoint:
         manifests.add_seconds(manifest, shares)
+    if twice:
+        past = manifest.setdefault("again", {})
+        past.update(_asked_again(engine, digest, tasks, adapters, by_suite, known, past))
     manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     writer.manifest(manifest)
 

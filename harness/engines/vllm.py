@@ -311,6 +311,8 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
 
     On a CPU there is one slot more than there can be adapters: requests without an adapter have index -1, for which
     vLLM's CPU code takes the last slot. If that one held an adapter, the base model would answer with it.
+
+    Constraints go to llguidance: it takes JSON Schemas that xgrammar refuses, and leaves no room for endless white space.
     """
     cpu = _device() == "cpu"
     arguments: dict[str, Any] = {
@@ -321,6 +323,7 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
         "enable_prefix_caching": True,
         "enforce_eager": bool(options.get("enforce_eager", cpu)),
         "disable_log_stats": True,
+        "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
     }
     arguments |= {name: options[name] for name in _PASSED_ON if options.get(name) is not None}
     if options.get("kv_cache_gib") and not cpu:

@@ -47,6 +47,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _validated(table)
     yield from _judges(table)
     yield from _decoding(table)
+    yield from _again(table)
     yield from _machine(table)
 
 
@@ -303,6 +304,25 @@ def _decoding(table: Table) -> Iterator[Check]:
         yield Check("mind", f"{names}: answers are sampled, {many}; a second run would differ.")
     else:
         yield Check("ok", "Decoding is greedy and the same for every arm.")
+
+
+def _again(table: Table) -> Iterator[Check]:
+    """What came out otherwise when it was asked a second time."""
+    found = {arm: about for arm, about in table.run.manifest.get("again", {}).items() if about.get("n")}
+    if not found:
+        return
+    n = sum(about["n"] for about in found.values())
+    odd = [
+        f"{one_line(arm)} {about['texts']} of {about['n']}, {about['scores']} with another score"
+        for arm, about in found.items()
+        if about["texts"]
+    ]
+    if odd:
+        yield Check(
+            "mind", f"Asked again, some answers came out otherwise: {_some(odd)}. That is noise of every answer."
+        )
+    else:
+        yield Check("ok", f"Asked again, all of {n} answers came out the same.")
 
 
 def _machine(table: Table) -> Iterator[Check]:
