@@ -302,6 +302,26 @@ def run(
     click.echo(f"Next: harness report {folder}", err=True)
 
 
+@cli.command("import")
+@click.argument("program", type=click.Choice(["lm-eval", "inspect"]))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--arm", required=True, metavar="NAME", help="What answered, in your words.")
+@click.option("--out", required=True, metavar="DIR", help="Run folder; one made by `harness import` gets another arm.")
+@click.option("--metric", metavar="NAME", help="The score that counts. Default: the log's first.")
+@click.option("--tuned", is_flag=True, help="The arm is fine-tuned: a candidate.")
+def import_(program: str, files: tuple[str, ...], arm: str, out: str, metric: str | None, tuned: bool) -> None:
+    """Read another harness's logs into a run folder, to compare, report and gate it.
+
+    \b
+    Examples: harness import lm-eval out/samples_gsm8k_*.jsonl --arm base --out runs/gsm8k
+              harness import inspect logs/new.eval --arm lora --tuned --out runs/theirs
+    """
+    from harness.importing import import_logs
+
+    done = import_logs(program, [Path(file) for file in files], Path(out), arm, metric, tuned=tuned)
+    _print_comparison(done, as_json=False, as_csv=False)
+
+
 @cli.command()
 @click.argument("run_path", metavar="RUN")
 @_config

@@ -85,7 +85,10 @@ class VllmEngine:
         try:
             self.engine = _start(model, arguments)
         except BaseException:
-            processes.end(processes.since(others))
+            left = processes.since(others)
+            memory = processes.shared_memory(left)
+            processes.end(left)
+            processes.free(memory)
             raise
         self.processes = processes.since(others)
         self.memory = processes.shared_memory(self.processes)
@@ -143,12 +146,17 @@ class VllmEngine:
         if engine is None:
             return
         self._watchdog.stop()
+        self._look_for_memory()
         end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
         if end_renderer:
             end_renderer()
         engine.engine_core.shutdown()
         processes.end(self.processes)
         processes.free(self.memory)
+
+    def _look_for_memory(self) -> None:
+        """Notes shared memory that was made since; once its process is dead it cannot be found any more."""
+        self.memory = sorted({*self.memory, *processes.shared_memory(self.processes)})
 
     # --- adapters ---
 
@@ -197,6 +205,7 @@ class VllmEngine:
         if self.engine is None:
             raise EngineError("the engine is closed. Open it again.")
         try:
+            self._look_for_memory()
             while True:
                 while len(flying) < self.at_once and (job := next(jobs, None)):
                     flying[self._submit(job, len(flying))] = job
@@ -233,7 +242,7 @@ class VllmEngine:
         with self._deaths("take a request", flying):
             try:
                 self.engine.add_request(name, prompt, params, lora_request=lora)
-            except ValueError as error:
+            except _refusals() as error:
                 if not wanted.constraint:
                     raise
                 raise HarnessError(
@@ -277,6 +286,13 @@ def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
                 yield _Job(number, request, started, lead, tokens[first : first + MOST_TOKEN_IDS])
 
 
+def _refusals() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request it does not take; older ones raise ValueError."""
+    import vllm.exceptions
+
+    return (ValueError, getattr(vllm.exceptions, "VLLMClientError", ValueError))
+
+
 def _structured(constraint: Constraint) -> Any:
     from vllm.sampling_params import StructuredOutputsParams
 
@@ -312,7 +328,7 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
     On a CPU there is one slot more than there can be adapters: requests without an adapter have index -1, for which
     vLLM's CPU code takes the last slot. If that one held an adapter, the base model would answer with it.
 
-    Constraints go to llguidance: it takes JSON Schemas that xgrammar refuses, and leaves no room for endless white space.
+    Constraints go to llguidance: it takes JSON Schemas that xgrammar refuses, and leaves no room for endless blanks.
     """
     cpu = _device() == "cpu"
     arguments: dict[str, Any] = {
