@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -668,7 +669,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def entry() -> None:
-    """The console script."""
+    """The console script. SIGTERM ends it as Ctrl-C does: what was finished is kept, no engine is left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = main()
     sys.stdout.flush()
     sys.exit(code)

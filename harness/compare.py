@@ -273,12 +273,13 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     left = a.scores.get((suite, baseline, scorer), {})
     right = b.scores.get((suite, candidate, scorer), {})
     shared = sorted(left.keys() & right.keys())
-    wanted = max(
-        asked(a.suites[suite]),
-        asked(b.suites[suite]),
-        sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys()),
-    )
-    answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+    either = left.keys() | right.keys()
+    if all(len(values) == 1 for side in (left, right) for values in side.values()):
+        there, answered = len(either), len(shared)
+    else:
+        there = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in either)
+        answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+    wanted = max(asked(a.suites[suite]), asked(b.suites[suite]), there)
     looks = a.suites[suite].get("looks") or b.suites[suite].get("looks") or {}
     return Pairs(
         tuple(mean(left[d]) for d in shared),

@@ -168,7 +168,8 @@ def test_the_request_that_kills_is_recorded_and_counts_as_missing(tmp_path: Path
     assert not [row for row in read_run(tmp_path / "run").rows if row.completion.error]
 
 
-def test_ctrl_c_leaves_a_run_that_is_taken_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_an_interrupted_run_is_taken_up(tmp_path: Path, how: signal.Signals) -> None:
     file = make_project(tmp_path, more="delay: 0.05")
     command = [sys.executable, "-m", "harness", "run", "--config", str(file), "-s", "sums", "-a", "base", "-a", "lora"]
     command += ["--no-dev", "--out", str(tmp_path / "run")]
@@ -177,7 +178,7 @@ def test_ctrl_c_leaves_a_run_that_is_taken_up(tmp_path: Path) -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline and not (completions.is_file() and completions.read_bytes().count(b"\n") >= 5):
         time.sleep(0.02)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(how)
     _, told = child.communicate(timeout=60)
     assert child.returncode == 130
     assert told.strip().splitlines()[-1].startswith("harness: interrupted. What was finished is kept")

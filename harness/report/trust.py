@@ -329,6 +329,11 @@ def _machine(table: Table) -> Iterator[Check]:
     manifest = table.run.manifest
     engine = manifest.get("engine") or {}
     name = one_line(str(engine.get("name", "not recorded")))
+    deaths = sum(int(card.get("engine_deaths", 0)) for card in manifest.get("models", {}).values())
+    if deaths:
+        yield Check(
+            "fact", f"The engine died {deaths} times and was started again; what was under way was asked again."
+        )
     if name == "fake":
         yield Check("bad", "The answers come from the fake engine, which makes them up. Nothing here is about a model.")
     else:
