@@ -146,9 +146,8 @@ def compared(folder: Path, samples: int) -> dict[str, Any]:
         for score in run.scores:
             writer.append("scores.jsonl", score_to_json(score))
     del run
-    code = (
-        "import sys, benchmarks.run as b; from harness.cli import main; print(main(sys.argv[1:])); print(b.peak_mb())"
-    )
+    code = "import sys, time; from benchmarks.stats import peak_mb; from harness.cli import main; main(sys.argv[1:]); "
+    code += "print(time.process_time(), peak_mb())"
     start = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code, "compare", str(path)], capture_output=True, text=True)
     seconds = time.monotonic() - start

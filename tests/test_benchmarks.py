@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import stats
+from benchmarks import run, stats
 
 
 def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,15 @@ def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsy
 def test_a_large_run_is_as_large_as_asked() -> None:
     run = stats.large_run(30)
     assert (len(run.rows), len(run.scores), len(run.manifest["arms"])) == (120, 120, 4)
+
+
+def test_the_benchmark_of_a_run_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.json"
+    assert run.main(["--rounds", "1", "--scale", "0.002", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    assert (figures["host"]["samples"], figures["compare"]["samples"]) == (40, 200)
+    assert figures["host"]["median"] > 0
+    assert figures["compare"]["peak_mb"] > 10
+    told = capsys.readouterr().out
+    assert "host path, samples per CPU second" in told
+    assert "at least 5,000" in told
