@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,15 @@ def text_digest(*parts: Any) -> str:
     True
     """
     return hashlib.sha256(_canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def tokens_digest(ids: Sequence[int]) -> str:
+    """A digest of token ids, much faster than `text_digest` of so many numbers.
+
+    >>> tokens_digest((1, 23)) == tokens_digest([1, 23]), tokens_digest((12, 3)) == tokens_digest((1, 23))
+    (True, False)
+    """
+    return hashlib.sha256(array("q", ids).tobytes()).hexdigest()[:16]
 
 
 def sampling_parts(sampling: Sampling) -> dict[str, Any]:

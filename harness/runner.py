@@ -35,7 +35,7 @@ from harness.data import (
     ScoreRow,
     Suite,
 )
-from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest
+from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest, tokens_digest
 from harness.engines import Engine, applied, open_engine
 from harness.engines.supervised import Supervised
 from harness.errors import AdapterError, ConfigError, SuiteError
@@ -281,10 +281,10 @@ def plan(
                         f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer "
                         f"shots or passages, or a smaller max_tokens."
                     )
-                adapter = ref.digest if ref else ""
+                whose = (digest, ref.digest if ref else "", tokens_digest(ids))
                 for draw in range(draws(suite, sample)):
                     how = drawn(sampling, draw)
-                    key = text_digest(digest, adapter, ids, sampling_parts(how), choices, engine.name, engine.version)
+                    key = text_digest(*whose, sampling_parts(how), choices, engine.name, engine.version)
                     request = Request(key, ids, how, ref, choices, sample.choices)
                     yield Task(suite, arm, sample, messages, shown, request, draw)
 
