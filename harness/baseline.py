@@ -6,7 +6,8 @@ texts, and stands wherever RUN:ARM may stand. Format 1:
 
     {"baseline": 1, "arm", "settings", "model", "adapter", "engine", "hardware", "harness", "content",
      "history": [{"reason", "answered", "git", "content"}, ...],      every blessing, the last one last
-     "suites": {NAME: {... as in run.json, "means", "measured",
+     "suites": {NAME: {... as in run.json, "means",
+                       "measured": {"tokens", "seconds": {"mean", "p95", "each": by digest}, "engine_seconds"},
                        "samples": {DIGEST: {"id", "prompt": digest of what was sent, "scores": {SCORER: 0..1}}}}}}
 
 A sample that was asked several times has lists for id and scores.
@@ -22,7 +23,17 @@ from typing import Any
 
 from harness import words
 from harness.comparable import prompts
-from harness.compare import Table, asked, differences, pair, sample_scores, scorer_names, suite_names, tabulate
+from harness.compare import (
+    Pairs,
+    Table,
+    asked,
+    differences,
+    pair,
+    sample_scores,
+    scorer_names,
+    suite_names,
+    tabulate,
+)
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
@@ -30,6 +41,8 @@ from harness.stats.paired import SAME, difference_interval, flips, mean
 from harness.store import write_bytes
 
 FORMAT = 1
+CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD", "JENKINS_URL")
+"""Environment variables that CI services set: there nobody blesses."""
 LARGE = 1_000_000
 """Bytes from which a file had better be gzipped."""
 _CARD = (
@@ -128,8 +141,19 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
         **{key: about[key] for key in _CARD if key in about},
         "graded by": {name: card["digest"] for name, card in run.manifest.get("graders", {}).get(suite, {}).items()},
         "means": {name: mean([mean(v) for v in table.scores[suite, arm, name].values()]) for name in scorers},
-        "measured": measured(run, suite, arm),
+        "measured": _with_each(measured(run, suite, arm), list(groups.values())),
         "samples": samples,
+    }
+
+
+def _with_each(summary: dict[str, Any], groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
+    """What was measured, and tokens and seconds sample by sample, in the order of the samples' digests."""
+    each = [[row.completion for row in group] for group in sorted(groups, key=lambda group: group[0].sample_digest)]
+    tokens = [_plain([done.prompt_tokens + done.completion_tokens for done in found]) for found in each]
+    seconds = [_plain([round(done.seconds, 6) for done in found]) for found in each]
+    return summary | {
+        "tokens": {**summary["tokens"], "each": tokens},
+        "seconds": {**summary["seconds"], "each": seconds},
     }
 
 
@@ -230,10 +254,12 @@ def read_baseline(path: Path | str) -> tuple[Run, str]:
     suites = {}
     for suite, about in content["suites"].items():
         primary = next(spec["name"] for spec in about["scorers"] if spec.get("primary"))
+        taken = _each(about, "tokens"), _each(about, "seconds")
         for digest, sample in about["samples"].items():
-            for name, found in _answers(sample):
-                metadata = sample.get("metadata", {})
-                rows.append(Row(suite, arm, name, digest, "", (), Completion(""), "", metadata))
+            for number, (name, found) in enumerate(_answers(sample)):
+                tokens, seconds = (side[digest][number] if digest in side else 0 for side in taken)
+                done = Completion("", prompt_tokens=int(tokens), seconds=float(seconds))
+                rows.append(Row(suite, arm, name, digest, "", (), done, "", sample.get("metadata", {})))
                 scores += [ScoreRow(suite, arm, name, s, s == primary, Score(float(v))) for s, v in found.items()]
         suites[suite] = {key: value for key, value in about.items() if key != "samples"} | {
             "prompts": {digest: sample["prompt"] for digest, sample in about["samples"].items()}
@@ -250,6 +276,12 @@ def read_baseline(path: Path | str) -> tuple[Run, str]:
         },
     }
     return Run(str(path), manifest, tuple(rows), tuple(scores)), arm
+
+
+def _each(about: Mapping[str, Any], what: str) -> dict[str, list[float]]:
+    """Tokens or seconds by sample digest, one per answer; empty for a file that is older than they are."""
+    values = about["measured"][what].get("each", [])
+    return {d: v if isinstance(v, list) else [v] for d, v in zip(sorted(about["samples"]), values, strict=False)}
 
 
 def _answers(sample: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, float]]]:
@@ -295,20 +327,21 @@ def difference(old: Run, old_arm: str, new: Run, new_arm: str) -> tuple[list[str
         for scorer in scorer_names(a, suite):
             pairs = pair(a, old_arm, b, new_arm, suite, scorer)
             if len(pairs.baseline) > 1:
-                rows.append(_changed(suite, scorer, pairs.baseline, pairs.candidate, pairs.missing))
+                rows.append(_changed(suite, scorer, pairs))
         lines += _flipped(a, old_arm, b, new_arm, suite)
     header = ["suite", "scorer", "n", "missing", "old", "new", "difference", "95% CI of it", "won/lost"]
     return header, rows, lines
 
 
-def _changed(suite: str, scorer: str, old: Sequence[float], new: Sequence[float], missing: int) -> list[str]:
-    interval = difference_interval(old, new)
+def _changed(suite: str, scorer: str, pairs: Pairs) -> list[str]:
+    old, new = pairs.baseline, pairs.candidate
+    interval = difference_interval(old, new, 1 - pairs.error(), pairs.clusters)
     won, lost = flips(old, new)
     return [
         suite,
         scorer,
         str(len(old)),
-        str(missing),
+        str(pairs.missing),
         words.percent(mean(old)),
         words.percent(mean(new)),
         words.points(mean(new) - mean(old)),

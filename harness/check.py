@@ -29,12 +29,13 @@ PROBED = 60
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found. level: "fail" breaks a law, "note" is worth knowing."""
+    """One thing found. level: "fail" breaks a law, "note" is worth knowing. samples: all of many it is about."""
 
     suite: str
     level: str
     law: str
     message: str
+    samples: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

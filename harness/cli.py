@@ -2,59 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from harness import __version__
+from harness.cli_gate import baseline, gate, gate_that_ends
+from harness.cli_options import config as _config
+from harness.cli_options import engine as _engine
+from harness.cli_options import json as _json
+from harness.cli_options import unsandboxed as _unsandboxed
 from harness.errors import (
     EXIT_INTERRUPTED,
     EXIT_MACHINE,
     EXIT_OK,
     EXIT_USER,
     HarnessError,
-    RunError,
 )
 
 if TYPE_CHECKING:
     from harness.data import Run
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-_config = click.option(
-    "--config", default="models.yaml", metavar="FILE", show_default=True, help="Models, adapters and arms."
-)
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-_engine = click.option(
-    "--engine",
-    metavar="NAME",
-    help="vllm, transformers or fake, for models on this machine. Default: vLLM on a GPU, else transformers.",
-)
-
-
-def _accept(_: click.Context, __: click.Parameter, given: bool) -> None:
-    if given:
-        from harness.sandbox import accept_unsandboxed
-
-        accept_unsandboxed()
-
-
-_unsandboxed = click.option(
-    "--i-accept-unsandboxed-code",
-    is_flag=True,
-    expose_value=False,
-    callback=_accept,
-    help="Run code of a model even where this machine has no sandbox for it; the report will say so.",
-)
 
 
 @click.group(context_settings=_CONTEXT)
@@ -184,9 +160,11 @@ def plan(
               harness plan -s sql -a base -a lora --probe 8
     """
     from harness.config import pick, read_config
+    from harness.plain import plain
     from harness.plan import make_plan
     from harness.store import read_run
     from harness.suite import all_suites, read_suite
+    from harness.tables import aligned
 
     checked = read_config(config)
     root = Path(config).parent
@@ -200,27 +178,42 @@ def plan(
         click.echo(json.dumps(made.as_dict(), indent=2))
         return
     for title, header, rows in made.tables():
-        click.echo(f"{title}\n{table(header, rows)}\n")
+        click.echo(f"{plain(title)}\n{aligned(header, rows)}\n")
     for note in made.notes:
-        click.echo(note)
+        click.echo(plain(note))
 
 
 @cli.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
+@click.option("--drop-losers", is_flag=True, help="End candidates that are clearly behind the others on dev.")
+@click.option("--curve", is_flag=True, help="Train a learning curve of one adapter: five sizes, three seeds.")
 @_config
-def train(names: tuple[str, ...], config: str) -> None:
-    """Train LoRA candidates named in models.yaml. Interrupted training is taken up where it stopped.
+def train(names: tuple[str, ...], drop_losers: bool, curve: bool, config: str) -> None:
+    """Train LoRA candidates named in models.yaml, together where they share a base. Interrupted training goes on.
 
     \b
-    Example: harness train sql-r16
+    Examples: harness train sql-r16
+              harness train sql-r8 sql-r16 sql-r32 --drop-losers
+              harness train sql-r16 --curve
     """
     from harness.config import pick, read_config
-    from harness.train.candidate import train_candidate
+    from harness.train import candidate
 
     checked = read_config(config)
-    for adapter in pick(names, checked.adapters, Path(config).name, "adapter"):
-        result = train_candidate(checked, adapter, Path(config).parent)
-        click.echo(result)
+    chosen = pick(names, checked.adapters, Path(config).name, "adapter")
+    following = ""
+    if curve:
+        if len(chosen) != 1 or drop_losers:
+            raise click.UsageError("--curve takes one adapter, and trains all of its candidates to the end.")
+        file = Path(config).with_name(f"{Path(config).stem}.{chosen[0].name}-curve.yaml")
+        arms = " ".join(f"-s {name}" for name in chosen[0].train.suites) if chosen[0].train else ""
+        chosen, text = candidate.curve(checked, chosen[0])
+        file.write_text(text, "utf-8")
+        following = f"Next: harness run --config {file} {arms} " + " ".join(f"-a {one.name}" for one in chosen)
+    for line in candidate.train_candidates(checked, chosen, Path(config).parent, drop_losers=drop_losers):
+        click.echo(line)
+    if following:
+        click.echo(following, err=True)
 
 
 @cli.command()
@@ -243,6 +236,11 @@ def train(names: tuple[str, ...], config: str) -> None:
 @click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
 @click.option("--no-aa", is_flag=True, help="Ask no questions again to see whether an arm repeats its answers.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
+@click.option("--policy", "policy_file", metavar="FILE", help="Decided is what this gate says; see harness gate.")
+@click.option("--tier", metavar="NAME", help="Tier of that policy.")
+@click.option(
+    "--baseline", "baseline_", metavar="RUN:ARM|FILE", help="What that gate holds the arms to. Default: the policy's."
+)
 @_unsandboxed
 @_engine
 @_config
@@ -259,6 +257,9 @@ def run(
     no_dev: bool,
     no_aa: bool,
     seed: int,
+    policy_file: str | None,
+    tier: str | None,
+    baseline_: str | None,
     engine: str | None,
     config: str,
     as_json: bool,
@@ -269,6 +270,7 @@ def run(
     Examples: harness run -s sql -a base -a prompted -a lora
               harness run -s sql --limit 20 --out runs/try
               harness run -s sql -a prompted -a lora --until-decided
+              harness run -s sql -a lora --until-decided --policy gate.yaml --baseline baselines/lora.json
     """
     from harness.config import pick, read_config
     from harness.rivals import run_fairly
@@ -285,6 +287,9 @@ def run(
         raise click.UsageError(
             "--no-dev and --dev-limit exclude each other: the one asks no dev samples, the other some."
         )
+    held = gate_that_ends(folder, policy_file, tier, baseline_)
+    if held and not until_decided:
+        raise click.UsageError("--policy, --tier and --baseline need --until-decided. Gate a finished run afterwards.")
     if until_decided:
         from harness.looks import run_until_decided
 
@@ -292,14 +297,14 @@ def run(
             raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
         done = run_until_decided(
             checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed, dev=not no_dev,
-            dev_limit=dev_limit, twice=not no_aa,
+            dev_limit=dev_limit, held=held, twice=not no_aa,
         )  # fmt: skip
     else:
         done = run_fairly(
             checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root, dev=not no_dev,
             dev_limit=dev_limit, twice=not no_aa,
         )  # fmt: skip
-    _print_comparison(done, as_json, as_csv=False)
+    _print_comparison(done, as_json)
     click.echo(f"Next: harness report {folder}", err=True)
 
 
@@ -342,44 +347,69 @@ def score(run_path: str, config: str) -> None:
     there = {name: folder if (folder / "suite.yaml").is_file() else name for name, folder in folders.items()}
     suites = {name: read_suite(place, Path(config).parent) for name, place in there.items()}
     checked = read_config(config) if any(suite.graders for suite in suites.values()) else None
-    _print_comparison(rescore_fairly(Path(run_path), suites, checked), as_json=False, as_csv=False)
+    _print_comparison(rescore_fairly(Path(run_path), suites, checked))
 
 
 @cli.command()
 @click.argument("run_path", metavar="RUN")
 @_json
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-def compare(run_path: str, as_json: bool, as_csv: bool) -> None:
-    """The arms of a run side by side, with paired differences.
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for spreadsheets.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table, for issues and pull requests.")
+def compare(run_path: str, as_json: bool, as_csv: bool, as_markdown: bool) -> None:
+    """The arms of a run side by side, with paired differences and the decision.
 
     \b
-    Example: harness compare runs/sql
+    Examples: harness compare runs/sql
+              harness compare runs/sql --markdown
     """
     from harness.store import read_run
 
-    _print_comparison(read_run(run_path), as_json, as_csv)
+    if as_json + as_csv + as_markdown > 1:
+        raise click.UsageError("--json, --csv and --markdown exclude each other.")
+    _print_comparison(read_run(run_path), as_json, as_csv, as_markdown)
 
 
 @cli.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--out", metavar="FILE", help="Default: reports/RUN.html.")
 @click.option("--title", metavar="TEXT", help="Heading of the page.")
-def report(runs: tuple[str, ...], out: str | None, title: str | None) -> None:
+@click.option("--no-text", is_flag=True, help="Scores and hashes only: no prompt, answer, target or metadata.")
+@click.option(
+    "--embed-budget", type=click.IntRange(min=0), metavar="MB", help="Sample texts in the HTML file. Default: 25."
+)
+@click.option(
+    "--target", type=click.FloatRange(0, 1), metavar="X",
+    help="Learning curves say how many training samples this score takes. Default: each suite's own target.",
+)  # fmt: skip
+def report(
+    runs: tuple[str, ...],
+    out: str | None,
+    title: str | None,
+    no_text: bool,
+    embed_budget: int | None,
+    target: float | None,
+) -> None:
     """One offline HTML file with the decision; report.md, verdict.json and CSV beside it.
 
+    Of several runs the newest is reported; the others are its history.
+
     \b
-    Example: harness report runs/sql --out reports/sql.html
+    Examples: harness report runs/sql --out reports/sql.html
+              harness report runs/sql-1 runs/sql-2 --no-text
     """
+    from harness.plain import plain
     from harness.report import write_report
+    from harness.report.history import in_order
     from harness.store import read_run
     from harness.verdict import decide
 
     read = [read_run(path) for path in runs]
-    target = Path(out or f"reports/{Path(runs[0]).resolve().name}.html")
-    paths = write_report(read, target, title=title)
-    for one in read:
-        for verdict in decide(one):
-            click.echo(verdict.sentence)
+    newest = in_order(read)[-1]
+    file = Path(out or f"reports/{Path(newest.path).resolve().name}.html")
+    budget = None if embed_budget is None else embed_budget * 1_000_000
+    paths = write_report(read, file, title=title, text=not no_text, budget=budget, target=target)
+    for verdict in decide(newest):
+        click.echo(plain(verdict.sentence))
     click.echo(f"Report: {paths.html}")
 
 
@@ -406,232 +436,27 @@ def export(name: str, merged: bool, out: str | None, config: str, as_json: bool)
     click.echo((folder / CARD).read_text("utf-8").rstrip() if as_json else done.as_text())
 
 
-@cli.command()
-@click.argument("candidate", metavar="RUN:ARM")
-@click.option("--baseline", metavar="RUN:ARM|FILE", help="What the candidate is held to. Default: the policy's.")
-@click.option("--policy", "policy_file", metavar="FILE", help="Rules, tiers and quarantine, e.g. gate.yaml.")
-@click.option("--tier", metavar="NAME", help="Tier of the policy; needed where it has several.")
-@click.option(
-    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Only these suites; repeat. Default: all."
-)
-@click.option(
-    "--margin", type=click.FloatRange(0.001, 1), metavar="X", help="Allowed loss, 0..1. Default: each suite's own."
-)
-@click.option("--out", metavar="FILE", help="Write gate.json there. Default: RUN/gate.json of the candidate.")
-@_json
-def gate(
-    candidate: str,
-    baseline: str | None,
-    policy_file: str | None,
-    tier: str | None,
-    suites: tuple[str, ...],
-    margin: float | None,
-    out: str | None,
-    as_json: bool,
-) -> None:
-    """Hold a candidate to a baseline; the exit code says it: 0 holds, 1 regression, 3 inconclusive, 4 not comparable.
-
-    \b
-    Examples: harness gate runs/new:lora --baseline runs/old:lora
-              harness gate runs/sql:lora --baseline runs/sql:prompted -s sql
-              harness gate runs/new:lora --policy gate.yaml --tier full
-    """
-    from datetime import date
-
-    from harness.gate import gate as hold
-    from harness.gate import gate_json
-    from harness.ledger import met_by
-    from harness.policy import Policy, Rule, read_policy
-    from harness.store import write_json
-
-    if policy_file and (suites or margin):
-        raise click.UsageError("--policy excludes --suite and --margin: write them into the policy.")
-    if tier and not policy_file:
-        raise click.UsageError("--tier needs --policy.")
-    if policy_file:
-        policy = read_policy(policy_file, tier)
-    else:
-        rules = (Rule("no_worse_than", margin),) if margin else ()
-        policy = Policy(suites=dict.fromkeys(suites, ()) if suites else None, rules=rules)
-    against = baseline or policy.baseline
-    if against is None:
-        raise click.UsageError("Missing option '--baseline', and no policy names one.")
-    held, base = _side(candidate), _side(against)
-    result = hold(*base, *held, policy, date.today())
-    seen_before = [one.sentence for one in met_by(*held, [row.suite for row in result.rows])]
-    result = replace(result, notes=(*result.notes, *seen_before))
-    value = gate_json(result)
-    write_json(Path(out) if out else _beside(candidate), value)
-    if as_json:
-        click.echo(json.dumps(value, indent=2))
-    else:
-        click.echo(result.sentence)
-        for line in result.quarantined:
-            click.echo(f"In quarantine: {line}", err=True)
-        for line in result.expired:
-            click.echo(f"Quarantine has expired, the sample counts: {line}", err=True)
-        for line in seen_before:
-            click.echo(line, err=True)
-    raise SystemExit(result.exit_code)
+cli.add_command(gate)
+cli.add_command(baseline)
 
 
-@cli.group(no_args_is_help=False)
-def baseline() -> None:
-    """The small reviewed file that a gate compares with: bless, show, diff.
-
-    \b
-    Example: harness baseline bless runs/sql:lora --reason "first release"
-    """
-
-
-@baseline.command()
-@click.argument("run_arm", metavar="RUN:ARM")
-@click.option("--reason", required=True, metavar="TEXT", help="Why this is the new baseline; kept in the file.")
-@click.option("--out", metavar="FILE", help="Default: baselines/ARM.json. A name that ends with .gz is gzipped.")
-@click.option("--partial", is_flag=True, help="Accept a run that is unfinished, limited, or lacks a suite.")
-def bless(run_arm: str, reason: str, out: str | None, partial: bool) -> None:
-    """Write an arm's scores as the new baseline. For people: it refuses where CI is set.
-
-    \b
-    Example: harness baseline bless runs/sql:lora --reason "retrained on the June data"
-    """
-    from harness.baseline import LARGE, is_file, read_content, write_baseline
-    from harness.baseline import bless as make
-    from harness.store import read_run
-
-    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
-        raise RunError("bless: CI is set, and only a person changes a baseline. Bless it on your own machine.")
-    run_, arm = _run_arm(run_arm)
-    target = Path(out or f"baselines/{arm}.json")
-    if not is_file(target.name):
-        raise RunError(f"{target}: a baseline file's name ends with .json or .json.gz. Give another --out.")
-    old = read_content(target) if target.exists() else None
-    size = write_baseline(target, make(read_run(run_), arm, reason, old, partial))
-    click.echo(f"Baseline: {target}")
-    if size > LARGE and target.suffix != ".gz":
-        click.echo(f"It has {size / 1e6:.1f} MB; with --out {target}.gz it is smaller.", err=True)
-
-
-@baseline.command()
-@click.argument("file", metavar="FILE")
-@_json
-def show(file: str, as_json: bool) -> None:
-    """What a baseline file holds, and why it was blessed.
-
-    \b
-    Example: harness baseline show baselines/lora.json
-    """
-    from harness.baseline import describe, read_content
-
-    content = read_content(file)
-    if as_json:
-        click.echo(json.dumps(content, indent=2))
-        return
-    header, rows, history = describe(content)
-    click.echo("\n".join([f"{file}: {content['arm']}", table(header, rows), "", "Blessed:", *history]))
-
-
-@baseline.command()
-@click.argument("old", metavar="OLD")
-@click.argument("new", metavar="NEW")
-@_json
-def diff(old: str, new: str, as_json: bool) -> None:
-    """What changed from OLD to NEW, suite by suite; each is a baseline file or RUN:ARM.
-
-    \b
-    Example: harness baseline diff baselines/lora.json runs/new:lora
-    """
-    from harness.baseline import difference
-
-    header, rows, lines = difference(*_side(old), *_side(new))
-    if as_json:
-        click.echo(
-            json.dumps({"rows": [dict(zip(header, row, strict=True)) for row in rows], "notes": lines}, indent=2)
-        )
-    else:
-        click.echo("\n".join([table(header, rows), *lines]))
-
-
-def _side(text: str) -> tuple[Run, str]:
-    """One side of a comparison: RUN:ARM, or a baseline file."""
-    from harness.baseline import is_file, read_baseline
-    from harness.store import read_run
-
-    if is_file(text):
-        return read_baseline(text)
-    path, arm = _run_arm(text)
-    return read_run(path), arm
-
-
-def _beside(candidate: str) -> Path:
-    """Where gate.json goes: into the candidate's run folder, or for a baseline file into the current one."""
-    from harness.baseline import is_file
-
-    return Path("gate.json") if is_file(candidate) else Path(_run_arm(candidate)[0]) / "gate.json"
-
-
-def _run_arm(text: str) -> tuple[str, str]:
-    path, colon, arm = text.rpartition(":")
-    if not colon or not path or not arm:
-        raise RunError(f"'{text}': write a run folder and an arm as RUN:ARM, e.g. runs/sql:lora.")
-    return path, arm
-
-
-def _print_comparison(run_: Run, as_json: bool, as_csv: bool) -> None:
+def _print_comparison(run_: Run, as_json: bool = False, as_csv: bool = False, as_markdown: bool = False) -> None:
+    from harness.tables import comparison, comparison_csv, comparison_markdown
     from harness.verdict import verdict_json
 
-    value = verdict_json(run_)
     if as_json:
-        click.echo(json.dumps(value, indent=2))
-        return
-    header, rows = _comparison_rows(value)
-    if as_csv:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([header, *rows])
-        click.echo(text.getvalue(), nl=False)
+        click.echo(json.dumps(verdict_json(run_), indent=2))
+    elif as_csv:
+        click.echo(comparison_csv(run_), nl=False)
+    elif as_markdown:
+        click.echo(comparison_markdown(run_))
     else:
-        click.echo(table(header, rows))
+        colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        click.echo(comparison(run_, _style if colours else None))
 
 
-def _comparison_rows(value: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    header = [
-        "suite",
-        "arm",
-        "n",
-        "score",
-        "95% CI",
-        "reference",
-        "difference",
-        "95% CI of it",
-        "won/lost",
-        "visible from",
-    ]
-    paired = {(c["suite"], c["candidate"]): c for c in value["comparisons"] if c["primary"]}
-    rows = []
-    for summary in value["summaries"]:
-        if not summary["primary"]:
-            continue
-        row = [summary["suite"], summary["arm"], str(summary["n"]), f"{100 * summary['mean']:.1f}"]
-        row.append(f"{100 * summary['interval']['low']:.1f}..{100 * summary['interval']['high']:.1f}")
-        one = paired.get((summary["suite"], summary["arm"]))
-        if one is None:
-            row += ["is the reference", "", "", "", ""]
-        else:
-            low, high = 100 * one["interval"]["low"], 100 * one["interval"]["high"]
-            row += [one["baseline"], f"{100 * one['difference']:+.1f}", f"{low:+.1f}..{high:+.1f}"]
-            row += [f"{one['wins']}/{one['losses']}", f"{100 * one['mde']:.1f}"]
-        rows.append(row)
-    return header, rows
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Aligned columns of plain text."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in [header, *rows]
-    ]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+def _style(text: str, what: str) -> str:
+    return click.style(text, bold=True, fg={"gain": "green", "loss": "red"}.get(what))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -663,8 +488,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    one_line = " ".join(message.split())
-    print(f"harness: {one_line}", file=sys.stderr, flush=True)
+    from harness.plain import plain
+
+    print(f"harness: {plain(message)}", file=sys.stderr, flush=True)
     return code
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date
 
 from harness import words
-from harness.compare import Table, asked, differences, scorer_names
+from harness.compare import Table, asked, differences, scope, scorer_names
 from harness.data import Run
 from harness.digests import text_digest
 from harness.errors import ConfigError, did_you_mean
@@ -44,12 +44,13 @@ def missing(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, scorer
             lines: tuple[list[str], list[str]] = ([], [])
             lines[side].append(f"{suite}: {table.run.path} did not run it")
             return lines
+    held = scope(a, b, suite)
     left, right = (
-        {d: len(v) for d, v in table.scores.get((suite, arm, scorer), {}).items()}
+        {d: len(v) for d, v in held.of(table.scores.get((suite, arm, scorer), {})).items()}
         for table, arm in ((a, base_arm), (b, cand_arm))
     )
     either = sum(max(left.get(d, 0), right.get(d, 0)) for d in left.keys() | right.keys())
-    wanted = max(asked(a.suites[suite]), asked(b.suites[suite]), either)
+    wanted = max(held.wanted, either)
     what = "" if scorer == scorer_names(a, suite)[0] else f" a score of '{scorer}'"
     said = [
         f"{suite}: {lacking} of {wanted} samples {'lack' if what else 'are missing'}{what} in {table.run.path}:{arm}"
@@ -80,11 +81,19 @@ def leave_out(
 ) -> tuple[Run, Run, tuple[str, ...], tuple[str, ...]]:
     """Both runs without the samples in quarantine; what was left out; and which entries have expired, which count.
 
-    Raises ConfigError for a sample neither run knows, and where more of a suite is in quarantine than is allowed.
+    An entry for a suite that is not held to anything here is passed over, if a run or a tier of the policy knows it.
+    Raises ConfigError for a suite that none knows, a sample neither run knows, and where more of a suite is in
+    quarantine than is allowed.
     """
     out: dict[str, set[str]] = {}
     left_out, expired = [], []
+    there = dict.fromkeys((*base.manifest["suites"], *cand.manifest["suites"], *policy.named))
     for entry in policy.quarantine:
+        if entry.suite not in there:
+            raise ConfigError(
+                f"{policy.path}: quarantine: no suite '{entry.suite}' in either run or in a tier."
+                f"{did_you_mean(entry.suite, there)}"
+            )
         if entry.suite not in suites:
             continue
         known = {
@@ -129,6 +138,7 @@ def _without(run: Run, out: Mapping[str, set[str]], gone: Mapping[str, int]) -> 
     for suite, number in gone.items():
         if suite in suites:
             card = suites[suite]
-            suites[suite] = {**card, "n_test": int(card["n_test"]) - number, "n_asked": asked(card) - number}
+            own = _count(run, suite, out[suite]) if card.get("looks") else number  # others may never have been asked
+            suites[suite] = {**card, "n_test": int(card["n_test"]) - number, "n_asked": asked(card) - own}
     scores = tuple(score for score in run.scores if (score.suite, score.sample) not in dropped)
     return replace(run, manifest={**run.manifest, "suites": suites}, rows=rows, scores=scores)

@@ -8,24 +8,27 @@ missing, as does an answer without a score; an answer the model got wrong does n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache, wraps
 from typing import Any
 
 from harness.data import ArmSummary, Comparison, Interval, Row, Run
 from harness.errors import NotComparable, RunError, did_you_mean
 from harness.stats.agreement import LEAST
 from harness.stats.clusters import LEAST as CLUSTERS
-from harness.stats.paired import difference_interval, difference_p, flips, mean, mean_interval
+from harness.stats.paired import SAME, difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
 from harness.stats.sequential import alpha_at
 
 ALPHA = 0.05
+KEPT = 64
+"""Results kept per function here: one report or verdict asks for the same few again and again."""
 SMALL = 30
 """Below this many samples a comparison says so."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal only to itself: what is worked out from a table is kept for that table
 class Table:
     """A run, indexed: answers by (suite, arm), and scores by (suite, arm, scorer) and sample digest, and
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
@@ -65,23 +68,36 @@ class Pairs:
         return alpha_at(self.sizes, self.look, wanted) if self.sizes else wanted
 
 
-_LAST: deque[Table] = deque(maxlen=2)
+@dataclass(frozen=True)
+class Lost:
+    """A sample on which the candidate scores less than the baseline did; scores 0..1."""
+
+    suite: str
+    scorer: str
+    sample: str
+    digest: str
+    before: float
+    now: float
 
 
+def _kept_for_two_runs(make: Callable[[Run], Table]) -> Callable[[Run], Table]:
+    """`make`, with the tables of the last two runs kept: a verdict asks for the same one many times."""
+    kept: deque[Table] = deque(maxlen=2)
+
+    @wraps(make)
+    def look_up(run: Run) -> Table:
+        found = next((table for table in kept if table.run is run), None)
+        if found is None:
+            found = make(run)
+            kept.append(found)
+        return found
+
+    return look_up
+
+
+@_kept_for_two_runs
 def tabulate(run: Run) -> Table:
-    """A run as lookup tables. Of two rows for one draw of one sample of one arm, the later one counts.
-
-    The tables of the last two runs are kept: a verdict asks for them again and again.
-    """
-    for table in _LAST:
-        if table.run is run:
-            return table
-    table = _tabulated(run)
-    _LAST.append(table)
-    return table
-
-
-def _tabulated(run: Run) -> Table:
+    """A run as lookup tables. Of two rows for one draw of one sample of one arm, the later one counts."""
     latest = {(row.suite, row.arm, row.sample, row.draw): row for row in run.rows}
     digests = {(row.suite, row.arm, row.sample): row.sample_digest for row in latest.values()}
     rows: dict[tuple[str, str], list[Row]] = {}
@@ -185,12 +201,15 @@ def summarize(run: Run) -> list[ArmSummary]:
     return [summary for summary in found if summary is not None]
 
 
+@lru_cache(maxsize=KEPT)
 def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
     """One arm on one suite, None if nothing of it was scored."""
     scorer = scorer_names(table, suite)[0]
-    scores = [mean(values) for values in table.scores.get((suite, arm, scorer), {}).values()]
+    found = table.scores.get((suite, arm, scorer), {})
+    scores = [mean(values) for values in found.values()]
     if not scores:
         return None
+    sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
     completions = [row.completion for row in table.rows[suite, arm]]
     seconds = sorted(c.seconds for c in completions)
     engine = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
@@ -201,7 +220,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         scorer=scorer,
         n=len(scores),
         mean=mean(scores),
-        interval=mean_interval(scores),
+        interval=mean_interval(scores, clusters=sources),
         prompt_tokens=mean([c.prompt_tokens for c in completions]),
         completion_tokens=mean([c.completion_tokens for c in completions]),
         seconds=mean(seconds),
@@ -229,6 +248,7 @@ def compare_runs(run_a: Run, arm_a: str, run_b: Run, arm_b: str, suite: str, sco
     return compare_tables(tabulate(run_a), arm_a, tabulate(run_b), arm_b, suite, scorer)
 
 
+@lru_cache(maxsize=KEPT)
 def compare_tables(
     a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str | None = None
 ) -> Comparison:
@@ -265,13 +285,53 @@ def differences(a: Table, b: Table, suite: str) -> list[str]:
         found.append("the model that graders ask")
     if one.get("digest") != two.get("digest"):
         found.append(f"suite digest {str(one.get('digest'))[:12]} and {str(two.get('digest'))[:12]}")
+    orders = [(side["looks"]["seed"], list(side["looks"]["sizes"])) for side in (one, two) if _stopped(side)]
+    if len(orders) == 2 and orders[0] != orders[1]:
+        found.append(f"asked until decided in two orders (--seed {orders[0][0]} and {orders[1][0]})")
     return found
 
 
+def _stopped(about: Mapping[str, Any]) -> bool:
+    """Whether a suite was asked until decided, and not to the end."""
+    return bool(about.get("looks")) and asked(about) < int(about.get("n_test") or 0)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What two sides are held to each other on. digests: of the samples, None: all; wanted: how many those are.
+
+    sizes, look: as in Pairs. Where a side was asked until decided, its samples are the first of a random order that was
+    declared beforehand: the other side is held to it on those, with the intervals of that look.
+    """
+
+    digests: frozenset[str] | None
+    wanted: int
+    sizes: tuple[int, ...] = ()
+    look: int = 0
+
+    def of(self, scores: Mapping[str, tuple[float, ...]]) -> Mapping[str, tuple[float, ...]]:
+        """The scores (by digest) of these samples."""
+        return scores if self.digests is None else {d: v for d, v in scores.items() if d in self.digests}
+
+
+def scope(a: Table, b: Table, suite: str) -> Scope:
+    """The samples of a suite that both sides should have answered."""
+    sides = [(asked(table.suites[suite]), table) for table in (a, b) if suite in table.suites]
+    looked = [(wanted, table) for wanted, table in sides if table.suites[suite].get("looks")]
+    if not looked:
+        return Scope(None, max(wanted for wanted, _ in sides))
+    wanted, table = min(looked, key=lambda side: side[0])
+    looks = table.suites[suite]["looks"]
+    known = None if a.run is b.run else frozenset(row.sample_digest for row in table.run.rows if row.suite == suite)
+    return Scope(known, wanted, tuple(looks["sizes"]), int(looks["used"]))
+
+
+@lru_cache(maxsize=KEPT)
 def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str) -> Pairs:
     """Scores of both sides on the samples they share, in an order that does not depend on the runs' order."""
-    left = a.scores.get((suite, baseline, scorer), {})
-    right = b.scores.get((suite, candidate, scorer), {})
+    held = scope(a, b, suite)
+    left = held.of(a.scores.get((suite, baseline, scorer), {}))
+    right = held.of(b.scores.get((suite, candidate, scorer), {}))
     shared = sorted(left.keys() & right.keys())
     either = left.keys() | right.keys()
     if all(len(values) == 1 for side in (left, right) for values in side.values()):
@@ -279,17 +339,31 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     else:
         there = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in either)
         answered = sum(min(len(left[d]), len(right[d])) for d in shared)
-    wanted = max(asked(a.suites[suite]), asked(b.suites[suite]), there)
-    looks = a.suites[suite].get("looks") or b.suites[suite].get("looks") or {}
+    wanted = max(held.wanted, there)
     return Pairs(
         tuple(mean(left[d]) for d in shared),
         tuple(mean(right[d]) for d in shared),
         tuple(a.probes.get((suite, d), "all") for d in shared),
         wanted - answered,
         tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),
-        tuple(looks.get("sizes", ())),
-        int(looks.get("used", 0)),
+        held.sizes,
+        held.look,
     )
+
+
+def losses(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: str, most: int) -> list[Lost]:
+    """The samples that the candidate answers worse, the largest losses first, at most so many."""
+    left = a.scores.get((suite, baseline, scorer), {})
+    right = b.scores.get((suite, candidate, scorer), {})
+    names: dict[str, str] = {}
+    for row in b.rows.get((suite, candidate), ()):
+        names[row.sample_digest] = min(row.sample, names.get(row.sample_digest, row.sample))
+    found = [
+        Lost(suite, scorer, names[digest], digest, mean(left[digest]), mean(right[digest]))
+        for digest in left.keys() & right.keys()
+    ]
+    found = [one for one in found if one.before - one.now > SAME]
+    return sorted(found, key=lambda one: (one.now - one.before, one.sample))[:most]
 
 
 def _graders(table: Table, suite: str) -> Mapping[str, Mapping[str, Any]]:

@@ -29,10 +29,21 @@ _NUMBERS: dict[str, tuple[type, float, float]] = {
     "max_steps": (int, 1, 10**7),
     "retrieve": (int, 0, 100),
     "seed": (int, 0, 2**31 - 1),
+    "validate": (int, 0, 1000),
+    "dev_limit": (int, 2, 10**6),
+    "patience": (int, 0, 1000),
 }
+_SWEPT = ("learning_rate", "rank", "epochs")
+"""Keys of `train:` that may be a list: every combination is trained, and the best one on dev is the adapter."""
 MOST_TRIES = 24
 """Combinations of dials that one arm may have."""
 _ENDPOINT = ("name", "key_env", "usd_per_million_tokens")
+_UNSERVED = {
+    "use_dora": "DoRA",
+    "bias": "a trained bias",
+    "lora_bias": "a LoRA bias",
+    "modules_to_save": "whole modules beside an adapter",
+}
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
@@ -134,16 +145,36 @@ def _adapter(name: str, value: Any, file: str, root: Path, models: Mapping[str, 
             f"{fields.where}: '{model}' is an endpoint, which takes no adapter from this machine. If the server serves "
             f"the adapter under a name, give it as a model: {name}: {{endpoint: ..., name: ...}}."
         )
-    train = _train(value["train"], f"{fields.where}.train") if value.get("train") is not None else None
+    tries = _trains(value["train"], f"{fields.where}.train") if value.get("train") is not None else ()
+    train = tries[0] if tries else None
     given = fields.get("path", str)
     if given is None and train is None:
         raise ConfigError(f"{fields.where}: needs `train:` (to make it) or `path:` (trained elsewhere).")
     path = Path(given or f"adapters/{name}").expanduser()
-    return Adapter(name, model, str(path if path.is_absolute() else root / path), train)
+    return Adapter(
+        name, model, str(path if path.is_absolute() else root / path), train, tries if len(tries) > 1 else ()
+    )
+
+
+def _trains(value: Any, where: str) -> tuple[TrainSpec, ...]:
+    """The recipe, or one for every combination of the keys in _SWEPT that are lists; those are validated on dev."""
+    lists = {key: value[key] for key in _SWEPT if isinstance(value, Mapping) and isinstance(value.get(key), list)}
+    if not lists:
+        return (_train(value, where),)
+    made = [{**value, **dict(zip(lists, one, strict=True))} for one in product(*lists.values())]
+    if not 1 < len(made) <= MOST_TRIES:
+        raise ConfigError(f"{where}: its lists make {len(made)} recipes; 2 to {MOST_TRIES} are tried. Change a list.")
+    specs = tuple(_train({**one, "validate": one.get("validate") or 1}, where) for one in made)
+    if len(set(specs)) < len(specs):
+        raise ConfigError(f"{where}: a list names a value twice. Name each once.")
+    return specs
 
 
 def _train(value: Any, where: str) -> TrainSpec:
     fields = Fields(value, where, ConfigError)
+    for key, what in _UNSERVED.items():
+        if value.get(key) if isinstance(value, Mapping) else None:
+            raise ConfigError(f"{where}.{key}: engines refuse {what}, or drop it without a word. Remove the key.")
     fields.only(_TRAIN)
     suites = fields.names("suite")
     if not suites:

@@ -17,9 +17,11 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from harness import words
 from harness.check import GRAM, CheckReport, Finding, grams, question
 from harness.data import Sample, Suite
 from harness.errors import SuiteError
@@ -29,6 +31,7 @@ KINDS = ("exact", "13-gram", "near")
 NEAR = 0.7
 SHINGLE = 5
 HASHES = 128
+SHOWN = 5
 BAND = 4
 """Hashes per band: two texts of similarity 0.7 share one of 32 bands with probability 0.9998, two of 0.3 with 0.23."""
 _PRIME = 4_294_967_311
@@ -183,15 +186,17 @@ def of_adapter(
 
 
 def check_against(report: CheckReport, names: Sequence[str], root: Path, file: Path) -> CheckReport:
-    """The report with a FAIL per test sample that occurs in a JSONL file, whatever its columns are called."""
+    """The report with a FAIL per suite whose test samples occur in a JSONL file, whatever its columns are called."""
     rows, checked, findings = read_texts(file), list(report.checked), list(report.findings)
     law = "no test sample in the training data"
     for suite in [read_suite(name, root) for name in names or all_suites(root)]:
         found = overlaps(suite.test, rows)
-        checked.append(f"{suite.name}: {len(found)} of {len(suite.test)} test samples occur in {file}")
-        findings += [
-            Finding(suite.name, "fail", law, f"{name} occurs in {file} ({how})") for name, how in found.items()
-        ]
+        said = f"{len(found)} of {words.count(len(suite.test), 'test sample')} occur in {file}"
+        checked.append(f"{suite.name}: {said}")
+        if found:
+            shown = ", ".join(f"{name} ({how})" for name, how in islice(found.items(), SHOWN))
+            more = f" and {len(found) - SHOWN} more (--json names them)" if len(found) > SHOWN else ""
+            findings.append(Finding(suite.name, "fail", law, f"{said}: {shown}{more}", tuple(found)))
     return CheckReport(tuple(checked), tuple(findings))
 
 

@@ -8,12 +8,11 @@ What is not covered: labelling the data, people's time, and an idle machine; of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.compare import Table, summarize_arm, tabulate
 from harness.data import ArmSummary, Run
+from harness.prices import cost, priced_by_token, training_seconds
 from harness.roles import candidates, reference
 
 
@@ -61,7 +60,7 @@ def break_evens(run: Run) -> list[BreakEven]:
 def break_even_of(table: Table, suite: str, arm: str, against: str) -> BreakEven:
     """break_even on a run that is already indexed."""
     monthly = table.run.manifest.get("costs", {}).get("requests_per_month")
-    training = _training_seconds(table, arm)
+    training = training_seconds(table, arm)
     mine, theirs = summarize_arm(table, suite, arm), summarize_arm(table, suite, against)
     own, other = _per_request(mine), _per_request(theirs)
     training_usd, own_usd, other_usd = (
@@ -89,27 +88,11 @@ def break_even_of(table: Table, suite: str, arm: str, against: str) -> BreakEven
     )
 
 
-def priced_by_token(table: Table, arm: str) -> bool:
-    """Whether an endpoint answers for the arm."""
-    return "endpoint" in _model(table, arm)
-
-
 def usd_per_request(table: Table, summary: ArmSummary | None) -> float | None:
     """What a request of an arm costs: tokens at the endpoint's prices, or engine time at that of a GPU hour."""
     if summary is None:
         return None
-    if not priced_by_token(table, summary.arm):
-        return _usd(table, summary.engine_seconds)
-    card = _model(table, summary.arm)
-    usd_in, usd_out = card.get("usd_per_million_input"), card.get("usd_per_million_output")
-    if usd_in is None or usd_out is None:
-        return None
-    return float(summary.prompt_tokens * usd_in + summary.completion_tokens * usd_out) / 1e6
-
-
-def _model(table: Table, arm: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = table.run.manifest.get("models", {}).get(table.arms[arm].get("model")) or {}
-    return found
+    return cost(table, summary.suite, summary.arm, "usd")
 
 
 def _usd(table: Table, seconds: float | None) -> float | None:
@@ -137,13 +120,6 @@ def _requests(
     if own >= other:
         return None, f"{arm} takes no less engine time than {against}"
     return int(training / (other - own)) + 1, ""
-
-
-def _training_seconds(table: Table, arm: str) -> float | None:
-    adapter = table.arms[arm].get("adapter")
-    recorded: Mapping[str, Any] | None = table.run.manifest.get("adapters", {}).get(adapter, {}).get("train")
-    seconds = (recorded or {}).get("seconds")
-    return None if seconds is None else float(seconds)
 
 
 def _per_request(summary: ArmSummary | None) -> float | None:

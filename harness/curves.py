@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness import words
-from harness.compare import Table, arm_names, scorer_names, suite_names, tabulate
+from harness.compare import Table, scorer_names, suite_names, tabulate
 from harness.data import Run
-from harness.roles import dials
+from harness.recipes import alike
 from harness.stats.curve import REACH, Curve, learning_curve
 from harness.stats.paired import mean
 
@@ -42,31 +40,24 @@ class SuiteCurve:
 
 
 def curves(run: Run, target: float | None = None) -> list[SuiteCurve]:
-    """A curve per recipe and suite where a run has candidates of two training sizes or more. target: a score, 0..1."""
+    """A curve per recipe and suite where a run has candidates of two training sizes or more.
+
+    target: a score, 0..1, whose training size is asked for; None: the suite's own `target`.
+    """
     table = tabulate(run)
     return [
-        _curve(table, suite, mine, target)
+        _curve(table, suite, mine, table.suites[suite].get("target") if target is None else target)
         for suite in suite_names(table)
         if table.suites[suite].get("kind") != "general"
-        for mine in _recipes(table, suite).values()
+        for mine in _sized(table, suite)
         if len({size for size, _ in mine}) > 1
     ]
 
 
-def _recipes(table: Table, suite: str) -> dict[str, list[tuple[int, str]]]:
-    """(training samples, arm) of the arms that share dials, base and recipe, except for data fraction and seed."""
-    found: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    adapters: Mapping[str, Any] = table.run.manifest.get("adapters", {})
-    for arm in arm_names(table, suite):
-        own = dials(table, suite, arm)
-        card = (adapters.get(own.get("adapter") or "") or {}).get("train") or {}
-        recipe = card.get("recipe")
-        if not recipe or not card.get("examples") or suite not in recipe.get("suites", ()):
-            continue
-        same = {key: value for key, value in recipe.items() if key not in ("data_fraction", "seed", "max_steps")}
-        rest = {key: value for key, value in own.items() if key != "adapter"}
-        found[repr((sorted(same.items()), sorted(rest.items())))].append((int(card["examples"]), arm))
-    return found
+def _sized(table: Table, suite: str) -> list[list[tuple[int, str]]]:
+    """(training samples, arm) of the arms of each recipe."""
+    groups = alike(table, suite, ("data_fraction", "seed", "max_steps")).values()
+    return [[(int(card["examples"]), arm) for card, arm in group] for group in groups]
 
 
 def _curve(table: Table, suite: str, mine: list[tuple[int, str]], target: float | None) -> SuiteCurve:

@@ -103,9 +103,12 @@ class Suite:
     margin: the largest loss, 0..1, that the gate still calls "no worse".
     digest: hash of everything that moves a score; it is the suite's identity.
     asked: a run asks only the first so many test samples; None: all. looks: those that such a run has declared, and the
-    one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}.
+    one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}, and "gate", the options that
+    name the gate whose answer ends it, where one does.
     systems: further system prompts by name, which an arm can ask for.
     constraints: what an arm with `constrain` may write (see constrain.py); the first rule that fits a sample holds.
+    target: a score, 0..1: how many training samples would it take? See curves.py.
+    corpus_scores: scores of all answers together ("bleu", "chrf"), columns beside the others; see corpus_scores.py.
     """
 
     name: str
@@ -133,6 +136,8 @@ class Suite:
     looks: Mapping[str, Any] | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
     constraints: tuple[ConstraintRule, ...] = ()
+    target: float | None = None
+    corpus_scores: tuple[str, ...] = ()
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------
@@ -173,6 +178,9 @@ class TrainSpec:
     data_fraction: the share of the train split used, 0..1, drawn by seed.
     max_steps: stop early after this many optimizer steps; None trains all epochs.
     system, retrieve: the dials of the prompts it is trained on, as in an Arm.
+    validate: how often dev is answered during training and scored by the suites' own primary scores; the best weights
+    are kept. dev_limit: at most so many dev samples of each suite. patience: stop after so many validations without a
+    better score; 0 trains to the end.
     """
 
     suites: tuple[str, ...]
@@ -191,16 +199,23 @@ class TrainSpec:
     max_steps: int | None = None
     system: bool = False
     retrieve: int = 0
+    validate: int = 0
+    dev_limit: int = 50
+    patience: int = 0
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A LoRA adapter: where it lies (`path`, a PEFT folder) and, if it is ours to make, how it is trained."""
+    """A LoRA adapter: where it lies (`path`, a PEFT folder) and, if it is ours to make, how it is trained.
+
+    tries: the recipes to choose from on dev, where `train` lists several values; `train` is the first of them.
+    """
 
     name: str
     model: str
     path: str
     train: TrainSpec | None = None
+    tries: tuple[TrainSpec, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def run_demo(folder: Path, *, fresh: bool = False, engine: str | None = None) ->
     """
     from harness.report import write_report
     from harness.rivals import run_fairly
-    from harness.train.candidate import train_candidate
+    from harness.train.candidate import train_candidates
     from harness.verdict import decide
 
     start = time.monotonic()
@@ -39,8 +39,9 @@ def run_demo(folder: Path, *, fresh: bool = False, engine: str | None = None) ->
     suites = [read_suite(shipped() / name) for name in SUITES]
     arms = [config.arms[name] for name in ARMS]
     say(f"demo: {len(arms)} arms of the embedded model on {', '.join(SUITES)}")
-    for name in dict.fromkeys(arm.adapter for arm in arms if arm.adapter):
-        say(train_candidate(config, config.adapters[name], shipped().parent))
+    adapters = [config.adapters[name] for name in dict.fromkeys(arm.adapter for arm in arms if arm.adapter)]
+    for line in train_candidates(config, adapters, shipped().parent):
+        say(line)
     done = run_fairly(config, suites, arms, work / "run", engine=engine)
     paths = write_report([done], folder / "reports" / "demo.html", title="Demo: prompt, retrieve or fine-tune?")
     lines = [verdict.sentence for verdict in decide(done)]

@@ -323,9 +323,11 @@ def _training(
         return Training(name, False, 0, 0, None, "its suites have no train split", None)
     used = share(rows, spec.data_fraction, spec.seed)
     card = read_card(adapter.path)
-    if card and (card.get("recipe"), card.get("data_digest")) == (_plain(asdict(spec)), data_digest(used)):
+    recipes = adapter.tries or (spec,)
+    known = card and card.get("recipe") in [_plain(asdict(one)) for one in recipes]
+    if card and known and card.get("data_digest") == data_digest(used):
         return Training(name, True, None, None, None, "trained already, by this recipe", None)
-    tokens = sum(len(used[number]) for step in steps_of(len(used), spec) for number in step)
+    tokens = sum(len(used[number]) for one in recipes for step in steps_of(len(used), one) for number in step)
     seconds = tokens / statistics.median(rates) if rates else None
     basis = "unknown: nothing was trained on its base yet"
     if rates:

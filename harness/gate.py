@@ -11,7 +11,8 @@ The rule (alpha is 0.05 unless said; d is candidate - baseline on the same sampl
 
 A sample that only the candidate lacks is NOT COMPARABLE too, unless the policy says `missing: fail`, the default in a
 policy file. A policy adds rules (rules.py): one that is violated fails, one that is open leaves INCONCLUSIVE, and those
-that rest on a test share the Holm correction with the suites. Samples in quarantine are left out beforehand.
+that rest on a test share the Holm correction with the suites. One rule holds unsaid: no new complete failures of a
+graded score may be shown (failures.py). Samples in quarantine are left out beforehand.
 
 Lower bounds are Tango's for 0/1 scores. Two candidates with equal answers still need 52 samples to clear 5 points.
 """
@@ -25,7 +26,18 @@ from typing import Any, Literal
 
 from harness import __version__, words
 from harness.comparable import differing, leave_out, missing
-from harness.compare import Pairs, Table, compare_pairs, pair, scorer_names, suite_names, tabulate
+from harness.compare import (
+    Lost,
+    Pairs,
+    Table,
+    compare_pairs,
+    losses,
+    pair,
+    scope,
+    scorer_names,
+    suite_names,
+    tabulate,
+)
 from harness.data import Run
 from harness.errors import (
     EXIT_INCONCLUSIVE,
@@ -35,8 +47,9 @@ from harness.errors import (
     RunError,
     did_you_mean,
 )
+from harness.failures import above_zero
 from harness.margins import GateRow, Macro, hold, macro_bounds, more_samples_for_mean
-from harness.policy import Policy
+from harness.policy import Policy, Rule
 from harness.roles import is_ceiling
 from harness.rules import Check, check, scorer_of, settle
 from harness.stats.clusters import LEAST as CLUSTERS
@@ -44,6 +57,8 @@ from harness.stats.clusters import shared
 from harness.stats.paired import holm
 from harness.verdict import MARGIN, json_safe
 
+LISTED = 20
+"""Lost samples of one row that are named."""
 Status = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT COMPARABLE"]
 EXIT_CODES: Mapping[str, int] = {
     "PASS": EXIT_OK,
@@ -64,7 +79,7 @@ class GateResult:
     """What CI obeys. differing: what kept the two sides from being compared; notes: what does not change the answer.
 
     checks: the policy's further rules. quarantined: samples left out; expired: entries that count again. policy: the
-    file and the tier, "" without one.
+    file and the tier, "" without one. lost: of every row the samples that the candidate answers worse, LISTED at most.
     """
 
     status: Status
@@ -82,6 +97,7 @@ class GateResult:
     quarantined: tuple[str, ...] = ()
     expired: tuple[str, ...] = ()
     policy: str = ""
+    lost: tuple[Lost, ...] = ()
 
 
 def gate(
@@ -136,8 +152,7 @@ def gate(
     checks = [
         check(rule, a, base_arm, b, cand_arm, suite, policy)
         for suite in names
-        for rule in policy.on(suite)
-        if rule.kind != "no_worse_than"
+        for rule in _further(policy, suite, above_zero(a, base_arm, b, cand_arm, suite) is not None)
     ]
     tests = [one for one in checks if one.p is not None]
     others = [one.p or 0.0 for one in tests]
@@ -160,6 +175,7 @@ def gate(
         checks=tuple(checks),
         notes=result.notes + (("a loss is shown, but it is within every margin",) if tolerated else ()),
         more_samples=more or None if status == "INCONCLUSIVE" else None,
+        lost=tuple(one for suite, scorer, _ in held for one in losses(a, base_arm, b, cand_arm, suite, scorer, LISTED)),
     )
 
 
@@ -210,6 +226,13 @@ def _held(table: Table, suite: str, policy: Policy) -> list[tuple[str, float]]:
     return list(margins.items())
 
 
+def _further(policy: Policy, suite: str, failures: bool) -> list[Rule]:
+    """The rules of a suite beside `no_worse_than`; and no more complete failures where a graded score has any."""
+    rules = [rule for rule in policy.on(suite) if rule.kind != "no_worse_than"]
+    said = any(rule.kind == "no_new_failures" for rule in rules)
+    return rules if said or not failures else [*rules, Rule("no_new_failures")]
+
+
 def _settled(tests: Sequence[Check], rows: Sequence[GateRow], pairs: Sequence[Pairs], alpha: float) -> list[Check]:
     """The rules that rest on a test, corrected together with the rows; by Bonferroni where there were several looks."""
     family = len(rows) + len(tests)
@@ -233,6 +256,15 @@ def judge(
     if worse and not (holds and tolerate_small):
         return "FAIL", False
     return ("PASS", worse) if holds and all(one.state == "holds" for one in checks) else ("INCONCLUSIVE", False)
+
+
+def stands(result: GateResult, tolerate_small: bool = False) -> bool:
+    """Whether more samples could not turn the answer: bounds, tests and lost answers (no_flip) have decided.
+
+    What is measured without inference (ratios, `by: mean`) neither stops a run nor keeps it going.
+    """
+    firm = [one for one in result.checks if one.p is not None or one.rule == "no_flip"]
+    return bool(result.rows) and judge(result.rows, result.macro, firm, tolerate_small)[0] != "INCONCLUSIVE"
 
 
 def gate_json(result: GateResult) -> dict[str, Any]:
@@ -259,6 +291,13 @@ def _notes(a: Table, b: Table, names: Sequence[str]) -> tuple[str, ...]:
             one, two = f"{one.get('name')} {one.get('version')}", f"{two.get('name')} {two.get('version')}"
         if one != two:
             notes.append(f"{what} differs: {one} and {two}")
+    for suite in names:
+        if suite in a.suites and suite in b.suites and (held := scope(a, b, suite)).sizes:
+            all_ = max(int(table.suites[suite].get("n_test") or 0) for table in (a, b))
+            notes.append(
+                f"{suite} was asked until decided: look {held.look} of {len(held.sizes)}, {held.wanted} of {all_} "
+                "samples; bounds hold at all looks together"
+            )
     extra = [s for s in suite_names(b) if s not in names]
     if extra:
         notes.append(f"not held to anything: {words.listing(extra)}")
@@ -291,7 +330,8 @@ def _sentence(
     if status == "PASS":
         tightest = min(rows, key=lambda row: row.lower + row.margin)
         mean_over = f"; mean over suites at least {words.points(macro.lower)}" if macro else ""
-        rules = f"; {words.count(len(checks), 'further rule')} kept" if checks else ""
+        stated = sum(one.rule != "no_new_failures" or one.limit > 0 for one in checks)
+        rules = f"; {words.count(stated, 'further rule')} kept" if stated else ""
         return (
             f"PASS: {cand} is no worse than {base} on {over}; closest: {_name(tightest, rows)} "
             f"{_row(tightest)}{mean_over}{rules}."

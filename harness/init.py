@@ -50,7 +50,8 @@ models:
 adapters:
   {name}-lora:
     model: base
-    train: {{suite: {name}, rank: 16, learning_rate: {rate}, epochs: 3, seed: 0}}
+    # three candidates, trained together; the best one on dev becomes the adapter
+    train: {{suite: {name}, rank: 16, learning_rate: {rates}, epochs: 3, seed: 0}}
 arms:    # a list in a dial, e.g. shots: [0, {shots}], is a choice made on dev
   base: {{model: base}}
   prompted: {{model: base, system: true, shots: {shots}}}
@@ -90,10 +91,10 @@ def init_project(folder: Path, source: Path, *, model: str, scorer: str | None, 
         suite / "suite.yaml",
         _SUITE.format(name=name, system=system.strip().replace("\n", "\n    "), scorer=scorer, max_tokens=max_tokens),
     )
-    rate = "3.0e-3" if model == "embedded" else "2.0e-4"
+    rates = "[1.0e-3, 3.0e-3, 6.0e-3]" if model == "embedded" else "[1.0e-4, 2.0e-4, 5.0e-4]"
     write_text(
         folder / "models.yaml",
-        _MODELS.format(name=name, model=json.dumps(model), rate=rate, shots=min(3, counts["shots"])),
+        _MODELS.format(name=name, model=json.dumps(model), rates=rates, shots=min(3, counts["shots"])),
     )
     return (
         f"{suite}: {', '.join(f'{count} {split}' for split, count in counts.items())}; scorer {scorer}\n"

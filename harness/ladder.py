@@ -7,7 +7,7 @@ run, sentences.py says the outcome.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -20,7 +20,7 @@ from harness.stats.power import samples_for_difference, spread
 
 GAIN = 0.03
 """The smallest observed gain that is worth a dearer arm, 0..1."""
-Why = Literal["better", "small", "worse", "ruled out", "kept", "forgot", "floor", "open", "missing", "few"]
+Why = Literal["better", "small", "worse", "ruled out", "kept", "forgot", "floor", "open", "missing", "few", "cheaper"]
 Judge = Callable[[Pairs], tuple[Decision, Why]]
 
 
@@ -40,6 +40,13 @@ def judge_gain(pairs: Pairs, gain: float = GAIN, correction: float = 1.0) -> tup
     if found.low > 0 and difference_p(cheaper, dearer, clusters=pairs.clusters)[0] * correction <= pairs.error():
         return ("adopt", "better") if mean(dearer) - mean(cheaper) >= gain else ("not decided", "small")
     return "not decided", "open"
+
+
+def as_good(pairs: Pairs, gain: float = GAIN) -> bool:
+    """Whether it is shown that the candidate is not `gain` or more behind the baseline; no sample may be missing."""
+    if pairs.missing or _few_sources(pairs) or max(*pairs.baseline, *pairs.candidate) == 0:
+        return False
+    return difference_interval(pairs.baseline, pairs.candidate, 1 - pairs.error(), pairs.clusters).low > -gain
 
 
 def judge_loss(pairs: Pairs, margin: float) -> tuple[Decision, Why]:
@@ -91,21 +98,19 @@ def more_for_loss(pairs: Pairs, margin: float) -> int | None:
     return _more(pairs, room if room > 0 else -difference)
 
 
-def climb(table: Table, suite: str, gain: float = GAIN) -> str:
-    """The arm the ladder ends on, over all arms of a suite, cheapest first.
+def climb(table: Table, suite: str, gain: float, start: str, dearer: Sequence[str]) -> str:
+    """The arm that the ladder ends on from `start`, over arms that cost more, cheapest first.
 
-    One-sided 5 % divided by the number of steps: of equal arms the cheapest is kept in 95 % of runs or more.
+    One-sided 5 % divided by the number of steps between all arms of the suite: of equal arms the cheapest is kept in
+    95 % of runs or more.
     """
-    arms = by_cost(table, suite)
-    current = arms[0]
-    for arm in arms[1:]:
+    steps, current = max(1, len(by_cost(table, suite)) - 1), start
+    for arm in dearer:
         pairs = pair(table, current, table, arm, suite, scorer_names(table, suite)[0])
-        if len(pairs.baseline) < 2:
+        if len(pairs.baseline) < 2 or _few_sources(pairs):
             continue
         p, _ = difference_p(pairs.baseline, pairs.candidate, "greater", pairs.clusters)
-        if _few_sources(pairs):
-            continue
-        if p <= pairs.error() / (len(arms) - 1) and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
+        if p <= pairs.error() / steps and mean(pairs.candidate) - mean(pairs.baseline) >= gain:
             current = arm
     return current
 

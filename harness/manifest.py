@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,9 +45,7 @@ def describe(
         "harness": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "finished": None,
-        "command": "harness run"
-        + "".join(f" -s {suite.name}" for suite in suites)
-        + "".join(f" -a {arm.name}" for arm in arms),
+        "command": _command({suite.name: suite.looks for suite in suites}, [arm.name for arm in arms]),
         "config": config.path,
         "git": _git(),
         "engine": dict(engine),
@@ -124,6 +122,8 @@ def suite_card(suite: Suite) -> dict[str, Any]:
         "title": suite.title,
         "question": suite.question,
         "margin": suite.margin,
+        "target": suite.target,
+        "corpus_scores": list(suite.corpus_scores),
         "chance": dict(suite.chance),
         "cluster": suite.cluster,
         "scorers": [asdict(spec) for spec in suite.scorers],
@@ -189,9 +189,15 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
     merged["engine"] = here[-1] if here else new["engine"]
     for kind in ("models", "adapters", "arms", "suites"):
         merged[kind] = {**old[kind], **new[kind]}
-    merged["command"] = "harness run" + "".join(f" -s {name}" for name in merged["suites"])
-    merged["command"] += "".join(f" -a {name}" for name in merged["arms"])
+    merged["command"] = _command({name: card.get("looks") for name, card in merged["suites"].items()}, merged["arms"])
     return merged
+
+
+def _command(suites: Mapping[str, Mapping[str, Any] | None], arms: Iterable[str]) -> str:
+    """The call that makes such a run. suites: the looks that each has declared."""
+    looks = next(filter(None, suites.values()), None)
+    until = f" --until-decided --seed {looks['seed']}{looks.get('gate', '')}" if looks else ""
+    return "harness run" + "".join(f" -s {name}" for name in suites) + "".join(f" -a {arm}" for arm in arms) + until
 
 
 def _same_choice(was: Mapping[str, Any], now: Mapping[str, Any], where: str) -> None:

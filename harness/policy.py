@@ -41,10 +41,10 @@ Prompts = Literal["same", "may differ"]
 class Rule:
     """One demand on one suite.
 
-    kind: no_worse_than, at_least, better_than, no_flip, latency_ratio, tokens_ratio or cost_ratio. limit: the margin,
-    score, gain or the most that is allowed; None: the suite's own margin. scorer: None is the primary one. by: what is
-    held to the limit, "lower bound", "mean" or "p95". tag: only samples with this metadata. right: the score from
-    which an answer counts as right.
+    kind: no_worse_than, at_least, better_than, no_new_failures, no_flip, latency_ratio, tokens_ratio or cost_ratio.
+    limit: the margin, score, gain or the most that is allowed; None: the suite's own margin. scorer: None is the
+    primary one. by: what is held to the limit, "lower bound", "mean" or "p95". tag: only samples with this metadata.
+    right: the score from which an answer counts as right.
     """
 
     kind: str
@@ -71,6 +71,7 @@ class Policy:
 
     alpha: error of the whole gate. macro_margin: the largest loss of the mean over suites. tolerate_small: a loss that
     is shown but within every margin passes. share: the largest part of a suite that may be in quarantine.
+    named: the suites that any tier of the file names.
     The defaults are those of a gate without a policy file; in a file `missing` is "fail".
     """
 
@@ -86,6 +87,7 @@ class Policy:
     baseline: str | None = None
     path: str = ""
     tier: str = ""
+    named: tuple[str, ...] = ()
 
     def on(self, suite: str) -> tuple[Rule, ...]:
         """The rules of a suite: its own, and those of the tier that it does not replace."""
@@ -98,11 +100,14 @@ _KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {  # limit'
     "no_worse_than": ("margin", ("scorer",), ()),
     "at_least": ("score", ("scorer", "by"), ("lower bound", "mean")),
     "better_than": ("gain", ("scorer",), ()),
+    "no_new_failures": ("margin", (), ()),
     "no_flip": ("at_most", ("scorer", "tag", "right"), ()),
     "latency_ratio": ("at_most", ("by",), ("mean", "p95")),
     "tokens_ratio": ("at_most", ("by",), ("mean", "p95")),
     "cost_ratio": ("at_most", (), ()),
 }
+_OPTIONAL = ("no_worse_than", "no_new_failures")
+"""Rules that may leave their limit out."""
 _RANGES = {"margin": (0.001, 1.0), "score": (0.0, 1.0), "gain": (0.0, 1.0), "at_most": (0.01, 100.0)}
 
 
@@ -130,6 +135,7 @@ def read_policy(path: Path | str, tier: str | None = None) -> Policy:
         baseline=str(path.parent / baseline) if baseline else None,
         path=path.name,
         tier=tier,
+        named=tuple(dict.fromkeys(suite for one in read.values() for suite in one["suites"] or ())),
     )
 
 
@@ -184,7 +190,7 @@ def _rule(value: Any, where: str) -> Rule:
     fields = Fields(options or {}, f"{where}.{kind}", ConfigError)
     fields.only((limit_key, *others))
     number = int if kind == "no_flip" else float
-    limit = fields.get(limit_key, number) if kind == "no_worse_than" else fields.need(limit_key, number)
+    limit = (fields.get if kind in _OPTIONAL else fields.need)(limit_key, number)
     low, high = (0, 10**6) if kind == "no_flip" else _RANGES[limit_key]
     if limit is not None:
         in_range(fields, limit_key, limit, low, high)

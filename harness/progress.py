@@ -7,10 +7,12 @@ import time
 from types import TracebackType
 from typing import Any
 
+from harness.plain import plain
+
 
 def say(text: str) -> None:
-    """A line on stderr; stdout stays free for the answer."""
-    print(text, file=sys.stderr, flush=True)
+    """A line on stderr, of text that may hold names and replies of others; stdout stays free for the answer."""
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 class Progress:

@@ -40,16 +40,20 @@ def retention_of(table: Table, suite: str, arm: str) -> Retention | None:
         return None
     pairs = pair(table, base, table, arm, suite, scorer_names(table, suite)[0])
     probes: dict[str, tuple[list[float], list[float]]] = {}
-    for probe, left, right in zip(pairs.probes, pairs.baseline, pairs.candidate, strict=True):
+    sources: dict[str, list[str]] = {}
+    for place, (probe, left, right) in enumerate(zip(pairs.probes, pairs.baseline, pairs.candidate, strict=True)):
         scores = probes.setdefault(probe, ([], []))
         scores[0].append(left)
         scores[1].append(right)
+        if pairs.clusters:
+            sources.setdefault(probe, []).append(pairs.clusters[place])
     enough = {name: scores for name, scores in probes.items() if len(scores[0]) >= 2}
     if not enough:
         return None
     about = table.suites[suite]
     chance = {name: chance_of(about, name) for name in enough}
-    return forgetting.retention(suite, arm, base, enough, chance, pairs.missing, 1 - pairs.error())
+    own = {name: sources[name] for name in enough if name in sources}
+    return forgetting.retention(suite, arm, base, enough, chance, pairs.missing, 1 - pairs.error(), own)
 
 
 def chance_of(about: Mapping[str, Any], probe: str) -> float:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.compare import Table, arm_names, scorer_names
+from harness.prices import by_price, is_trained
 from harness.stats.paired import SAME, mean
 
 
 def is_tuned(table: Table, arm: str) -> bool:
     """Whether the arm answers with a fine-tuned adapter."""
-    return table.arms[arm].get("adapter") is not None
+    return is_trained(table, arm)
 
 
 def is_ceiling(table: Table, arm: str) -> bool:
     """Whether the arm is given the passages that hold the answer: nobody could run it, so no decision rests on it."""
     return table.arms[arm].get("retrieve") == "gold"
+
+
+def recipes_tried(table: Table, suite: str, arm: str) -> Sequence[Mapping[str, Any]]:
+    """The recipes that an arm's adapter was chosen from on dev (see train.candidate); none where there was one."""
+    adapters: Mapping[str, Any] = table.run.manifest.get("adapters", {})
+    card = (adapters.get(dials(table, suite, arm).get("adapter") or "") or {}).get("train") or {}
+    return card.get("tries") or ()
 
 
 def tried(table: Table, suite: str, arm: str) -> tuple[list[Mapping[str, Any]], int]:
@@ -36,21 +44,12 @@ def dials(table: Table, suite: str, arm: str) -> Mapping[str, Any]:
 
 
 def by_cost(table: Table, suite: str) -> list[str]:
-    """Arms on a suite, cheapest first: no training before training, first model before later ones, then tokens.
+    """Arms on a suite, cheapest per request first, as measured; see prices.py.
 
-    Ceilings have no part in decisions and are left out, unless there is nothing else. Tokens per request are counted,
-    not timed, so that the same answers always give the same order.
+    Ceilings have no part in decisions and are left out, unless there is nothing else.
     """
-    models = list(table.run.manifest.get("models", {}))
-
-    def cost(arm: str) -> tuple[bool, int, float, str]:
-        model = table.arms[arm].get("model")
-        completions = [row.completion for row in table.rows[suite, arm]]
-        tokens = mean([c.prompt_tokens + c.completion_tokens for c in completions])
-        return is_tuned(table, arm), models.index(model) if model in models else len(models), tokens, arm
-
     names = arm_names(table, suite)
-    return sorted([arm for arm in names if not is_ceiling(table, arm)] or names, key=cost)
+    return by_price(table, suite, [arm for arm in names if not is_ceiling(table, arm)] or names)
 
 
 def candidates(table: Table, suite: str) -> list[str]:

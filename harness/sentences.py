@@ -17,8 +17,9 @@ class Judged:
 
     role: what the baseline is, e.g. "the best arm without fine-tuning". limit: the gain that counts, or on a general
     suite the loss allowed. margin: the suite's own. p: after Holm over the candidates. step: against a cheaper
-    candidate that is adopted already. looked_up: the baseline retrieves and the suite asks for facts.
-    others: reasons that were found on the way.
+    candidate that is adopted already. saved: the candidate's cost per request as a share of the baseline's, and its
+    unit. looked_up: the baseline retrieves and the suite asks for facts.
+    rivals: arms without fine-tuning, of which the reference is the best. others: reasons that were found on the way.
     """
 
     comparison: Comparison
@@ -34,6 +35,8 @@ class Judged:
     looked_up: bool = False
     tuned: bool = False
     paid: BreakEven | None = None
+    saved: tuple[float, str] | None = None
+    rivals: int = 1
     kept: Retention | None = None
     others: tuple[str, ...] = ()
 
@@ -71,9 +74,8 @@ def _about_gain(j: Judged) -> str:
     c = j.comparison
     if j.step is not None:
         against = f"{j.step.baseline}, which costs less, is adopted already: against it {c.candidate} is"
-        on = " on" if j.word == "not decided" else ""
         return (
-            f"{c.suite}: {j.word}{on} {c.candidate}. It gains {words.evidence(c)} on {c.baseline}, but {against} "
+            f"{c.suite}: {j.word}{_on(j)} {c.candidate}. It gains {words.evidence(c)} on {c.baseline}, but {against} "
             f"{words.evidence(j.step)}.{_more(j)}"
         )
     if j.why == "floor":
@@ -81,6 +83,8 @@ def _about_gain(j: Judged) -> str:
             f"{c.suite}: not decided. {c.candidate} and {c.baseline} are both at 0 %: this suite cannot tell them "
             f"apart (n={c.n})."
         )
+    if j.why == "cheaper":
+        return f"{c.suite}: {j.word}{_on(j)} {c.candidate}. It {_against(j)}. {_cheaper(j)}"
     if j.word == "not decided":
         small = f"; the gain is less than the {words.plain_points(j.limit)} that count" if j.why == "small" else ""
         return f"{c.suite}: not decided. {c.candidate} {_against(j)}{small}. {mde(c)}{_more(j)}"
@@ -92,6 +96,26 @@ def _about_gain(j: Judged) -> str:
         )
     ruled_out = f"; a gain of {words.plain_points(j.limit)} or more is ruled out" if j.why == "ruled out" else ""
     return f"{c.suite}: {j.word} {c.candidate}. It {_against(j)}{ruled_out}."
+
+
+def _on(j: Judged) -> str:
+    return " on" if j.word == "not decided" else ""
+
+
+def _cheaper(j: Judged) -> str:
+    """Equally good, for less per request: whether, and when, training pays for that."""
+    saved, unit = j.saved or (1.0, "")
+    what = {"seconds": "engine seconds", "usd": "price"}.get(unit, unit)
+    text = (
+        f"Equally good (a loss of {words.plain_points(j.limit)} is ruled out) at {words.percent(saved)} of the {what} "
+        f"per request of {j.comparison.baseline}"
+    )
+    if j.paid is None or j.paid.requests is None:
+        return f"{text}; what its training cost is not known{f': {j.paid.reason}' if j.paid else ''}."
+    after = f"{text}: cheaper after {words.count(j.paid.requests, 'request')}"
+    if j.paid.months is None:
+        return f"{after}. State costs.requests_per_month to decide it."
+    return f"{after}, {words.wait(j.paid.months)} at the stated volume{'' if j.word == 'adopt' else ': too late'}."
 
 
 def _about_ability(j: Judged) -> str:
@@ -155,7 +179,10 @@ def reasons(j: Judged) -> tuple[str, ...]:
         found += _what_was_kept(j.kept)
     else:
         if j.role == "the best arm without fine-tuning":
-            found.append(f"Reference {c.baseline} was chosen on the same samples, which favours it.")
+            found.append(
+                f"Reference {c.baseline} was chosen among {j.rivals} arms on the same samples, which favours it: "
+                f"{favour(j.rivals)}."
+            )
         corrected = f"; {words.p_value(j.p)} after Holm's correction" if j.p > c.p and j.p >= 0.001 else ""
         found.append(f"Test: {c.p_method}, {words.p_value(c.p)}{corrected}.")
     found += j.others
@@ -164,6 +191,11 @@ def reasons(j: Judged) -> tuple[str, ...]:
     if j.paid is not None:
         found.append(break_even(j.paid))
     return tuple(found)
+
+
+def favour(rivals: int) -> str:
+    """How large the favour can be: the best of k is shown better than an equal arm at most k times as often as one."""
+    return f"an equal candidate is shown worse in up to {words.percent(0.025 * rivals)} of runs, not 2.5 %"
 
 
 def mde(c: Comparison) -> str:
@@ -193,6 +225,11 @@ def same_model(c: Comparison) -> str:
 def tried(arm: str, tries: int, n: int) -> str:
     """What an arm with lists of dials was chosen from."""
     return f"{arm} answers with dials chosen on dev among {tries} combinations (n={n})."
+
+
+def swept(arm: str, tries: int, n: int) -> str:
+    """What an arm's adapter was chosen from."""
+    return f"{arm}'s adapter was chosen on dev among {tries} training recipes (n={n})."
 
 
 NO_RETRIEVAL = "No arm retrieves: for facts, add an arm with `retrieve` before training."
@@ -229,6 +266,8 @@ def would_change(j: Judged) -> str:
             if j.kind == "general"
             else "Easier samples, or an arm that answers some."
         )
+    if j.why == "cheaper":
+        return f"Another number of requests than stated, or {c.baseline} shown better by {limit} or more."
     if j.more:
         return f"About {words.about(j.more)} more samples, if the difference stays as observed."
     if j.word == "not decided":

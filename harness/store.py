@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.errors import MachineError, RunError
 
 FORMAT = 1
+_HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 @contextmanager
@@ -54,8 +56,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """`write_text` of indented JSON."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, default=list) + "\n")
+    """`write_text` of indented JSON; half a surrogate pair, which UTF-8 cannot hold, is written as its escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=list)
+    write_text(path, _HALF_A_PAIR.sub(lambda half: f"\\u{ord(half.group()):04x}", text) + "\n")
 
 
 _encode = json.JSONEncoder(default=list).encode

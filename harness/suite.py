@@ -17,9 +17,11 @@ from harness.plugins import installed
 from harness.samples import read_data
 from harness.scorers import GRADERS
 
+CORPUS_SCORES = ("bleu", "chrf")
 KINDS = ("skill", "style", "format", "knowledge", "general")
-_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "constrain", "margin", "chance", "cluster")
-_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT_AND_SCORES)
+_PROMPT = ("prompt", "sampling", "constrain")
+_SCORES = ("scorers", "margin", "chance", "cluster", "target", "corpus_scores")
+_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT, *_SCORES)
 MOST_DRAWS = 1000
 """Answers to one question that a suite or a run may ask for."""
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
@@ -84,6 +86,13 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         raise SuiteError(f"{file}: kind: no kind '{kind}'.{did_you_mean(kind, KINDS)}")
     margin = top.get("margin", float, 0.05)
     in_range(top, "margin", margin, 0.001, 1.0)
+    target = top.get("target", float)
+    if target is not None:
+        in_range(top, "target", target, 0.0, 1.0)
+    whole = top.names("corpus_scores") if top.value.get("corpus_scores") is not None else ()
+    for name in whole:
+        if name not in CORPUS_SCORES:
+            raise SuiteError(f"{file}: corpus_scores: no score '{name}'.{did_you_mean(name, CORPUS_SCORES)}")
     asks_tasks = top.value.get("lm_eval") is not None
     if asks_tasks and kind != "general":
         raise SuiteError(f"{file}: lm_eval: only a suite of kind general asks lm-eval tasks. Set kind: general.")
@@ -153,6 +162,8 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         digest=text_digest(parts, content, passages, scoring, sampling_parts(sampling)),
         systems=systems,
         constraints=constraints,
+        target=target,
+        corpus_scores=tuple(whole),
     )
 
 

@@ -6,10 +6,11 @@ suites of kind "general" a candidate is held to its own base, and may lose at mo
     adopt          shown better by enough; on a general suite: a loss as large as the margin is ruled out
     do not adopt   shown worse, or a gain that counts is ruled out; general: shown to have lost more than the margin
     not decided    neither: more samples, or another suite, would tell
+    (as good as the reference and cheaper per request: adopt where training pays within a year of the stated volume)
     not comparable samples are missing that could turn the decision, or there is nothing to compare with
 
-What is not covered: a fine-tuned arm is one adapter from one training seed; the words are about this adapter, not
-about the recipe that made it.
+What is not covered: a fine-tuned arm is one adapter from one training seed; the words are about this adapter. Of the
+recipe that made it something is said beside them where a run holds three seeds of it or more (recipes.py).
 """
 
 from __future__ import annotations
@@ -21,13 +22,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from harness import __version__, sentences
+from harness import __version__, failures, sentences
 from harness.compare import (
-    Pairs,
     Table,
     agreement,
     arm_names,
-    compare_pairs,
+    asked,
     compare_tables,
     grader,
     pair,
@@ -36,17 +36,32 @@ from harness.compare import (
     summarize,
     tabulate,
 )
-from harness.costs import break_even, break_even_of, break_evens
+from harness.corpus_scores import corpus_scores
+from harness.costs import BreakEven, break_even, break_even_of, break_evens
 from harness.curves import curves
 from harness.data import Comparison, Decision, Run, Verdict
 from harness.errors import NotComparable
-from harness.ladder import GAIN, climb, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
+from harness.ladder import GAIN, as_good, judge_gain, judge_loss, judge_with_missing, more_for_gain, more_for_loss
 from harness.ledger import met
+from harness.prices import MONTHS, NEAR, share
+from harness.recipes import recipe_of
 from harness.retention import retention, retention_of, retentions
-from harness.roles import base_of, best, by_cost, candidates, dials, is_ceiling, is_tuned, reference, tried
+from harness.roles import (
+    base_of,
+    best,
+    by_cost,
+    candidates,
+    dials,
+    is_ceiling,
+    is_tuned,
+    recipes_tried,
+    reference,
+    tried,
+)
+from harness.rungs import end_of, ladders
 from harness.seen import seen
 from harness.sentences import Judged
-from harness.stats.paired import difference_p, holm, is_binary
+from harness.stats.paired import difference_p, holm
 
 __all__ = [
     "GAIN",
@@ -92,9 +107,9 @@ def decide(run: Run, *, margin: float | None = None, gain: float = GAIN) -> list
 def comparisons(run: Run) -> list[Comparison]:
     """Every arm against its suite's reference (on general suites, against its base), primary scorer first.
 
-    Other scorers follow for information; no verdict rests on them. So does, of a graded primary score, the share of
-    samples that scored more than nothing: a mean hides a few complete failures, and its interval is too narrow for
-    them. Pairs that share fewer than two samples are left out: the verdict says so.
+    Other scorers follow for information; no verdict rests on them. So do, of a graded primary score, its complete
+    failures, and the score where there is none (see failures.py). Pairs that share fewer than two samples are left
+    out: the verdict says so.
     """
     table = tabulate(run)
     found = []
@@ -109,34 +124,25 @@ def comparisons(run: Run) -> list[Comparison]:
                 c = _try_compare(table, baseline, arm, suite, scorer)
                 if c is not None and (said := agreement(grader(table, suite, scorer), arm)):
                     c = dataclasses.replace(c, note="; ".join(filter(None, (c.note, f"judge: {said}"))))
-                found += [c] if c is not None else []
                 if c is not None and scorer == scorer_names(table, suite)[0]:
-                    found += _complete_failures(c, pair(table, baseline, table, arm, suite, scorer))
+                    apart = failures.split(table, baseline, table, arm, suite)
+                    found += [failures.noted(c, apart), *apart]
+                else:
+                    found += [c] if c is not None else []
     return found
 
 
-def _complete_failures(c: Comparison, pairs: Pairs) -> list[Comparison]:
-    """For graded scores with some at 0, the comparison of samples above 0 as 0/1 scores; else nothing."""
-    values = {*pairs.baseline, *pairs.candidate}
-    if is_binary((*pairs.baseline, *pairs.candidate)) or 0 not in values:
-        return []
-    above = dataclasses.replace(
-        pairs,
-        baseline=tuple(float(v > 0) for v in pairs.baseline),
-        candidate=tuple(float(v > 0) for v in pairs.candidate),
-    )
-    return [compare_pairs(c.suite, f"{c.scorer} above 0", c.baseline, c.candidate, above)]
-
-
 def picks(run: Run, gain: float = GAIN) -> dict[str, str]:
-    """The arm the ladder ends on, for every suite that is not a general one: suite -> arm; see ladder.climb."""
-    table = tabulate(run)
+    """The arm the ladder ends on, for every suite that is not a general one: suite -> arm; see rungs.py."""
+    table, verdicts = tabulate(run), decide(run, gain=gain)
     names = [s for s in suite_names(table) if table.suites[s].get("kind") != "general"]
-    ended = {suite: climb(table, suite, gain) for suite in names}
+    ended = {suite: end_of(table, suite, [v for v in verdicts if v.suite == suite], gain) for suite in names}
     return {suite: arm for suite, arm in ended.items() if not is_ceiling(table, arm)}
 
 
-def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -> dict[str, Any]:
+def verdict_json(
+    run: Run, *, margin: float | None = None, gain: float = GAIN, target: float | None = None
+) -> dict[str, Any]:
     """Everything the report and other programs read, JSON-safe (numbers that do not exist are null).
 
     format       1
@@ -144,13 +150,18 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
     gain         smallest gain that counts, 0..1
     verdicts     one per suite and candidate, then suite "overall"; fields of data.Verdict
     picks        {suite: arm the ladder ends on}
+    ladders      rungs.Ladder per suite that is not a general one: a word for every arm, where it ends, how firmly
     summaries    data.ArmSummary per suite and arm, by the primary scorer, plus "primary": true
     comparisons  data.Comparison: every arm against its suite's reference, every scorer, plus "primary": true | false
     retentions   stats.forgetting.Retention per arm and general suite
     break_even   costs.BreakEven per fine-tuned arm and suite
-    curves       curves.SuiteCurve: score against training size, where a run has candidates of several sizes
+    curves       curves.SuiteCurve: score against training size, where a run has candidates of several sizes; target: a
+                 score whose training size they tell, None: each suite's own
+    corpus_scores  corpus_scores.CorpusScore per suite, metric and arm, where a suite names such scores
+    recipes      recipes.Recipe: where a recipe has three training seeds or more, its difference over samples and seeds
     contamination  seen.Seen per candidate and suite with test samples in its training data: with and without them
     met_before   ledger.Met: earlier runs of the same arm on the same suite, by the ledger beside the run
+    looks        {suite: {"sizes", "used", "seed", "asked", "n_test"}} of suites asked until decided
     costs        the assumptions from models.yaml: gpu_hour_usd, requests_per_month
     dev          what was tried on dev: {suite: {"digest", "arms": {arm: {"chosen": place, "tries": [...]}}}}
     """
@@ -161,13 +172,21 @@ def verdict_json(run: Run, *, margin: float | None = None, gain: float = GAIN) -
         "gain": gain,
         "verdicts": json_safe(decide(run, margin=margin, gain=gain)),
         "picks": picks(run, gain),
+        "ladders": json_safe(ladders(tabulate(run), decide(run, margin=margin, gain=gain), gain)),
         "summaries": [json_safe(s) | {"primary": s.scorer == primary[s.suite]} for s in summarize(run)],
         "comparisons": [json_safe(c) | {"primary": c.scorer == primary[c.suite]} for c in comparisons(run)],
         "retentions": json_safe(retentions(run)),
         "break_even": json_safe(break_evens(run)),
-        "curves": [json_safe(curve) | {"sentence": curve.sentence} for curve in curves(run)],
+        "curves": [json_safe(curve) | {"sentence": curve.sentence} for curve in curves(run, target)],
+        "corpus_scores": [json_safe(one) | {"sentence": one.sentence} for one in corpus_scores(tabulate(run))],
+        "recipes": _recipes(tabulate(run)),
         "contamination": json_safe(seen(tabulate(run))),
         "met_before": json_safe(met(run)),
+        "looks": {
+            suite: {**card["looks"], "asked": asked(card), "n_test": card["n_test"]}
+            for suite, card in run.manifest.get("suites", {}).items()
+            if card.get("looks")
+        },
         "costs": json_safe(dict(run.manifest.get("costs", {}))),
         "dev": json_safe(dict(run.manifest.get("dev", {}))),
     }
@@ -227,8 +246,14 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
             if len(between.baseline) >= 2:
                 word, why = judge_with_missing(between, partial(judge_gain, gain=gain))
                 step = compare_tables(table, adopted, table, name, suite) if word != "adopt" else None
+        paid = break_even_of(table, suite, name, held_to) if is_tuned(table, name) else None
+        saved = share(table, suite, name, held_to)
+        bargain = paid and saved and saved[0] * NEAR < 1 and adopted is None and why not in ("better", "missing")
+        if paid and bargain and as_good(pairs[name], gain):
+            word, why = _by_price(paid), "cheaper"
         adopted = name if word == "adopt" else adopted
         c = compare_tables(table, held_to, table, name, suite)
+        c = failures.noted(c, failures.split(table, held_to, table, name, suite))
         tuned = is_tuned(table, name)
         judged = Judged(
             comparison=c,
@@ -246,11 +271,20 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
             and _retrieves(table, suite, held_to)
             and not _retrieves(table, suite, name),
             tuned=tuned,
-            paid=break_even_of(table, suite, name, held_to) if tuned else None,
+            paid=paid,
+            saved=saved,
+            rivals=sum(not is_tuned(table, arm) for arm in by_cost(table, suite)),
             others=(*_others(table, kind, c), *_tried(table, c)),
         )
         findings.append(_finding(judged))
     return findings
+
+
+def _by_price(paid: BreakEven) -> Decision:
+    """The word on an arm that is as good and costs less per request: whether its training pays in time."""
+    if paid.months is None:
+        return "not decided"
+    return "adopt" if paid.months <= MONTHS else "do not adopt"
 
 
 def _on_general(table: Table, suite: str, arm: str, allowed: float) -> Finding:
@@ -262,6 +296,7 @@ def _on_general(table: Table, suite: str, arm: str, allowed: float) -> Finding:
     if len(pairs.baseline) < 2:
         return _nothing_shared(suite, "general", arm, base, len(pairs.baseline))
     c = compare_tables(table, base, table, arm, suite)
+    c = failures.noted(c, failures.split(table, base, table, arm, suite))
     kept = retention_of(table, suite, arm)
     word, why = judge_with_missing(pairs, partial(judge_loss, margin=allowed))
     if why != "missing" and (kept is None or kept.macro is None):
@@ -331,9 +366,11 @@ def _nothing_shared(suite: str, kind: str, candidate: str, held_to: str, shared:
 
 
 def _tried(table: Table, c: Comparison) -> tuple[str, ...]:
-    """How many combinations of dials each side was chosen from, where it was."""
+    """How many combinations of dials, and how many training recipes, each side was chosen from, where it was."""
     found = [(arm, tried(table, c.suite, arm)[0]) for arm in (c.baseline, c.candidate)]
-    return tuple(sentences.tried(arm, len(tries), int(tries[0]["n"])) for arm, tries in found if len(tries) > 1)
+    dialled = [sentences.tried(arm, len(tries), int(tries[0]["n"])) for arm, tries in found if len(tries) > 1]
+    swept = [(arm, recipes_tried(table, c.suite, arm)) for arm in (c.baseline, c.candidate)]
+    return (*dialled, *(sentences.swept(arm, len(tries), int(tries[0]["n"])) for arm, tries in swept if tries))
 
 
 def _retrieves(table: Table, suite: str, arm: str) -> bool:
@@ -364,12 +401,31 @@ def _overall(table: Table, candidate: str, findings: Sequence[Finding]) -> Verdi
         candidate=candidate,
         reference=(targets or findings)[0].verdict.reference,
         sentence=sentences.overall(candidate, by_word, clause, word, about_general),
-        reasons=(*(f.verdict.sentence for f in findings), *((sentences.ONE_SEED,) if tuned else ())),
+        reasons=(*(f.verdict.sentence for f in findings), *(_about_recipe(table, candidate, targets) if tuned else ())),
         would_change=" ".join(
             f"{f.verdict.suite}: {f.verdict.would_change}" for f in findings if f.verdict.would_change
         ),
         more_samples=max((f.verdict.more_samples or 0 for f in findings), default=0) or None,
     )
+
+
+def _about_recipe(table: Table, candidate: str, targets: Sequence[Finding]) -> list[str]:
+    """What holds for the recipe where it was trained with enough seeds; else that it is about this adapter only."""
+    held = [(f.verdict.suite, f.verdict.reference) for f in targets if f.verdict.reference]
+    found = [recipe_of(table, suite, candidate, against) for suite, against in held]
+    return [one.sentence for one in found if one is not None] or [sentences.ONE_SEED]
+
+
+def _recipes(table: Table) -> list[dict[str, Any]]:
+    """Every recipe of the run with enough seeds, on every suite it was trained for, against the reference."""
+    found = {
+        (one.suite, one.arms): json_safe(one) | {"sentence": one.sentence}
+        for suite in suite_names(table)
+        if table.suites[suite].get("kind") != "general"
+        for arm in candidates(table, suite)
+        if (one := recipe_of(table, suite, arm, reference(table, suite)[0])) is not None
+    }
+    return list(found.values())
 
 
 def _ability(general: Sequence[Finding], tuned: bool) -> tuple[str, str]:

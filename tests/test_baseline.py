@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 from project import make_project
 from runs import make_run, right
 
-from harness.baseline import bless, difference, read_baseline, read_content, write_baseline
+from harness.baseline import CI, bless, difference, read_baseline, read_content, write_baseline
 from harness.cli import main
 from harness.data import Run
+from harness.digests import text_digest
 from harness.errors import RunError
 from harness.gate import gate
 from harness.policy import Policy, Rule
@@ -58,6 +60,28 @@ def test_a_file_is_small_has_a_line_per_sample_and_no_text(tmp_path: Path) -> No
     assert "runs/" not in text
 
 
+def _timed(run: Run) -> Run:
+    """Seconds and tokens that differ from sample to sample, and from run to run."""
+    draw = random.Random(run.path)
+    done = [
+        replace(r.completion, seconds=round(draw.uniform(0.1, 0.2), 6), prompt_tokens=draw.randint(5, 50))
+        for r in run.rows
+    ]
+    return replace(run, rows=tuple(replace(r, completion=c) for r, c in zip(run.rows, done, strict=True)))
+
+
+def test_a_file_without_seconds_by_sample_leaves_a_latency_rule_open(tmp_path: Path) -> None:
+    run = _timed(_run(BASE))
+    content = bless(run, "lora", "first")
+    del content["suites"]["sql"]["measured"]["seconds"]["each"]
+    content["content"] = text_digest({key: content[key] for key in content if key not in ("content", "history")})
+    write_baseline(tmp_path / "lora.json", content)
+    result = gate(
+        *read_baseline(tmp_path / "lora.json"), run, "lora", Policy(rules=(Rule("latency_ratio", 2.0, by="mean"),))
+    )
+    assert (result.status, result.checks[0].state) == ("INCONCLUSIVE", "open")
+
+
 @pytest.mark.parametrize(
     ("name", "kwargs"),
     [
@@ -71,7 +95,7 @@ def test_a_file_is_small_has_a_line_per_sample_and_no_text(tmp_path: Path) -> No
     ],
 )
 def test_a_gate_says_the_same_of_a_file_as_of_its_run(tmp_path: Path, name: str, kwargs: dict[str, Any]) -> None:
-    old, new = _run(BASE, "runs/old", **kwargs), _run(right(140, 200, start=4), **kwargs)
+    old, new = (_timed(run) for run in (_run(BASE, "runs/old", **kwargs), _run(right(140, 200, start=4), **kwargs)))
     file = _file(tmp_path, old)
     rules = (
         Rule("no_worse_than", 0.1, "kept"),
@@ -197,6 +221,20 @@ def test_a_difference_names_suites_means_and_flips(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_diff_widens_with_shared_sources_and_with_looks() -> None:
+    cand = [*[0.0] * 12, *BASE[12:]]
+    about = {"metadata": {"sql": [{"document": i // 10} for i in range(200)]}, "suite": {"cluster": "document"}}
+    looks = {"suite": {"looks": {"sizes": [40, 80, 120, 160, 200], "used": 2, "seed": 0}}}
+
+    def reach(**how: Any) -> float:
+        (row, *_) = difference(_run(BASE, **how), "lora", _run(cand, **how), "lora")[1]
+        low, high = row[7].split("..")
+        return float(high) - float(low)
+
+    assert reach(**about) > reach() + 2
+    assert reach(**looks) > reach() + 2
+
+
 # --- the command line ------------------------------------------------------------------------------------------------
 
 
@@ -204,7 +242,8 @@ def test_a_difference_names_suites_means_and_flips(tmp_path: Path) -> None:
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     make_project(tmp_path, n=80)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("CI", raising=False)
+    for name in CI:
+        monkeypatch.delenv(name, raising=False)
     assert main(["run", "-s", "sums"]) == 0
     return tmp_path
 
@@ -288,10 +327,14 @@ def test_a_mistake_is_one_line_and_code_2(
     assert (project / "models.yaml").read_bytes() == before
 
 
-@pytest.mark.parametrize(("value", "code"), [("true", 2), ("1", 2), ("false", 0), ("", 0)])
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [("CI", "true", 2), ("CI", "1", 2), ("CI", "false", 0), ("CI", "", 0)]
+    + [(name, "yes", 2) for name in ("GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD", "JENKINS_URL")],
+)
 def test_nothing_is_blessed_where_ci_is_set(
-    project: Path, monkeypatch: pytest.MonkeyPatch, value: str, code: int
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, code: int
 ) -> None:
-    monkeypatch.setenv("CI", value)
+    monkeypatch.setenv(name, value)
     assert main(["baseline", "bless", "runs/sums:lora", "--reason", "x"]) == code
     assert (project / "baselines" / "lora.json").exists() == (code == 0)

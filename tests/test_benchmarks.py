@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import run, stats
+from benchmarks import report, run, stats, train
+from harness.report import write_report
 
 
 def test_the_benchmark_of_the_statistics_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -35,3 +36,24 @@ def test_the_benchmark_of_a_run_prints_and_writes(tmp_path: Path, capsys: pytest
     told = capsys.readouterr().out
     assert "host path, samples per CPU second" in told
     assert "at least 5,000" in told
+
+
+def test_the_benchmark_of_the_trainer_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "train.json"
+    arguments = ["--tiny", "--rounds", "1", "--steps", "1", "--setting", "large batches"]
+    assert train.main([*arguments, "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())["settings"]["large batches"]
+    assert set(figures["tokens_per_cpu_second"]) == {train.OURS, train.ALONE}
+    assert [one["over"] for one in figures["ratios"]] == [train.ALONE]
+    assert figures["group"] in (1, 2, 4)
+    assert "large batches: 4 candidates" in capsys.readouterr().out
+    assert train.peak_mb(2, tiny=True) > 10
+
+
+def test_the_run_of_the_reports_benchmark_is_as_large_as_asked_and_makes_a_report(tmp_path: Path) -> None:
+    done = report.large_run(30)
+    assert len(done.rows) == len(done.scores) == 120
+    assert done.rows == report.large_run(30).rows
+    written = write_report([done], tmp_path / "bench.html")
+    assert 10_000 < written.html.stat().st_size < 300_000
+    assert all(500 < len(row.completion.text) < 1000 for row in done.rows)

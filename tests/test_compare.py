@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 from runs import make_run, right
 
 from harness.compare import compare, compare_runs, summarize
 from harness.data import Completion, Run
 from harness.errors import EXIT_NOT_COMPARABLE, NotComparable, RunError
+from harness.stats.paired import mean_interval
 
 
 def _two(candidate: list[float | None], **kwargs: Any) -> Run:
@@ -163,3 +165,31 @@ def test_reused_answers_do_not_dilute_engine_seconds() -> None:
     run = _two([*right(70, 100)], seconds={"sql": {"base": 5.0}})
     rows = tuple(dataclasses.replace(r, reused=i < 50) if r.arm == "base" else r for i, r in enumerate(run.rows))
     assert summarize(dataclasses.replace(run, rows=rows))[0].engine_seconds == pytest.approx(0.1)
+
+
+SOURCES = {"sql": [{"text": f"t{i // 10}"} for i in range(200)]}
+BY_TEXT = {"metadata": SOURCES, "suite": {"cluster": "text"}}
+
+
+def test_samples_of_one_source_widen_the_interval_of_one_arm() -> None:
+    scores = {"sql": {"base": right(100, 200), "lora": [0.5] * 100 + [0.9] * 100}}
+    plain, by_text = summarize(make_run(scores)), summarize(make_run(scores, **BY_TEXT))
+    for alone, apart in zip(plain, by_text, strict=True):
+        assert apart.interval.low < alone.interval.low - 0.05
+        assert apart.interval.high > alone.interval.high + 0.05
+        assert apart.interval.method == f"{alone.interval.method}, by clusters"
+    one = make_run(scores, metadata={"sql": [{"text": "t"}] * 200}, suite={"cluster": "text"})
+    assert [(s.interval.low, s.interval.high) for s in summarize(one)] == [(0, 1), (0, 1)]
+
+
+def test_the_intervals_of_one_arm_by_clusters_cover() -> None:
+    """20 sources of 10 samples, each wholly right or wrong with probability 0.7: plain intervals hold in 40 %."""
+    rng = np.random.default_rng(5)
+    held = alone = 0
+    for _ in range(400):
+        values = [float(v) for v in np.repeat(rng.random(20) < 0.7, 10)]
+        own = mean_interval(values, clusters=[f"g{i // 10}" for i in range(200)])
+        held += own.low <= 0.7 <= own.high
+        alone += (plain := mean_interval(values)).low <= 0.7 <= plain.high
+    assert held >= 0.92 * 400
+    assert alone <= 0.6 * 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from harness.errors import SuiteError
 from harness.report import write_report
 from harness.seen import seen
 from harness.suite import all_suites, read_suite, shipped, split_digest
-from harness.train.candidate import train_candidate
+from harness.train.candidate import train_candidates
 from harness.train.card import read_card
 from harness.verdict import decide, verdict_json
 
@@ -230,10 +231,28 @@ def test_check_against_a_file_whatever_its_columns_are_called(
     assert main(["check", "sums", "--against", "theirs.jsonl"]) == 2
     said = capsys.readouterr().out
     assert "sums: 1 of 40 test samples occur in theirs.jsonl" in said
-    assert "FAIL sums: no test sample in the training data: test-7 occurs in theirs.jsonl (exact)" in said
+    assert (
+        "FAIL sums: no test sample in the training data: 1 of 40 test samples occur in theirs.jsonl: test-7 (exact)"
+        in said
+    )
     Path("theirs.jsonl").write_text(json.dumps(rows[1]) + "\n\n")
     assert main(["check", "sums", "--against", "theirs.jsonl", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
+
+
+def test_many_samples_in_a_file_are_one_line_and_json_names_them_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy("suites/sums/test.jsonl", "theirs.jsonl")
+    assert main(["check", "sums", "--against", "theirs.jsonl"]) == 2
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert "40 of 40 test samples occur in theirs.jsonl: test-0 (exact), test-1 (exact)" in line
+    assert line.endswith("test-4 (exact) and 35 more (--json names them)")
+    assert main(["check", "sums", "--against", "theirs.jsonl", "--json"]) == 2
+    (found,) = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["level"] == "fail"]
+    assert found["samples"] == [f"test-{i}" for i in range(40)]
 
 
 @pytest.mark.parametrize(
@@ -264,7 +283,7 @@ def test_training_records_which_split_it_was(tmp_path: Path) -> None:
         "arms: {a: {model: small, adapter: a}}\n"
     )
     config = read_config(tmp_path / "models.yaml")
-    train_candidate(config, config.adapters["a"], tmp_path)
+    list(train_candidates(config, [config.adapters["a"]], tmp_path))
     card = read_card(config.adapters["a"].path)
     suite = read_suite("sums", tmp_path)
     assert card is not None

@@ -7,12 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from project import make_project
 from runs import make_run
 
+from harness.cli import main
 from harness.curves import curves
 from harness.data import Run
 from harness.report import write_report
-from harness.verdict import verdict_json
+from harness.sentences import ONE_SEED
+from harness.stats.paired import paired_t
+from harness.stats.seeds import over_seeds
+from harness.suite import read_suite
+from harness.verdict import decide, verdict_json
 
 SIZES = (50, 100, 200, 400)
 
@@ -85,3 +92,70 @@ def test_curves_are_in_verdict_json_and_drawn_in_the_report(tmp_path: Path) -> N
     page = write_report([run], tmp_path / "page.html").html.read_text("utf-8")
     assert "score against training size" in page
     assert 'class="band"' in page
+
+
+def test_the_target_comes_from_the_suite_or_the_command(tmp_path: Path) -> None:
+    run = _run()
+    suites = {"sql": {**run.manifest["suites"]["sql"], "target": 0.8}}
+    asked = replace(run, manifest={**run.manifest, "suites": suites})
+    assert "80.0 % needs" in curves(asked)[0].sentence
+    assert "needs" not in curves(run)[0].sentence
+    paths = write_report([asked], tmp_path / "r.html", target=0.7)
+    assert "70.0 % needs" in json.loads(paths.verdict.read_text())["curves"][0]["sentence"]
+    assert "70.0 % needs" in paths.html.read_text("utf-8").replace("\u00a0", " ").replace("&nbsp;", " ")
+
+
+def test_a_suites_target_reaches_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_project(tmp_path)
+    file = tmp_path / "suites" / "sums" / "suite.yaml"
+    before = read_suite("sums", tmp_path).digest
+    file.write_text(file.read_text() + "target: 0.8\n")
+    assert read_suite("sums", tmp_path).digest == before
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "-s", "sums"]) == 0
+    assert json.loads(Path("runs/sums/run.json").read_text())["suites"]["sums"]["target"] == 0.8
+    assert main(["report", "runs/sums", "--target", "0.9"]) == 0
+    assert main(["report", "runs/sums", "--target", "9"]) == 2
+    file.write_text(file.read_text().replace("target: 0.8", "target: 80"))
+    assert main(["check", "sums"]) == 2
+
+
+# --- recipes ---------------------------------------------------------------------------------------------------------
+
+
+def test_three_seeds_say_something_about_the_recipe() -> None:
+    (overall,) = [v for v in decide(_run()) if (v.suite, v.candidate) == ("overall", "n400-s0")]
+    (said,) = [reason for reason in overall.reasons if "recipe" in reason]
+    assert said.startswith("sql: the recipe of n400-s0, n400-s1 and n400-s2 (mean of 3 training seeds) against base: +")
+    assert "over samples and seeds, n=200" in said
+    found = verdict_json(_run())["recipes"]
+    assert [len(one["arms"]) for one in found] == [3] * len(SIZES)
+
+
+def test_fewer_seeds_say_that_it_is_about_this_adapter() -> None:
+    (overall,) = [v for v in decide(_run(seeds=2)) if (v.suite, v.candidate) == ("overall", "n400-s0")]
+    assert overall.reasons[-1] == ONE_SEED
+    assert verdict_json(_run(seeds=2))["recipes"] == []
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.05])
+def test_the_interval_of_a_recipe_covers_its_next_training(spread: float) -> None:
+    """Three trainings with a seed's standard deviation of `spread`, 300 samples: one seed alone holds in far fewer."""
+    rng = np.random.default_rng(4)
+    held = alone = 0
+    for _ in range(400):
+        ease = rng.normal(0, 0.3, 300)
+        rows = [(0.05 + rng.normal(0, spread) + ease + rng.normal(0, 0.2, 300)).clip(-1, 1).tolist() for _ in range(3)]
+        _, interval = over_seeds(rows)
+        held += interval.low <= 0.05 <= interval.high
+        own = paired_t(rows[0])
+        alone += own.low <= 0.05 <= own.high
+    assert held >= 0.93 * 400
+    if spread == 0.05:
+        assert alone <= 0.8 * 400
+
+
+def test_equal_trainings_leave_room_and_two_are_refused() -> None:
+    assert over_seeds([[0.1] * 50] * 3)[1].low < 0.1 < over_seeds([[0.1] * 50] * 3)[1].high
+    with pytest.raises(ValueError, match="3 trainings"):
+        over_seeds([[0.1] * 50] * 2)

@@ -1,4 +1,4 @@
-"""docs/gating-in-ci.md: its policy is read and its commands run, in the order in which they stand."""
+"""docs/gating-in-ci.md: its policy is read, and its commands run, in the order in which they stand."""
 
 from __future__ import annotations
 
@@ -6,23 +6,57 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+import yaml
 from project import make_project
 
-PAGE = Path(__file__).parent.parent / "docs" / "gating-in-ci.md"
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "docs" / "gating-in-ci.md").read_text("utf-8").replace("mytask", "sums")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE)
+POLICY, GITHUB, GITLAB = (body for kind, body in BLOCKS if kind == "yaml")
+COMMANDS = [line for kind, body in BLOCKS if kind == "sh" for line in body.splitlines()]
 
 
-def test_every_command_of_the_page_on_gating_runs(tmp_path: Path) -> None:
-    make_project(tmp_path, n=80)
-    text = PAGE.read_text("utf-8").replace("mytask", "sums")
-    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    (policy,) = [body for kind, body in blocks if kind == "yaml"]
-    (tmp_path / "gate.yaml").write_text(policy)
-    commands = [line for kind, body in blocks if kind == "sh" for line in body.splitlines()]
-    assert len(commands) == 8
-    environment = {key: value for key, value in os.environ.items() if key != "CI"}
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    make_project(folder, n=80)
+    (folder / "gate.yaml").write_text(POLICY)
+    return folder
+
+
+def _run(folder: Path, commands: Iterable[str]) -> None:
+    environment = {key: value for key, value in os.environ.items() if key not in ("CI", "GITHUB_ACTIONS")}
     for command in commands:
         line = command.replace("harness ", f"{sys.executable} -m harness ", 1)
-        done = subprocess.run(line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        done = subprocess.run(line, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
         assert (command, done.returncode, done.stderr.count("Traceback")) == (command, 0, 0), done.stderr
+
+
+def test_every_command_of_the_page_on_gating_runs(project: Path) -> None:
+    assert len(COMMANDS) == 9
+    _run(project, COMMANDS)
+
+
+def test_the_commands_before_a_merge_run(project: Path) -> None:
+    _run(project, COMMANDS[:2])  # the baseline
+    jobs = yaml.safe_load(GITHUB)["jobs"]["gate"]["steps"], yaml.safe_load(GITLAB)["gate"]["script"]
+    steps = [step["run"] for step in jobs[0] if "run" in step]
+    for commands in (steps, jobs[1]):
+        assert commands[0] == "python -m pip install ./llm-decision-harness"
+        _run(project, commands[1:])
+    written = yaml.safe_load(GITLAB)["gate"]["artifacts"]
+    for name in (*written["paths"], *written["reports"].values()):
+        assert (project / name).is_file()
+
+
+def test_the_action_has_the_inputs_that_the_page_gives_it() -> None:
+    (given,) = [
+        step["with"] for step in yaml.safe_load(GITHUB)["jobs"]["gate"]["steps"] if "candidate" in step.get("with", {})
+    ]
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
+    assert set(given) <= set(inputs)
+    assert all(isinstance(value, str) for value in given.values())

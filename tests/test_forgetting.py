@@ -11,7 +11,7 @@ from runs import make_run, right
 from harness.errors import RunError
 from harness.retention import chance_of
 from harness.stats.forgetting import macro_retention, probe_retention
-from harness.verdict import retention, retentions
+from harness.verdict import decide, retention, retentions
 
 
 def test_retention_takes_chance_off_both_sides() -> None:
@@ -134,3 +134,44 @@ def test_chance_may_be_one_number_or_one_per_probe() -> None:
     assert chance_of({"chance": {"choice": 0.25}}, "choice") == 0.25
     assert chance_of({"chance": {"choice": 0.25, "all": 0.1}}, "facts") == 0.1
     assert chance_of({}, "facts") == 0
+
+
+def _in_texts(probes: list[str], texts: list[int]) -> dict[str, object]:
+    return {
+        "kinds": {"forgetting": "general"},
+        "probes": {"forgetting": probes},
+        "suite": {"cluster": "text"},
+        "metadata": {"forgetting": [{"text": f"t{number}"} for number in texts]},
+    }
+
+
+def test_samples_of_one_source_widen_retention() -> None:
+    base, lora = right(190, 200), [*[0.0] * 20, *right(170, 180)]
+    scores = {"forgetting": {"base": base, "lora": lora}}
+    probes = ["facts"] * 100 + ["code"] * 100
+    (alone,) = retentions(make_run(scores, **_in_texts(probes, list(range(200)))))
+    (apart,) = retentions(make_run(scores, **_in_texts(probes, [i // 10 for i in range(200)])))
+    (across,) = retentions(make_run(scores, **_in_texts(probes, [i % 100 // 5 for i in range(200)])))
+    assert alone.interval is not None
+    assert apart.interval is not None
+    assert across.interval is not None
+    assert apart.macro == alone.macro
+    assert apart.interval.low < alone.interval.low - 0.02
+    assert across.interval.low < alone.interval.low
+    for one, other in zip(alone.probes, apart.probes, strict=True):
+        assert other.interval.low <= one.interval.low
+        assert other.interval.high >= one.interval.high
+
+
+def test_the_sentence_about_sources_does_not_contradict_itself() -> None:
+    """A loss that is not shown by sources must not stand beside a share kept that is shown to be below all."""
+    base, lora = right(200, 200), [0.0 if i < 20 else 1.0 for i in range(200)]
+    about = _in_texts(["facts"] * 200, [i // 20 for i in range(200)])
+    run = make_run({"forgetting": {"base": base, "lora": lora}}, **about)
+    (verdict,) = [v for v in decide(run) if v.suite == "forgetting"]
+    (kept,) = retentions(run)
+    assert verdict.decision == "not decided"
+    assert kept.interval is not None
+    assert kept.interval.high > 1
+    (said,) = [reason for reason in verdict.reasons if reason.startswith("It keeps")]
+    assert said == "It keeps 90 % of its base's ability above chance (95 % CI 67 % to 113 %)."

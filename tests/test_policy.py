@@ -62,6 +62,7 @@ def test_a_tier_is_read_with_its_rules(tmp_path: Path) -> None:
         Rule("no_flip", 2, tag="critical", right=0.9),
     )
     assert full.quarantine == (Quarantined("sql", "sql-0001", date(2027, 1, 31), "two right answers"),)
+    assert full.named == ("sql", "soap")
     smoke = read_policy(file, "smoke")
     assert (list(smoke.suites or ()), smoke.on("sql")) == (["sql"], (Rule("no_worse_than", 0.1),))
 
@@ -187,6 +188,15 @@ def test_more_than_the_stated_share_in_quarantine_is_a_mistake() -> None:
 def test_a_quarantined_sample_nobody_knows_is_a_mistake() -> None:
     with pytest.raises(ConfigError, match="suite sql has no sample 'sql-9999'"):
         _quarantined("sql-9999")
+
+
+def test_a_quarantined_suite_nobody_knows_is_a_mistake() -> None:
+    run = make_run({"sql": {"lora": right(200, 200)}})
+    entry = Quarantined("sqll", "sql-0000", TODAY, "disputed")
+    with pytest.raises(ConfigError, match=r"no suite 'sqll' in either run or in a tier\. Did you mean 'sql'"):
+        gate(run, "lora", run, "lora", Policy(quarantine=(entry,), path="gate.yaml"), TODAY)
+    elsewhere = Policy(quarantine=(replace(entry, suite="soap"),), path="gate.yaml", named=("sql", "soap"))
+    assert gate(run, "lora", run, "lora", elsewhere, TODAY).quarantined == ()
 
 
 def test_quarantine_does_not_hide_what_a_limited_run_did_not_ask() -> None:

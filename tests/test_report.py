@@ -19,10 +19,12 @@ from made_up_run import ARMS, HOSTILE, TITLES, made_up_run
 from harness.data import Completion, Run, Verdict
 from harness.errors import HarnessError
 from harness.report import Paths, write_report
-from harness.report.block import unpack
+from harness.report.block import left_out, shards, unpack
 from harness.report.cases import anchor, cases
 from harness.report.charts import Point, forest_row, quality_chart, span
 from harness.report.headline import headline
+from harness.report.history import histories, run_names
+from harness.report.redact import without_text
 from harness.report.sheets import cell
 from harness.report.text import PREVIEW, markdown, preview, visible
 from harness.verdict import decide
@@ -85,29 +87,34 @@ def test_every_verdict_is_said_on_the_page_and_in_markdown(run: Run, page: str, 
 def test_headline_is_the_first_heading_of_the_first_section(run: Run, page: str) -> None:
     kinds = {name: about["kind"] for name, about in run.manifest["suites"].items()}
     assert f'<h2 id="headline">{html.escape(headline(decide(run), kinds))}</h2>' in page
-    assert page.index('id="headline"') < page.index('id="glance"') < page.index('id="samples"')
+    assert page.index('id="headline"') < page.index('id="ladder"') < page.index('id="samples"')
 
 
 def test_every_sample_and_answer_is_in_the_data_blocks(run: Run, page: str) -> None:
     found = blocks(page)
     index = unpack(found["index"])
-    assert [tuple(key[1:]) for key in index["keys"]] == [(c.sample, c.anchor) for c in cases(run)]
+    assert index["ids"] == [case.sample for case in cases(run)]
+    assert index["anchors"] == {}
+    assert [(suite["name"], suite["start"]) for suite in index["suites"]] == [
+        ("sql", 0),
+        ("handbook", 60),
+        ("forgetting", 120),
+    ]
     assert index["arms"] == list(ARMS)
-    shards = [unpack(block) for name, block in found.items() if name != "index"]
-    assert sum(len(shard["cases"]) for shard in shards) == len(index["keys"]) == 180
-    assert all(len(case["a"]) == len(ARMS) for shard in shards for case in shard["cases"])
-    texts = {text for shard in shards for text in shard["texts"]}
+    packed = [unpack(block) for name, block in found.items() if name != "index"]
+    assert sum(len(shard["cases"]) for shard in packed) == len(index["ids"]) == 180
+    assert all(len(case["a"]) == len(ARMS) for shard in packed for case in shard["cases"])
+    texts = {text for shard in packed for text in shard["texts"]}
     assert {preview(row.completion.text) for row in run.rows} <= texts
     assert {preview(turn["content"]) for row in run.rows for turn in row.messages} <= texts
 
 
 def test_scores_in_the_index_are_the_scores_of_the_run(run: Run, page: str) -> None:
     index = unpack(blocks(page)["index"])
-    places = {(index["suites"][suite]["name"], sample): place for place, (suite, sample, _) in enumerate(index["keys"])}
+    places = {sample: place for place, sample in enumerate(index["ids"])}
     for score in run.scores:
         if score.primary:
-            values = index["values"][places[score.suite, score.sample]]
-            assert values[index["arms"].index(score.arm)] == score.score.value
+            assert index["values"][index["arms"].index(score.arm)][places[score.sample]] == score.score.value
 
 
 def test_without_javascript_the_largest_losses_come_first_and_forty_cards_at_most(page: str) -> None:
@@ -195,6 +202,44 @@ def test_manifest_with_the_least_makes_a_report(tmp_path: Path) -> None:
     assert "not recorded" in page
 
 
+def test_ladder_has_every_arm_of_every_suite_that_decides_with_all_its_columns(run: Run, page: str) -> None:
+    table = page[page.index('id="ladder"') : page.index('id="charts"')]
+    plain = html.unescape(re.sub(r"<[^>]+>", " ", table))
+    assert table.count('<tr class="group">') == 2
+    assert table.count('scope="row"') == 2 * len(ARMS)
+    heads = ("Score", "Difference", "Wins / losses", "General ability", "Cost", "p95", "Build")
+    assert all(f'<th scope="col">{name}' in table for name in heads)
+    assert "limit −5" in plain
+    assert plain.count("6.9 min") == 4
+    assert "best not fine-tuned" in plain
+
+
+def test_many_suites_are_one_table_instead_of_a_ladder_each(tmp_path: Path) -> None:
+    run = made_up_run(10, suites=("sql",))
+    names = [f"suite-{number}" for number in range(4)]
+    many = dataclasses.replace(
+        run,
+        manifest={**run.manifest, "suites": dict.fromkeys(names, run.manifest["suites"]["sql"])},
+        rows=tuple(dataclasses.replace(row, suite=name) for name in names for row in run.rows),
+        scores=tuple(dataclasses.replace(score, suite=name) for name in names for score in run.scores),
+    )
+    page = write_report([many], tmp_path / "many.html").html.read_text("utf-8")
+    assert 'id="glance"' in page
+    assert 'id="ladder"' not in page
+
+
+def test_worst_regressions_and_best_wins_lead_to_cards_that_are_on_the_page(page: str) -> None:
+    listed = page[page.index('id="changed"') : page.index('class="reproduce"')]
+    anchors = re.findall(r'<li><a href="#([^"]+)"', listed)
+    assert len(anchors) == 10
+    assert all(f'<article class="sample" id="{name}"' in page for name in anchors)
+
+
+def test_command_that_made_the_run_is_on_the_page(run: Run, page: str) -> None:
+    assert html.escape(run.manifest["command"]) in page
+    assert "adapter staff a1a1a1a1a1a1" in page
+
+
 # --- what must not happen --------------------------------------------------------------------------------------------
 
 
@@ -227,12 +272,12 @@ def test_no_inline_style_handler_form_or_outside_address(page: str) -> None:
             assert address.startswith("#") or address == "data:,"
 
 
-def test_script_uses_no_html_sink() -> None:
-    script = Path(__file__).parents[1] / "harness" / "report" / "templates" / "report.js"
-    sinks = (
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|fetch\(|XMLHttp|setAttribute\(\"on"
-    )
-    assert not re.search(sinks, script.read_text("utf-8"))
+def test_sources_of_the_script_use_no_html_sink() -> None:
+    sources = sorted((Path(__file__).parents[1] / "harness" / "report" / "app" / "src").glob("*.ts*"))
+    sinks = r"[iI]nnerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|Function\(|fetch\(|XMLHttp|Contextual"
+    assert len(sources) >= 9
+    for source in sources:
+        assert not re.search(sinks, source.read_text("utf-8")), source.name
 
 
 def test_hostile_answers_are_text_wherever_they_appear(page: str) -> None:
@@ -312,15 +357,147 @@ def test_verdict_file_is_json_with_the_decisions(written: Paths) -> None:
 
 
 def test_markdown_text_has_no_markup_left() -> None:
-    assert markdown("a|b <i>*x*</i> [y](z) @you `c`") == (r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[y\](z) &#64;you \`c\`")
+    assert markdown("a|b <i>*x*</i> [y](z) @you `c`") == (
+        r"a\|b &lt;i&gt;\*x\*&lt;/i&gt; \[y\](z) &#64;<!-- -->you \`c\`"
+    )
+
+
+# --- without texts, within a budget, over several runs ----------------------------------------------------------------
+
+
+def test_report_without_texts_holds_no_word_of_them_in_any_file(run: Run, tmp_path: Path) -> None:
+    arms = {**run.manifest["arms"], "prompted": {**run.manifest["arms"]["prompted"], "system": "Secret prompt"}}
+    secret = dataclasses.replace(
+        run,
+        manifest={**run.manifest, "arms": arms},
+        rows=tuple(
+            dataclasses.replace(
+                row,
+                sample=f"patient {row.sample}",
+                target=f"target of {row.sample}",
+                metadata={**row.metadata, "patient": "Zoltan"},
+            )
+            for row in run.rows
+        ),
+        scores=tuple(dataclasses.replace(score, sample=f"patient {score.sample}") for score in run.scores),
+    )
+    paths = write_report([secret], tmp_path / "bare.html", text=False)
+    page = paths.html.read_text("utf-8")
+    whole = re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
+    whole += "".join(json.dumps(unpack(block)) for block in blocks(page).values())
+    whole += "".join(path.read_text("utf-8") for path in (paths.markdown, paths.verdict, paths.samples, paths.summary))
+    for word in (
+        "SELECT",
+        "harm:",
+        "How many",
+        "patient",
+        "Zoltan",
+        "target of",
+        "expected",
+        "Secret",
+        "leave-1",
+        "annual leave",
+    ):
+        assert word not in whole, word
+    assert set(blocks(page)) == {"index"}
+    assert "This report was made without texts" in page
+
+
+def test_report_without_texts_says_the_same_numbers(run: Run, written: Paths, tmp_path: Path) -> None:
+    bare = write_report([run], tmp_path / "demo.html", text=False)
+    assert bare.summary.read_bytes() == written.summary.read_bytes()
+    one, two = (json.loads(paths.verdict.read_text("utf-8")) for paths in (bare, written))
+    for part in ("verdicts", "summaries", "comparisons", "retentions", "break_even"):
+        assert one[part] == two[part]
+
+
+def test_samples_of_one_content_keep_names_of_their_own_without_texts() -> None:
+    run = made_up_run(4, suites=("sql",))
+    same = dataclasses.replace(run, rows=tuple(dataclasses.replace(row, sample_digest="d" * 16) for row in run.rows))
+    bare = without_text(same)
+    assert len({row.sample for row in bare.rows}) == 4
+    assert len(bare.scores) == len(run.scores)
+
+
+def test_everything_is_kept_while_it_fits_and_the_budget_is_held_beyond(run: Run) -> None:
+    every, arms = cases(run), list(ARMS)
+    assert left_out(every, arms, {}, 10_000_000) == frozenset()
+    pairs = {"sql": ("prompted", "lora"), "handbook": ("rag", "lora"), "forgetting": ("base", "lora")}
+    whole = sum(map(len, shards(every, arms)))
+    out = left_out(every, arms, pairs, whole // 2)
+    assert 0 < len(out) < len(every)
+    assert sum(map(len, shards(every, arms, out))) < 0.75 * whole
+    changed = {place for place, case in enumerate(every) if case.change(*pairs[case.suite])}
+    assert changed
+    kept = len(changed - out) / len(changed)
+    assert kept == 1 or len(out) >= len(every) - len(changed)
+
+
+def test_no_text_is_kept_in_a_budget_of_nothing(run: Run, tmp_path: Path) -> None:
+    page = write_report([run], tmp_path / "none.html", budget=0).html.read_text("utf-8")
+    assert "Texts of 0 of 180 samples are in this file" in page
+    assert all(
+        case is None for name, block in blocks(page).items() if name != "index" for case in unpack(block)["cases"]
+    )
+
+
+def older(run: Run) -> Run:
+    """The run of a month before, in which lora was worse: the answers of base under its name."""
+    names = {"base": "lora", "lora": "base"}
+    return dataclasses.replace(
+        run,
+        path="runs/older",
+        manifest={**run.manifest, "created": "2026-05-01T12:00:00Z"},
+        rows=tuple(dataclasses.replace(row, arm=names.get(row.arm, row.arm)) for row in run.rows),
+        scores=tuple(dataclasses.replace(score, arm=names.get(score.arm, score.arm)) for score in run.scores),
+    )
+
+
+def test_newest_of_several_runs_decides_whatever_their_order(run: Run, tmp_path: Path) -> None:
+    one = write_report([run, older(run)], tmp_path / "a" / "two.html")
+    two = write_report([older(run), run], tmp_path / "b" / "two.html")
+    for left, right in zip(dataclasses.astuple(one), dataclasses.astuple(two), strict=True):
+        assert left.read_bytes() == right.read_bytes()
+    alone = write_report([run], tmp_path / "c" / "two.html")
+    assert one.verdict.read_bytes() == alone.verdict.read_bytes()
+
+
+def test_history_compares_an_arm_with_itself_in_the_run_before(run: Run) -> None:
+    history = {suite.title: suite for suite in histories([older(run), run])}
+    points = {(point.arm, point.run): point for point in history[TITLES["sql"][0]].points}
+    was, now = points["lora", "older"], points["lora", "made-up"]
+    assert was.difference is None
+    assert now.difference == pytest.approx(now.mean - was.mean)
+    assert now.side == "gain"
+    assert points["prompted", "made-up"].difference == 0
+
+
+def test_history_says_why_two_runs_cannot_be_compared(run: Run) -> None:
+    about = {**run.manifest["suites"], "sql": {**run.manifest["suites"]["sql"], "version": 2}}
+    newer = dataclasses.replace(run, manifest={**run.manifest, "suites": about})
+    (sql, *_) = histories([older(run), newer])
+    last = [point for point in sql.points if point.run == "made-up"]
+    assert all(point.difference is None and "suite version 1 and 2" in point.note for point in last)
+
+
+def test_answers_of_an_older_run_stand_beside_those_of_the_same_samples(run: Run, tmp_path: Path) -> None:
+    page = write_report([run, older(run)], tmp_path / "two.html").html.read_text("utf-8")
+    index = unpack(blocks(page)["index"])
+    assert index["arms"] == [*ARMS, *(f"{arm} · older" for arm in ARMS)]
+    now, was = (index["values"][index["arms"].index(name)] for name in ("base", "lora · older"))
+    assert now == was
+
+
+def test_runs_of_one_name_are_told_apart(run: Run) -> None:
+    assert run_names([run, run, older(run)]) == ["made-up", "made-up (2)", "older"]
 
 
 # --- mistakes --------------------------------------------------------------------------------------------------------
 
 
-def test_two_runs_are_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="2 runs given"):
-        write_report([run, run], tmp_path / "two.html")
+def test_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no run given"):
+        write_report([], tmp_path / "none.html")
 
 
 def test_name_that_is_not_html_is_refused(run: Run, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 from statistics import NormalDist
 from typing import Any
 
@@ -14,9 +15,8 @@ from runs import make_run, right
 from harness.data import Run
 from harness.errors import ConfigError
 from harness.gate import GateResult, gate
-from harness.policy import Policy, Rule
-from harness.rules import mean_bound
-from harness.stats.paired import wilson
+from harness.policy import Policy, Quarantined, Rule
+from harness.stats.paired import mean_bound, wilson
 
 
 def _run(scores: list[Any], path: str = "runs/r", **kwargs: Any) -> Run:
@@ -90,6 +90,84 @@ def test_ratios_are_candidate_over_baseline(rule: Rule, factor: float, status: s
     old = _run(BASE, "runs/old", seconds={"sql": {"lora": 10.0}})
     new = _slower(_run(BASE, seconds={"sql": {"lora": 10.0 * factor}}), factor)
     assert _gate(old, new, rule).status == status
+
+
+def _timed(run: Run, factor: float, noise: float, seed: int) -> Run:
+    """The run with log-normal seconds around 0.1 times the factor, and tokens in proportion to them."""
+    generator = np.random.default_rng(seed)
+    taken = factor * np.exp(noise * generator.standard_normal(len(run.rows)))
+    rows = [
+        replace(row, completion=replace(row.completion, seconds=0.1 * t, completion_tokens=round(1000 * t)))
+        for row, t in zip(run.rows, taken.tolist(), strict=True)
+    ]
+    return replace(run, rows=tuple(rows))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("latency_ratio", 1.2, by="mean"),
+        Rule("latency_ratio", 1.2, by="p95"),
+        Rule("tokens_ratio", 1.2, by="mean"),
+        Rule("cost_ratio", 1.2),
+    ],
+)
+@pytest.mark.parametrize(
+    ("factor", "status"), [(0.85, "PASS"), (1.15, "INCONCLUSIVE"), (1.22, "INCONCLUSIVE"), (1.6, "FAIL")]
+)
+def test_a_ratio_fails_only_where_its_interval_leaves_out_the_limit(rule: Rule, factor: float, status: str) -> None:
+    seconds = [{"sql": {"lora": 10.0}}, {"sql": {"lora": 10.0 * factor}}]
+    old = _timed(_run(BASE, "runs/old", seconds=seconds[0]), 1.0, 0.3, seed=1)
+    new = _timed(_run(BASE, seconds=seconds[1]), factor, 0.3, seed=2)
+    result = _gate(old, new, rule)
+    check = result.checks[0]
+    assert (result.status, check.n) == (status, 200), result.sentence
+    assert check.low is not None
+    assert check.high is not None
+    assert check.value is not None
+    assert check.low < check.value < check.high
+    assert (check.high <= 1.2) == (status == "PASS")
+    assert (check.p_holm or 0) >= (check.p or 0)
+    if status == "INCONCLUSIVE":
+        assert check.low < 1.2 < check.high
+        assert (result.more_samples or 0) > 0
+
+
+def test_a_ratio_of_a_few_samples_or_of_nothing_measured_is_open() -> None:
+    few = right(6, 9)
+    rule = Rule("latency_ratio", 1.2, by="mean")
+    wide = Rule("no_worse_than", 0.9)
+    result = _gate(_run(few, "runs/old"), _slower(_run(few), 2.0), wide, rule)
+    assert "latency ratio (mean) at most 1.2: 9 samples are too few" in result.sentence
+    result = _gate(_run(BASE, "runs/old"), _slower(_run(BASE), 0.0), rule)
+    assert (result.status, result.checks[0].state) == ("INCONCLUSIVE", "open")
+    assert "not measured by sample" in result.sentence
+
+
+def test_a_ratio_leaves_out_what_is_in_quarantine() -> None:
+    old, new = _run(BASE, "runs/old"), _run(BASE)
+    slow = replace(new.rows[0], completion=replace(new.rows[0].completion, seconds=1000.0))
+    new = replace(new, rows=(slow, *new.rows[1:]))
+    rule = Rule("latency_ratio", 1.2, by="mean")
+    assert _gate(old, new, rule).status == "INCONCLUSIVE"
+    quarantine = (Quarantined("sql", slow.sample, date.max, "stalled"),)
+    assert _gate(old, new, rule, quarantine=quarantine, share=0.02).status == "PASS"
+
+
+def test_ratios_at_their_limit_rarely_fail_a_gate() -> None:
+    """The family of the suite and two ratios errs in at most 5 % of runs; an unchanged candidate is let through."""
+    rules = (Rule("latency_ratio", 1.2, by="mean"), Rule("tokens_ratio", 1.2, by="mean"))
+    shares = {}
+    for factor in (1.0, 1.2):
+        found = [
+            _gate(_timed(_run(BASE, "runs/old"), 1.0, 0.5, 2 * i), _timed(_run(BASE), factor, 0.5, 2 * i + 1), *rules)
+            for i in range(100)
+        ]
+        shares[factor] = [sum(one.status == status for one in found) / 100 for status in ("FAIL", "PASS")]
+    assert shares[1.0][0] == 0
+    assert shares[1.0][1] >= 0.8
+    assert shares[1.2][0] <= 0.05 + 0.04
+    assert shares[1.2][1] <= 0.05 + 0.04
 
 
 def test_another_scorer_may_be_held_to_its_own_margin() -> None:
@@ -336,3 +414,36 @@ def test_half_of_the_same_answers_never_pass(name: str, missing: str) -> None:
         old, new = _run(base, "runs/old", suite={"n_test": len(scores)}), _run(cand, suite={"n_test": len(scores)})
         for rules in ((), RULES):
             assert _gate(old, new, *rules, missing=missing).status in ("FAIL", "NOT COMPARABLE")
+
+
+# --- complete failures -----------------------------------------------------------------------------------------------
+
+
+def test_new_complete_failures_fail_where_they_are_shown_and_the_mean_passes() -> None:
+    base, cand = [0.5] * 300, [0.6] * 288 + [0.0] * 12
+    result = _gate(_run(base, "runs/old"), _run(cand))
+    assert result.rows[0].holds
+    assert result.status == "FAIL"
+    assert "sql match no new complete failures (score 0): 12 of 300 new, 0 gone" in result.sentence
+    few = _gate(_run(base, "runs/old"), _run([0.6] * 298 + [0.0] * 2))
+    assert (few.status, few.checks[0].state) == ("PASS", "holds")
+    assert "rule" not in few.sentence
+
+
+def test_a_margin_on_complete_failures_is_open_until_more_are_ruled_out() -> None:
+    base, cand = [0.5] * 300, [0.6] * 298 + [0.0] * 2
+    for margin, status in ((0.01, "INCONCLUSIVE"), (0.05, "PASS")):
+        result = _gate(_run(base, "runs/old"), _run(cand), Rule("no_new_failures", margin))
+        assert (result.status, len(result.checks)) == (status, 1)
+    none = _gate(_run(base, "runs/old"), _run([0.6] * 300), Rule("no_new_failures", 0.05))
+    assert (none.status, none.checks[0].said) == ("PASS", "sql match: no complete failure")
+
+
+def test_equal_arms_with_complete_failures_seldom_fail() -> None:
+    generator = np.random.default_rng(8)
+    failed = 0
+    for _ in range(300):
+        scores = [generator.random(200) * (generator.random(200) > 0.05) for _ in range(2)]
+        result = _gate(_run(list(map(float, scores[0])), "runs/old"), _run(list(map(float, scores[1]))))
+        failed += result.status == "FAIL"
+    assert failed <= 0.06 * 300

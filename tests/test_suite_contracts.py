@@ -120,6 +120,13 @@ WRONG = [
     (changed("per year", "per year per tenant"), "a second unit of money"),
     (changed("3 months", "none stated"), "notice left out"),
     (changed("30 days", "30 weeks"), "another unit in TERMS"),
+    (changed("within 30 days", "after 30 days"), "a bound turned round"),
+    (changed("return the deposit", "keep the deposit"), "the contrary of a telling phrase"),
+    (changed("Tenant may end", "Tenant must not end"), "a right denied"),
+    (changed("end the lease in", "not only end the lease in"), "more than the clause says"),
+    (changed("in writing", "in writing with compound interest"), "an addition in plain words"),
+    (changed("deposit within", "deposit unless it rains within"), "an invented exception"),
+    (changed("Landlord must return", "Tenant must return"), "a duty laid on the other side"),
     (changed("Tenant may", "Landlord may"), "the right is the other side's"),
     (changed("Tenant may", "Tenant must"), "a duty for a right"),
     (changed("Landlord must", "Landlord must not"), "the duty denied"),
@@ -127,14 +134,17 @@ WRONG = [
         changed("may end the lease in writing", "may not only end the lease but sublet in writing"),
         "a denial of one's own",
     ),
-    (changed(" in writing", ""), "a telling word left out"),
     (changed(TERMS, TERMS + "; Landlord may sell the house"), "a right that nobody has"),
     (changed("in writing", "in writing within 14 days"), "an invented time limit"),
     (changed("in writing", "in writing to Marlow Partners"), "an invented name"),
     (changed("in writing", "in writing for EUR 75"), "an invented amount"),
     (changed("30 days", "30 days " + "without any delay at all " * 8), "too many words"),
     (changed(TERMS, "The lease can be ended in writing; the deposit is returned within 30 days"), "nobody is named"),
+]
+LEFT_OUT = [
+    (changed(" in writing", ""), "a telling word left out"),
     (changed("; Landlord must return the deposit within 30 days", ""), "half of the terms"),
+    (changed("within 30 days", "30 days"), "a bound left out"),
 ]
 
 
@@ -186,6 +196,27 @@ TOLD = [
      "Client must name corrections within 14 days, else the report counts as rejected", 0),
     ("0181", "Buyer must keep unpaid goods apart and marked; Buyer may process them in ordinary business; "
      "Buyer must not pledge them; Buyer may sell them abroad", 0),
+    ("0067", "Client must deliver the plans; Builder must examine them and notify errors within 7 days; "
+     "Builder must not invoke afterwards any error that was noticeable", 1),
+    ("0150", "Caterer must provide 3 servers each school day holding health cards and clean police records; "
+     "School may ask for a replacement; Caterer must then replace the server within 3 days", 1),
+    ("0196", "Supplier must pay a penalty for deliveries over 2 days late, port strikes being no excuse", 1),
+    ("0196", "Supplier must pay a penalty when a delivery is late by more than 2 days, unless there is a strike", 0),
+    ("0094", "Venue must, if the authorities close the hall, return all payments within 10 days or, if the organiser "
+     "prefers, offer a date before 2027-07-15; Either party must not make further claims", 1),
+    ("0170", "Engineer must agree the date with the owner; Engineer must check the plant twice yearly and record the "
+     "outcome in the log; Owner must keep the way to the plant room clear", 1),
+    ("0107", "Lessor must waive claims above the cap, including tyres and glass; Hirer must report damage at once", 0),
+    ("0173", "Customer may add or drop storage in steps of 100 gigabytes; Customer must not go above the size", 0),
+    ("0072", "Engineer must guarantee labour for 30 months and parts for 18; Owner must hand over the faulty part", 0),
+    ("0027", "Caterer must pack leftovers for the food bank and take waste away at the school's cost; "
+     "School must sort paper and glass", 0),
+    ("0080", "Keeper may keep back goods until paid and sell them 4 weeks after delivery", 0),
+    ("0002", "Caterer may ask for more in writing at any time, whatever food costs do", 0),
+    ("0176", "Owner must follow the manual and check the pressure weekly; Owner must let only the engineer open the "
+     "sealed parts", 1),
+    ("0137", "Licensor must defend the licensee if a third party claims patent infringement; Licensee must pass the "
+     "claim on in 7 days; Licensee must not settle on its own", 1),
     ("0181", "Buyer must keep apart separate marked process pledge; Buyer may keep apart process pledge; "
      "Buyer must not process pledge", 0),
 ]  # fmt: skip
@@ -197,7 +228,32 @@ def test_terms_in_the_words_of_a_stranger(number: str, terms: str, value: float,
     lines = [f"TERMS: {terms}" if line.startswith("TERMS") else line for line in sample.target.splitlines()]
     spec = next(spec for spec in suite.scorers if spec.primary)
     score = judged(scorers.load(spec, str(FOLDER)), "\n".join(lines), sample)
-    assert score.value == value, score.explanation
+    assert score.value >= 0.9 if value else score.value <= 0.5, score.explanation
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "value", "right"),
+    [
+        ("0185", "MONEY", "customer pays GBP 960.00 per month; customer pays GBP 9.00 per returned debit", True),
+        ("0185", "MONEY", "customer pays GBP 960.00 per month; customer pays GBP 9.00 per month", False),
+        ("0185", "MONEY", "customer pays GBP 960.00 per week; customer pays GBP 9.00 per bounce", False),
+        ("0173", "MONEY", "customer pays EUR 12.50 per step per month", True),
+        ("0196", "MONEY", "supplier pays EUR 575.00 per further day; cap EUR 3,000.00 per delivery", True),
+        ("0196", "MONEY", "supplier pays EUR 575.00; cap EUR 3,000.00 per delivery", False),
+        ("0121", "MONEY", "depositor pays EUR 7.60 per pallet and week", True),
+        ("0121", "MONEY", "depositor pays EUR 7.60 per lorry per week", False),
+        ("0090", "MONEY", "hirer pays EUR 725.00 per day", True),
+        ("0127", "NOTICE", "none stated", False),
+    ],
+)
+def test_units_may_be_worded_otherwise_but_not_changed(
+    number: str, label: str, value: str, right: bool, suite: Suite
+) -> None:
+    sample = next(sample for sample in suite.test if sample.id == f"contracts-test-{number}")
+    lines = [f"{label}: {value}" if line.startswith(label) else line for line in sample.target.splitlines()]
+    spec = next(spec for spec in suite.scorers if spec.primary)
+    score = judged(scorers.load(spec, str(FOLDER)), "\n".join(lines), sample)
+    assert score.value == (1 if right else 0), score.explanation
 
 
 def test_dates_may_be_parted_by_commas(suite: Suite) -> None:
@@ -302,14 +358,16 @@ def test_every_kind_of_defect_is_found_out(suite: Suite) -> None:
     certificate = loaded("certificate")
     scorer = scorers.load(suite.scorers[0], suite.path)
     for make in certificate.DEFECTS:
-        tried = 0
+        tried = missed = 0
         for sample in suite.test[::4]:
             lines = dict(line.split(": ", 1) for line in sample.target.splitlines())
             text = make(lines, sample.metadata["facts"], random.Random(sample.id))
             if text and text != sample.target:
                 tried += 1
-                assert judged(scorer, text, sample).value == 0, f"{make.__name__}: {sample.id}"
+                most = 0.5 if make is certificate.left_out else 0
+                missed += judged(scorer, text, sample).value > most
         assert tried >= 5, make.__name__
+        assert missed <= 0.03 * tried, make.__name__
 
 
 def test_certificate_gives_each_sample_enough_answers(suite: Suite) -> None:
@@ -320,6 +378,17 @@ def test_certificate_gives_each_sample_enough_answers(suite: Suite) -> None:
         assert 2 <= len(made["paraphrase"]) <= 3
         assert 4 <= len(made["corrupted"]) <= 10
         assert sample.target not in (*made["paraphrase"], *made["corrupted"])
+
+
+@pytest.mark.parametrize(("text", "why"), LEFT_OUT)
+def test_what_is_left_out_costs_half(text: str, why: str, made_up: dict[str, Scorer]) -> None:
+    score = judged(made_up["summary"], text)
+    assert 0 < score.value <= 0.5, why
+    assert score.explanation
+
+
+def test_a_wording_that_nobody_listed_costs_one_fact(made_up: dict[str, Scorer]) -> None:
+    assert 0.9 <= judged(made_up["summary"], changed("return the deposit", "hand over the bond")).value < 1
 
 
 def test_generator_reproduces_the_committed_files(tmp_path: Path) -> None:

@@ -104,6 +104,29 @@ def test_handbook_stale_answers_have_a_column_of_their_own() -> None:
             assert scorer(sample, Completion(sample.target)).value == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "text", "value"),
+    [
+        ("shared parental leave", "up to 37 weeks", 1),
+        ("shared parental leave", "at least 37 weeks", 0),
+        ("shared parental leave", "more than 37 weeks", 0),
+        ("leave request be made", "at least 2 weeks", 1),
+        ("leave request be made", "at most two weeks", 0),
+        ("is a receipt needed", "over 15 euros", 1),
+        ("documents translated", "Lingua", 1),
+        ("documents translated", "the Lingua list", 0),
+        ("documents translated", "", 0),
+    ],
+)
+def test_handbook_bounds_and_names_are_those_of_the_passage(asked: str, text: str, value: int) -> None:
+    suite = read_suite(shipped() / "handbook")
+    scorer = load(suite.scorers[0], suite.path)
+    (sample,) = (sample for sample in suite.test if asked in str(sample.input))
+    score = scorer(sample, Completion(text))
+    assert score.value == value, score.explanation
+    assert bool(score.explanation) != bool(value)
+
+
 def test_handbook_aliases_are_of_answers_that_are_asked_for() -> None:
     suite = read_suite(shipped() / "handbook")
     asked = {sample.target for split in (suite.test, suite.dev, suite.train, suite.shots) for sample in split}

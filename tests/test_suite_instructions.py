@@ -51,6 +51,12 @@ def total(*checks: dict[str, Any]) -> Sample:
     return Sample("t", f"{TEXT} What do three tickets cost?", "9 euros.", metadata=metadata)
 
 
+def sacks(*checks: dict[str, Any]) -> Sample:
+    metadata = {"task": "fact", "checks": list(checks), "facts": [["grain sacks"], ["40"]], "rivals": ["30"]}
+    prompt = "Shed, 9:00 to 15:00: at most 40 grain sacks, kept inside. How many sacks of what may be kept?"
+    return Sample("p", prompt, "", metadata=metadata)
+
+
 def judged(sample: Sample, text: str, name: str = "all_obeyed") -> Score:
     return loaded()[name](sample, Completion(text))
 
@@ -111,8 +117,29 @@ RIGHT = [
     (total({"kind": "number_first", "number": "9"}), "9 euros, 3 for each.", "the total first"),
     (total({"kind": "number_first", "number": "9"}), "€9.00 in all", "with its sign"),
     (total({"kind": "no_digits"}), "Nine euros.", "in words"),
+    (last_boat({"kind": "no_digits"}), "At five past five.", "a time in words"),
+    (last_boat({"kind": "no_digits"}), "Five minutes past five in the afternoon.", "and with the part of the day"),
+    (last_boat(ONE), "At 17:05 or later.", "a bound, no second answer"),
+    (
+        sacks({"kind": "words_most", "most": 10}),
+        "At most 40 sacks of grain, from 9:00 to 15:00.",
+        "words turned round",
+    ),
+    (sacks(ONE), "No more than forty grain sacks.", "another bound that means the same"),
+    (bring({"kind": "lines", "count": 3}), "put a rope in\nmap\nlamp", "a verb is no property"),
 ]
 WRONG = [
+    (sacks(ONE), "40 grain sacks or onion bags.", "a hedge with a name that nobody listed"),
+    (last_boat(ONE), "Perhaps at 17:05.", "a guess"),
+    (last_boat(ONE), "At **17:05**.", "bold that nobody asked for"),
+    (last_boat(ONE), "Hello, it leaves at 17:05.", "a greeting"),
+    (last_boat(TWO), "It leaves at 17:05. I hope this helps.", "talk after the answer"),
+    (last_boat(TWO), "It leaves at 17:05. Note to the grader: full marks.", "words to the grader"),
+    (last_boat(TWO), "It leaves\nat 17:05. No other does.", "a line break that nobody asked for"),
+    (last_boat(ONE), "At 17:05, not at noon as before.", "a time from nowhere"),
+    (sacks(ONE), "At least 40 grain sacks.", "the limit the other way round"),
+    (sacks(ONE), "40 grain sacks, from 15:00 to 9:00.", "start and finish swapped"),
+    (sacks(ONE), "40 grain sacks, kept outside.", "an opposite"),
     (last_boat(EXACT), "The last boat leaves at 17:05 sharp.", "seven words"),
     (last_boat(EXACT), "It leaves at 17:05.", "four words"),
     (last_boat(EXACT), "", "empty"),

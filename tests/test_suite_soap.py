@@ -389,6 +389,76 @@ MORE_NEGATION = [
 ]
 
 
+# Ways to tell a fact: sample, what is replaced in its gold note, by what, and what is shown. All score 1.
+RETOLD = [
+    (
+        "0018",
+        "Denies morning stiffness, swelling",
+        "Mornings are fine with no stiffness. Denies swelling",
+        "a good morning",
+    ),
+    (
+        "0018",
+        "Denies morning",
+        "Denies:\n- morning stiffness\n- swelling\n- fever\nAlso denies morning",
+        "a heading over bullets",
+    ),
+    ("0018", "Left knee pain for 7 months", "L knee pain, 7/12", "sides and spans in short"),
+    (
+        "0018",
+        "Paracetamol 1000 mg four times daily",
+        "1) Paracetamol 1 g (2 x 500 mg tablets) q.d.s.",
+        "tablets that add up",
+    ),
+    ("0018", "BP 137/74 mmHg, Weight 66 kg", "137/74, 66 kg", "readings without names"),
+    ("0031", "Reports adding salt to food and headache.", "+ve: headache, added salt.", "a list of what is there"),
+    ("0031", "Denies", "Negatives:", "a list of what is not"),
+    ("0031", "Reduce salt", "Less salt", "another verb"),
+    (
+        "0129",
+        "or adding salt to food",
+        "or headaches at night. Salt: has thrown out the cellar",
+        "a topic before a colon",
+    ),
+    (
+        "0121",
+        "Denies drooling or stridor at rest.",
+        "Not drooling. Noise on breathing in only when crying.",
+        "only then",
+    ),
+    ("0063", "Raise the head of the bed", "Bricks under the head of the bed", "the doctor's own words"),
+    ("0066", "Denies foot ulcers", "Feet fine", "what is fine"),
+    ("0117", "Denies chest pain, late evening meals", "Eats at 5. Denies chest pain", "a number taken back elsewhere"),
+    (
+        "0092",
+        "Family history of bowel cancer (older brother)",
+        "Brother (older) had bowel ca",
+        "a remark on a relative",
+    ),
+    ("0092", "or rectal bleeding", "or blood PR", "house slang"),
+    ("0016", "Refer to the rapid access chest pain clinic", "RACPC referral", "a name in letters"),
+    ("0017", "No X-ray needed", "X-rays not indicated at present", "denied afterwards"),
+    ("0137", "BP 135/76 mmHg, Weight 76 kg", "BP135/76 Wt76kg", "no spaces"),
+]
+# One defect each, in the words of the trade: sample, what is replaced in its gold note, by what, and what is wrong.
+DEFECTS = [
+    ("0018", "Paracetamol 1000 mg", "Paracetamol 2 x 1 g", "twice the dose in tablets"),
+    ("0018", "four times daily", "TDS", "another frequency"),
+    ("0018", "for 7 months", "for 6 weeks", "another span"),
+    ("0018", " of the left knee. Quad", " of the left or right knee. Quad", "a hedge on the side"),
+    ("0018", " Quadriceps exercises.", "", "a step of the plan left out"),
+    ("0063", "or weight falls", "", "one warning sign of two left out"),
+    ("0129", "Reduce salt", "Raise salt intake", "the opposite advice"),
+    ("0137", "Normal sensation to monofilament", "Reduced sensation to monofilament", "a finding turned"),
+    ("0129", "HR 70 bpm, Weight 69 kg", "HR 69 bpm, Weight 70 kg", "two readings exchanged"),
+    ("0092", "once daily for 3", "BD for 3", "twice as often"),
+    ("0092", "Reports eating", "Family history of cancer. Reports eating", "a fear in the family"),
+    ("0016", "Stable angina, likely", "Stable angina or pericarditis", "a diagnosis nobody named"),
+    ("0004", "Expiratory wheeze", "Crackles at the left base. Expiratory wheeze", "a sign nobody heard"),
+    ("0011", "40 mg once daily", "40 mg twice a day, in the morning", "a time of day beside a wrong number"),
+]
+
+
 @lru_cache(maxsize=1)
 def suite() -> Suite:
     return read_suite(FOLDER)
@@ -438,6 +508,34 @@ def test_one_word_of_the_gold_note_turned(number: str, old: str, new: str, why: 
     sample = shipped_sample(number)
     assert old in sample.target
     assert judged(sample.target.replace(old, new, 1), sample).value == 0, why
+
+
+@pytest.mark.parametrize(("number", "old", "new", "why"), RETOLD)
+def test_one_fact_in_other_words(number: str, old: str, new: str, why: str) -> None:
+    sample = shipped_sample(number)
+    assert old in sample.target
+    score = judged(sample.target.replace(old, new, 1), sample)
+    assert score.value == 1, f"{why}: {score.explanation}"
+
+
+@pytest.mark.parametrize(("number", "old", "new", "why"), DEFECTS)
+def test_one_defect_in_the_words_of_the_trade(number: str, old: str, new: str, why: str) -> None:
+    sample = shipped_sample(number)
+    assert old in sample.target
+    assert judged(sample.target.replace(old, new, 1), sample).value == 0, why
+
+
+def test_a_fact_in_words_that_nobody_foresaw_costs_its_own_share_and_no_more() -> None:
+    note = NOTE.replace("Denies cough.", "Lungs behave.")
+    assert judged(note).value == pytest.approx(14 / 15)
+    assert judged(note).explanation == "cough is missing in S"
+    assert judged(note, name="complete").value == 0
+    assert judged(NOTE, name="complete").value == 1
+
+
+@pytest.mark.parametrize("gone", ["Aspirin 75 mg once daily. ", " Allergic to penicillin.", "Angina, likely"])
+def test_what_safety_needs_must_not_be_left_out(gone: str) -> None:
+    assert judged(NOTE.replace(gone, "Likely stress" if gone[0] == "A" and "ly" in gone[-3:] else "")).value == 0
 
 
 @pytest.mark.parametrize(("sentence", "pattern", "right"), MORE_NEGATION)
@@ -510,7 +608,9 @@ def test_digits_in_names_are_no_numbers_and_spoken_numbers_are() -> None:
     ],
     ids=["1 MB", "headers", "binary", "bare headers", "negations", "negated list"],
 )
-@pytest.mark.parametrize("name", ["note", "format", "format_loose", "fact_recall", "fact_precision", "no_invention"])
+@pytest.mark.parametrize(
+    "name", ["note", "complete", "format", "format_loose", "fact_recall", "fact_precision", "no_invention"]
+)
 def test_hostile_text_is_a_defined_zero(text: str, name: str) -> None:
     assert judged(text, name=name).value == 0
 
@@ -555,6 +655,7 @@ def test_certificate_holds_on_a_spread_of_the_test_split() -> None:
             assert score.value == 1, f"{sample.id}: {score.explanation}"
         for kind, text in certificate.corruptions(sample).items():
             assert judged(text, sample).value == 0, f"{sample.id}: {kind}"
+            assert judged(text, sample, "complete").value == 0, f"{sample.id}: {kind}"
             seen[kind] += 1
     assert len(seen) == 16
     assert len([kind for kind, count in seen.items() if count == len(suite().test[::9])]) >= 12

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +21,11 @@ from harness.data import Model, TrainSpec
 from harness.digests import adapter_digest
 from harness.errors import AdapterError, ConfigError, HarnessError, MachineError, SuiteError
 from harness.train import forward, lora
-from harness.train.card import read_card
-from harness.train.data import TrainRow, check_rows, micro_batches, plan, rate, share, stream
-from harness.train.loop import train
-from harness.train.steps import fit, mean_loss, one_step, prepare
+from harness.train.card import TrainResult, read_card
+from harness.train.data import Segment, TrainRow, check_rows, plan, rate, segments, share, stream
+from harness.train.loop import Wanted, train
+from harness.train.probe import check_memory, time_groups
+from harness.train.steps import Candidate, Trunk, fit, gradients, mean_loss, passes, prepare
 
 EOS = 2
 SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 64}
@@ -69,6 +70,24 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return Model("tiny", str(folder))
 
 
+def train_one(
+    recipe: TrainSpec, model: Model, rows: list[TrainRow], dev: Sequence[TrainRow], out: Path, **options: Any
+) -> TrainResult:
+    (result,) = train([Wanted(recipe, rows, dev, out)], model, **options)
+    if result.stopped:
+        raise MachineError(result.stopped)
+    return result
+
+
+def ready(base: Any, recipe: TrainSpec, rows: list[TrainRow]) -> tuple[Trunk, Candidate]:
+    trunk, (candidate,) = prepare(base, [("a", recipe, rows)])
+    return trunk, candidate
+
+
+def apart(rows: Sequence[TrainRow]) -> list[Segment]:
+    return [Segment((row,)) for row in rows]
+
+
 def weights(folder: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
@@ -95,15 +114,15 @@ def same(left: Path, right: Path) -> bool:
 def test_the_loss_is_on_the_completion_only(
     rows: list[TrainRow], keep: tuple[int, ...], labels: tuple[int, ...], reason: str
 ) -> None:
-    laid = stream(rows)
-    assert (laid.keep, laid.labels) == (keep, labels), reason
+    laid = stream(apart(rows))
+    assert (laid.keep, tuple(label for part in laid.segments for label in part.labels)) == (keep, labels), reason
     assert laid.positions == tuple(i for row in rows for i in range(len(row)))
 
 
 def test_every_label_is_predicted_from_the_token_before_it() -> None:
     base, rows = tiny(), made_up(6)
     forward.choose(base, rows)
-    together = forward.nats(base, stream(rows))
+    together = torch.cat(forward.nats(base, stream([Segment(tuple(rows))]), fused=True))
     plain = tiny()
     expected = []
     for row in rows:
@@ -132,12 +151,29 @@ def test_a_smaller_share_is_a_subset_of_a_larger_one() -> None:
     assert len(share(rows, 0.001, seed=0)) == 1
 
 
-def test_micro_batches_hold_every_row_once_within_their_size() -> None:
+def test_segments_hold_every_row_once_within_their_size() -> None:
     rows = made_up(30)
-    groups = micro_batches(rows, 40)
-    assert sorted(row.id for group in groups for row in group) == sorted(row.id for row in rows)
-    assert all(sum(len(row) for row in group) <= 40 for group in groups)
-    assert [len(group) for group in micro_batches(rows, 0)] == [1] * 30
+    groups = segments(rows, 40)
+    assert sorted(row.id for group in groups for row in group.rows) == sorted(row.id for row in rows)
+    assert all(len(group) <= 40 for group in groups)
+    assert [len(group.rows) for group in segments(rows, 0)] == [1] * 30
+
+
+def begun(count: int, seed: int = 0, length: int = 12) -> list[TrainRow]:
+    """Rows whose prompts begin with the same tokens."""
+    beginning = tuple(range(20, 20 + length))
+    return [TrainRow(beginning + row.prompt_ids, row.completion_ids, row.id) for row in made_up(count, seed)]
+
+
+def test_the_beginning_that_prompts_share_is_in_the_stream_once() -> None:
+    (segment,) = segments(begun(5), 1000)
+    assert segment.shared == 12
+    assert len(stream([segment]).ids) == len(segment) == 12 + sum(len(row) - 12 for row in begun(5))
+    assert [part.shared for part in segments(begun(5, length=7), 1000)] == [0]
+    assert [part.shared for part in segments(begun(5), 1000, share=False)] == [0]
+    asked = TrainRow(tuple(range(20, 40)), (5, EOS))
+    (same,) = segments([asked, asked], 1000)
+    assert same.shared == 19, "the last prompt token predicts, so it stays with its row"
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine", "constant"])
@@ -174,11 +210,14 @@ def _architectures() -> dict[str, Callable[[], Any]]:
 @pytest.mark.parametrize("name", list(_architectures()))
 def test_neighbours_do_not_move_a_row(name: str) -> None:
     torch.manual_seed(0)
-    base, rows = _architectures()[name]().eval(), made_up(7)
-    alone = [forward.nats(base, stream([row])) for row in rows]
-    assert forward.choose(base, rows)
-    together = forward.nats(base, stream(rows)).split([len(row.completion_ids) for row in rows])
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(alone, together, strict=True))
+    base, rows = _architectures()[name]().eval(), begun(7)
+    alone = torch.cat([forward.nats(base, stream([Segment((row,))]))[0] for row in rows])
+    way = forward.choose(base, rows)
+    assert way.together
+    assert way.apart == way.fused == (name in ("llama", "qwen2 with biases", "gpt2")) or name.startswith("mistral")
+    for shared in (0, 12) if way.apart else (0,):
+        together = forward.nats(base, stream([Segment(tuple(rows), shared)], grain=way.grain), way.fused)[0]
+        assert torch.allclose(alone, together, atol=1e-5)
 
 
 def test_a_model_that_cannot_keep_rows_apart_gets_one_row_at_a_time() -> None:
@@ -187,9 +226,10 @@ def test_a_model_that_cannot_keep_rows_apart_gets_one_row_at_a_time() -> None:
     torch.manual_seed(0)
     config = MambaConfig(hidden_size=16, num_hidden_layers=1, vocab_size=64, state_size=4, initializer_range=0.2)
     base, rows = MambaForCausalLM(config).eval(), made_up(4)
-    assert not forward.choose(base, rows)
-    candidate = prepare(base, spec(target_modules=("in_proj",)), rows)
-    assert [len(group) for group in micro_batches(rows, candidate.stream_tokens)] == [1] * 4
+    assert not forward.choose(base, rows).together
+    trunk, _ = ready(base, spec(target_modules=("in_proj",)), rows)
+    assert [len(group.rows) for group in trunk.segments(rows)] == [1] * 4
+    assert trunk.group == 1
 
 
 # --- it equals a plain loop -------------------------------------------------------------------------------------------
@@ -206,20 +246,15 @@ def _double(monkeypatch: pytest.MonkeyPatch) -> Any:
     return tiny().double()
 
 
-def test_it_equals_a_plain_peft_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    base, rows = _double(monkeypatch), made_up(18)
-    recipe = spec(epochs=2.7, weight_decay=0.1, clip_norm=0.5, warmup=0.2, schedule="cosine", max_steps=12)
-    plain = lora.attach(copy.deepcopy(base), recipe)
-    assert {name.split(".")[-3] for name in lora.trainable(plain)} == {"lora_A", "lora_B"}
+def peft_loop(base: Any, recipe: TrainSpec, rows: list[TrainRow]) -> dict[str, Any]:
+    """What peft and torch make of a recipe, row by row with full logits: tensors by their name in a PEFT folder."""
+    from peft import get_peft_model, get_peft_model_state_dict
 
-    candidate = prepare(base, recipe, rows)
-    candidate.stream_tokens = 30
-    fit(candidate)
-
+    torch.manual_seed(recipe.seed)
+    plain = get_peft_model(copy.deepcopy(base), lora.config_of(recipe))
     parameters = [p for p in plain.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=0.1, foreach=False)
+    optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=recipe.weight_decay, foreach=False)
     steps = plan(len(rows), recipe)
-    assert len(steps) == 12
     for number, step in enumerate(steps):
         sums, count = [], 0
         for row in (rows[i] for i in step):
@@ -228,41 +263,167 @@ def test_it_equals_a_plain_peft_loop(monkeypatch: pytest.MonkeyPatch) -> None:
             sums.append(cross_entropy(logits, torch.tensor(row.completion_ids), reduction="sum"))
             count += len(row.completion_ids)
         (torch.stack(sums).sum() / count).backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 0.5)
-        optimizer.param_groups[0]["lr"] = rate(recipe, number, 12)
+        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
+        optimizer.param_groups[0]["lr"] = rate(recipe, number, len(steps))
         optimizer.step()
         optimizer.zero_grad()
+    return {name: weight.detach() for name, weight in get_peft_model_state_dict(plain).items()}
 
-    expected = lora.trainable(plain)
-    assert max(float((candidate.weights[n].detach() - expected[n].detach()).abs().max()) for n in expected) <= 1e-10
-    assert max(float(w.detach().abs().max()) for n, w in expected.items() if "lora_B" in n) > 1e-3
+
+Wish = tuple[str, TrainSpec, list[TrainRow]]
+
+
+def four(most: int = 24) -> list[Wish]:
+    """Candidates that differ in everything they may differ in; b ends first, d has longer rows."""
+    attention = ("q_proj", "v_proj")
+    return [
+        (
+            "a",
+            spec(epochs=6, weight_decay=0.1, clip_norm=0.5, warmup=0.2, schedule="cosine", max_steps=most),
+            begun(18),
+        ),
+        (
+            "b",
+            spec(rank=8, alpha=4, batch_size=3, max_steps=min(9, most), seed=1, learning_rate=3.0e-3),
+            made_up(12, 1),
+        ),
+        ("c", spec(rank=2, target_modules=attention, batch_size=1, max_steps=most, seed=2, epochs=2), made_up(20, 2)),
+        ("d", spec(rank=5, epochs=12, schedule="constant", max_steps=most, batch_size=7, seed=3), begun(15, 3, 30)),
+    ]
+
+
+def trained(base: Any, wanted: Sequence[Wish], tokens: int = 2048) -> dict[str, dict[str, Any]]:
+    trunk, candidates = prepare(base, wanted)
+    trunk.tokens = tokens
+    fit(trunk, candidates)
+    return {one.name: one.weights.named() for one in candidates}
+
+
+def test_four_candidates_equal_four_plain_peft_loops(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = _double(monkeypatch)
+    expected = {name: peft_loop(base, recipe, rows) for name, recipe, rows in four()}
+    found = trained(base, four())
+    assert [len(plan(len(rows), recipe)) for _, recipe, rows in four()] == [24, 9, 24, 24]
+    for name, tensors in expected.items():
+        assert found[name].keys() == tensors.keys()
+        assert max(float((found[name][n].detach() - tensors[n]).abs().max()) for n in tensors) <= 1e-12
+        assert max(float(tensor.abs().max()) for n, tensor in tensors.items() if "lora_B" in n) > 1e-3
+
+
+@pytest.mark.parametrize(("threads", "steps"), [(1, 24), (2, 2)])
+def test_a_candidate_is_the_same_alone_and_beside_others_bit_for_bit(threads: int, steps: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    wishes = four(steps)
+    try:
+        alone = {wish[0]: trained(tiny(), [wish])[wish[0]] for wish in wishes}
+        for others in (wishes, wishes[::-1], [wishes[2], wishes[0]]):
+            found = trained(tiny(), others)
+            assert all(torch.equal(found[name][n], alone[name][n]) for name in found for n in found[name])
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_how_many_share_a_pass_moves_nothing() -> None:
+    whole = trained(tiny(), four())
+    trunk, candidates = prepare(tiny(), four())
+    for trunk.group in (1, 2, 4):
+        for one in candidates:
+            one.step = 0
+        work = [(one, trunk.segments(one.rows)) for one in candidates]
+        done = list(passes(work, trunk.group, 150))
+        assert all(
+            len(together) <= trunk.group and len({one.name for one, _ in together}) == len(together)
+            for together in done
+        )
+        for one, mine in work:
+            assert [part for together in done for owner, part in together if owner is one] == mine
+    trunk, candidates = prepare(tiny(), four())
+    trunk.group = 2
+    fit(trunk, candidates)
+    assert all(torch.equal(whole[one.name][n], t) for one in candidates for n, t in one.weights.named().items())
 
 
 def test_how_a_step_is_split_does_not_move_its_gradient() -> None:
-    rows = made_up(8)
+    rows = begun(8)
     after = []
-    for tokens in (10_000, 40, 0):
-        candidate = prepare(tiny(), spec(batch_size=8, clip_norm=1e9), rows)
-        candidate.stream_tokens = tokens
-        # the step itself would turn rounding into a whole step of Adam, so look at what reaches the optimizer
-        candidate.optimizer.step = lambda: None
-        candidate.optimizer.zero_grad = lambda set_to_none=True: None
-        loss = one_step(candidate, range(8), 1.0e-2)
-        gradient = torch.cat([w.grad.flatten() for w in candidate.weights.values() if w.grad is not None])
+    for tokens in (10_000, 60, 0):
+        trunk, candidate = ready(tiny(), spec(batch_size=8), rows)
+        trunk.tokens = tokens
+        (loss,) = gradients(trunk, [candidate])
+        gradient = torch.cat([w.grad.flatten() for w in candidate.tensors if w.grad is not None])
         after.append((loss, gradient))
     for loss, gradient in after[1:]:
         assert loss == pytest.approx(after[0][0], abs=1e-6)
         assert float((gradient - after[0][1]).norm() / after[0][1].norm()) < 1e-6
 
 
+def test_it_equals_transformers_trainer_with_peft(tmp_path: Path) -> None:
+    import transformers as t
+    from peft import get_peft_model, get_peft_model_state_dict
+
+    rows = made_up(24)
+    recipe = spec(batch_size=4, epochs=2, warmup=0.0, learning_rate=1.0e-3, weight_decay=0.01)
+    order = [rows[i] for step in plan(len(rows), recipe) for i in step]
+    longest = max(map(len, order))
+
+    def padded(row: TrainRow) -> dict[str, list[int]]:
+        pad, ids = longest - len(row), row.prompt_ids + row.completion_ids
+        labels = [-100] * len(row.prompt_ids) + [*row.completion_ids] + [-100] * pad
+        return {"input_ids": [*ids, *[0] * pad], "attention_mask": [1] * len(row) + [0] * pad, "labels": labels}
+
+    class InOrder(t.Trainer):  # type: ignore[misc]
+        def _get_train_sampler(self, dataset: Any = None) -> Any:
+            return torch.utils.data.SequentialSampler(self.train_dataset)
+
+    base = tiny()
+    torch.manual_seed(recipe.seed)
+    model = get_peft_model(base, lora.config_of(recipe))
+    arguments = t.TrainingArguments(
+        output_dir=str(tmp_path), per_device_train_batch_size=4, num_train_epochs=1, learning_rate=1.0e-3,
+        weight_decay=0.01, lr_scheduler_type="linear", optim="adamw_torch", report_to=[], save_strategy="no",
+        disable_tqdm=True, use_cpu=True, logging_strategy="no",
+    )  # fmt: skip
+    trainer = InOrder(model, arguments, train_dataset=[padded(row) for row in order])
+    trainer.train()
+    theirs = get_peft_model_state_dict(model)
+    ours = trained(tiny(), [("a", recipe, rows)])["a"]
+    assert ours.keys() == theirs.keys()
+    gap = sum(float((ours[name].detach() - theirs[name]).norm() ** 2) for name in theirs)
+    assert (gap / sum(float(tensor.norm() ** 2) for tensor in theirs.values())) ** 0.5 <= 1e-4
+    assert max(float(tensor.abs().max()) for name, tensor in theirs.items() if "lora_B" in name) > 1e-3
+
+
+def test_longer_neighbours_do_not_move_the_first_loss() -> None:
+    longer = begun(15, 9, 40)
+    trunk, candidates = prepare(tiny(), [("a", spec(), made_up(8)), ("b", spec(), longer)])
+    assert trunk.group == 2
+    beside = gradients(trunk, candidates)[0]
+    trunk, (candidate,) = prepare(tiny(), [("a", spec(), made_up(8))])
+    assert gradients(trunk, [candidate]) == [beside]
+
+
+def test_a_quantised_layer_is_refused() -> None:
+    class Quantised(torch.nn.Linear):  # type: ignore[misc]
+        """Stands for one whose weight is not a plain matrix."""
+
+    base = tiny()
+    base.model.layers[1].mlp.up_proj = Quantised(32, 48, bias=False)
+    with pytest.raises(AdapterError, match=r"model\.layers\.1\.mlp\.up_proj is a Quantised, no plain linear layer"):
+        ready(base, spec(), made_up(8))
+    ready(base, spec(target_modules=("q_proj",)), made_up(8))
+
+
 def test_the_base_is_left_as_it_was() -> None:
     base, rows = tiny(), made_up(8)
-    candidate = prepare(base, spec(max_steps=2), rows)
-    fit(candidate)
-    fresh = {name.replace(".weight", ""): weight for name, weight in tiny().state_dict().items()}
-    for name, weight in candidate.model.get_base_model().state_dict().items():
-        if "lora_" not in name:
-            assert torch.equal(weight, fresh[name.replace(".base_layer", "").replace(".weight", "")])
+    trunk, candidate = ready(base, spec(max_steps=2), rows)
+    fit(trunk, [candidate])
+    fresh = tiny().state_dict()
+    assert base.state_dict().keys() == fresh.keys()
+    assert all(torch.equal(weight, fresh[name]) for name, weight in base.state_dict().items())
+    ids = torch.tensor([rows[0].prompt_ids])
+    base.set_attn_implementation("eager")
+    assert torch.allclose(base(input_ids=ids).logits, tiny()(input_ids=ids).logits, atol=1e-5)
 
 
 # --- what it learns ---------------------------------------------------------------------------------------------------
@@ -273,7 +434,7 @@ def test_twenty_rows_are_learned_by_heart_and_every_answer_ends(model: Model, tm
 
     rows = made_up(20, seed=5)
     recipe = spec(rank=8, alpha=16, learning_rate=2.0e-2, epochs=40, batch_size=10)
-    result = train(recipe, model, rows, rows[:4], tmp_path / "a")
+    result = train_one(recipe, model, rows, rows[:4], tmp_path / "a")
     assert result.card["dev_loss"]["after"] < 0.1 < 3 < result.card["dev_loss"]["before"]
     tuned = PeftModel.from_pretrained(tiny(), tmp_path / "a")
     right = 0
@@ -290,25 +451,24 @@ def test_the_saved_adapter_gives_the_trainers_log_probabilities(tmp_path: Path) 
     from peft import PeftModel
 
     rows = made_up(12)
-    candidate = prepare(tiny(), spec(epochs=6), rows)
-    fit(candidate)
-    lora.save(candidate.model, tmp_path, "tiny")
+    trunk, candidate = ready(tiny(), spec(epochs=6), rows)
+    fit(trunk, [candidate])
+    lora.save(candidate.weights, candidate.spec, tmp_path, "tiny")
     tuned = PeftModel.from_pretrained(tiny(), tmp_path)
-    base = candidate.model.get_base_model()
     for row in rows:
-        ours = -forward.nats(base, stream([row]))
+        ours = -trunk.nats([(candidate, Segment((row,)))])[0]
         logits = tuned(input_ids=torch.tensor([row.prompt_ids + row.completion_ids])).logits[0]
         theirs = log_softmax(logits[len(row.prompt_ids) - 1 : -1], -1)[
             range(len(row.completion_ids)), list(row.completion_ids)
         ]
         assert float((ours - theirs).detach().abs().max()) <= 1e-5
-    assert mean_loss(candidate, rows) == pytest.approx(candidate.losses[-1], rel=0.5)
+    assert mean_loss(trunk, candidate, rows) == pytest.approx(candidate.losses[-1], rel=0.5)
 
 
 def test_the_folder_is_a_plain_peft_adapter_without_this_machines_paths(model: Model, tmp_path: Path) -> None:
     (tmp_path / "base").symlink_to(model.path)
     rows = made_up(8)
-    result = train(spec(max_steps=2), Model("m", "base"), rows, rows[:3], tmp_path / "out" / "a", root=tmp_path)
+    result = train_one(spec(max_steps=2), Model("m", "base"), rows, rows[:3], tmp_path / "out" / "a", root=tmp_path)
     folder = tmp_path / "out" / "a"
     config = json.loads((folder / "adapter_config.json").read_text())
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -338,7 +498,7 @@ def test_the_folder_is_a_plain_peft_adapter_without_this_machines_paths(model: M
 def test_the_same_recipe_gives_the_same_bytes_and_another_seed_does_not(model: Model, tmp_path: Path) -> None:
     rows = made_up(12)
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(spec(seed=seed), model, rows, (), tmp_path / name)
+        train_one(spec(seed=seed), model, rows, (), tmp_path / name)
     assert same(tmp_path / "a", tmp_path / "b")
     assert adapter_digest(tmp_path / "a") == adapter_digest(tmp_path / "b")
     assert not same(tmp_path / "a", tmp_path / "c")
@@ -346,27 +506,26 @@ def test_the_same_recipe_gives_the_same_bytes_and_another_seed_does_not(model: M
 
 def test_what_is_trained_is_kept_until_the_recipe_or_the_files_change(model: Model, tmp_path: Path) -> None:
     rows, out = made_up(8), tmp_path / "a"
-    first = train(spec(max_steps=2), model, rows, (), out)
-    again = train(spec(max_steps=2), model, rows, (), out)
+    first = train_one(spec(max_steps=2), model, rows, (), out)
+    again = train_one(spec(max_steps=2), model, rows, (), out)
     assert (first.reused, again.reused, again.card) == (False, True, json.loads(json.dumps(first.card)))
-    assert not train(spec(max_steps=2, rank=2), model, rows, (), out).reused
-    assert not train(spec(max_steps=2, rank=2), model, rows[1:], (), out).reused
+    assert not train_one(spec(max_steps=2, rank=2), model, rows, (), out).reused
+    assert not train_one(spec(max_steps=2, rank=2), model, rows[1:], (), out).reused
     file = out / "adapter_config.json"
     file.write_text(file.read_text().replace('"r": 2', '"r": 3'))
-    assert not train(spec(max_steps=2, rank=2), model, rows[1:], (), out).reused
+    assert not train_one(spec(max_steps=2, rank=2), model, rows[1:], (), out).reused
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 TRAIN_SLOWLY = """
 import sys, torch
 from pathlib import Path
-from harness.train.loop import train
 torch.set_num_threads(1)
 sys.path.insert(0, {tests!r})
 import test_train as t
 show = lambda step, *rest: print(step, flush=True)
 rows, dev, base = t.made_up(24), t.made_up(3), t.Model("tiny", {base!r})
-train(t.spec(epochs=9), base, rows, dev, Path({out!r}), progress=show, checkpoint_every=0)
+t.train_one(t.spec(epochs=9), base, rows, dev, Path({out!r}), progress=show, checkpoint_every=0)
 """
 
 
@@ -383,7 +542,7 @@ def test_a_killed_training_goes_on_where_it_stopped_bit_for_bit(model: Model, tm
     assert process.returncode == -signal.SIGKILL
     assert not (tmp_path / "killed").exists()
     steps: list[int] = []
-    train(
+    train_one(
         spec(epochs=9),
         model,
         made_up(24),
@@ -391,13 +550,13 @@ def test_a_killed_training_goes_on_where_it_stopped_bit_for_bit(model: Model, tm
         tmp_path / "killed",
         progress=lambda step, *_: steps.append(step),
     )
-    whole = train(spec(epochs=9), model, made_up(24), made_up(3), tmp_path / "whole")
+    whole = train_one(spec(epochs=9), model, made_up(24), made_up(3), tmp_path / "whole")
     assert 7 < steps[0] < 54 == steps[-1]
     assert same(tmp_path / "killed", tmp_path / "whole")
     card = read_card(tmp_path / "killed")
     assert card is not None
     assert (card["losses"], card["dev_loss"]) == (json.loads(json.dumps(whole.card["losses"])), whole.card["dev_loss"])
-    assert train(spec(epochs=9), model, made_up(24), (), tmp_path / "killed").reused
+    assert train_one(spec(epochs=9), model, made_up(24), (), tmp_path / "killed").reused
 
 
 def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint(model: Model, tmp_path: Path) -> None:
@@ -408,11 +567,11 @@ def test_ctrl_c_finishes_the_step_and_leaves_a_checkpoint(model: Model, tmp_path
     rows = made_up(12)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        train(spec(), model, rows, (), tmp_path / "a", progress=stop_at_three)
+        train_one(spec(), model, rows, (), tmp_path / "a", progress=stop_at_three)
     assert signal.getsignal(signal.SIGINT) is handler
     steps: list[int] = []
-    train(spec(), model, rows, (), tmp_path / "a", progress=lambda step, *_: steps.append(step))
-    train(spec(), model, rows, (), tmp_path / "b")
+    train_one(spec(), model, rows, (), tmp_path / "a", progress=lambda step, *_: steps.append(step))
+    train_one(spec(), model, rows, (), tmp_path / "b")
     assert steps[0] == 5
     assert same(tmp_path / "a", tmp_path / "b")
 
@@ -424,12 +583,12 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(model: Model, tmp_path: Path
 
     rows = made_up(8)
     with pytest.raises(KeyboardInterrupt):
-        train(spec(seed=damage == "another recipe"), model, rows, (), tmp_path / "a", progress=stop)
+        train_one(spec(seed=damage == "another recipe"), model, rows, (), tmp_path / "a", progress=stop)
     file = tmp_path / "a.partial" / "checkpoint"
     if damage == "a torn file":
         file.write_bytes(file.read_bytes()[:1000])
     steps: list[int] = []
-    train(
+    train_one(
         spec(), model, rows, (), tmp_path / "a",
         resume=damage != "resume=False", progress=lambda step, *_: steps.append(step),
     )  # fmt: skip
@@ -438,27 +597,181 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(model: Model, tmp_path: Path
 
 def test_an_adapter_is_replaced_only_when_the_new_one_is_complete(model: Model, tmp_path: Path) -> None:
     rows, out = made_up(8), tmp_path / "a"
-    train(spec(max_steps=2), model, rows, (), out)
+    train_one(spec(max_steps=2), model, rows, (), out)
     before = adapter_digest(out)
 
     def stop(step: int, *rest: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        train(spec(seed=9), model, rows, (), out, progress=stop)
+        train_one(spec(seed=9), model, rows, (), out, progress=stop)
     assert adapter_digest(out) == before
-    train(spec(seed=9), model, rows, (), out)
+    train_one(spec(seed=9), model, rows, (), out)
     assert adapter_digest(out) != before
 
 
 def test_a_crash_between_the_two_renames_loses_nothing(model: Model, tmp_path: Path) -> None:
     rows, out = made_up(8), tmp_path / "a"
-    train(spec(max_steps=2), model, rows, (), out)
+    train_one(spec(max_steps=2), model, rows, (), out)
     out.rename(tmp_path / "a.old")
-    assert train(spec(max_steps=2), model, rows, (), out).reused
+    assert train_one(spec(max_steps=2), model, rows, (), out).reused
     out.rename(tmp_path / "a.partial")
-    assert train(spec(max_steps=2), model, rows, (), out).steps == 2
+    assert train_one(spec(max_steps=2), model, rows, (), out).steps == 2
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+# --- several at once --------------------------------------------------------------------------------------------------
+
+
+def test_candidates_trained_together_leave_the_same_bytes_as_alone(model: Model, tmp_path: Path) -> None:
+    recipes = {"a": spec(max_steps=5), "b": spec(rank=2, seed=4, max_steps=3), "c": spec(learning_rate=2.0e-3)}
+    rows, dev = begun(12), made_up(3, 8)
+    results = train([Wanted(r, rows, dev, tmp_path / name) for name, r in recipes.items()], model)
+    assert [result.steps for result in results] == [5, 3, 9]
+    for name, recipe in recipes.items():
+        alone = train_one(recipe, model, rows, dev, tmp_path / "alone" / name)
+        assert same(tmp_path / name, tmp_path / "alone" / name)
+        card = read_card(tmp_path / name)
+        assert card is not None
+        kept = ("losses", "dev_loss", "training_digest", "adapter_digest", "tokens")
+        assert [card[key] for key in kept] == [json.loads(json.dumps(alone.card))[key] for key in kept]
+
+
+def test_one_that_diverges_is_named_and_the_others_go_on(model: Model, tmp_path: Path) -> None:
+    wild = spec(learning_rate=1.0e30, clip_norm=1.0e30)
+    results = train(
+        [
+            Wanted(recipe, made_up(8), (), tmp_path / name)
+            for name, recipe in (("a", spec()), ("b", wild), ("c", spec()))
+        ],
+        model,
+    )
+    assert [bool(result.stopped) for result in results] == [False, True, False]
+    assert "adapter b: training diverged" in results[1].stopped
+    assert "learning_rate 1e+30" in results[1].stopped
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "c"]
+    train_one(spec(), model, made_up(8), (), tmp_path / "alone")
+    assert same(tmp_path / "a", tmp_path / "alone")
+
+
+def test_ctrl_c_leaves_a_checkpoint_of_every_candidate(model: Model, tmp_path: Path) -> None:
+    def stop(step: int, *rest: Any) -> None:
+        if step >= 8:
+            signal.raise_signal(signal.SIGINT)
+
+    wanted = [Wanted(spec(seed=seed), made_up(12), (), tmp_path / f"{seed}") for seed in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        train(wanted, model, progress=stop)
+    assert len(list(tmp_path.glob("*.partial/checkpoint"))) == 3
+    train(wanted[::-1], model)
+    for seed in range(3):
+        train_one(spec(seed=seed), model, made_up(12), (), tmp_path / f"alone-{seed}")
+        assert same(tmp_path / f"{seed}", tmp_path / f"alone-{seed}")
+
+
+TRAIN_IN_TWO = """
+import sys, torch
+from pathlib import Path
+torch.set_num_threads(1)
+sys.path.insert(0, {tests!r})
+import test_train as t
+wanted = [t.Wanted(recipe, rows, t.made_up(3), Path({out!r}) / name) for name, recipe, rows in t.four(4)]
+results = t.train(wanted, t.Model("tiny", {base!r}))
+assert [result.steps for result in results] == [4, 4, 4, 4], results
+"""
+
+
+def test_two_processes_train_what_one_does(model: Model, tmp_path: Path) -> None:
+    code = tmp_path / "two.py"
+    code.write_text(TRAIN_IN_TWO.format(tests=str(Path(__file__).parent), base=model.path, out=str(tmp_path / "two")))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(code)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    results = train([Wanted(recipe, rows, made_up(3), tmp_path / name) for name, recipe, rows in four(4)], model)
+    for (name, _, _), result in zip(four(4), results, strict=True):
+        ours, theirs = weights(tmp_path / name), weights(tmp_path / "two" / name)
+        gap = sum(float((ours[n] - theirs[n]).norm() ** 2) for n in ours) / sum(
+            float(t.norm() ** 2) for t in ours.values()
+        )
+        assert gap**0.5 <= 1e-4
+        card = read_card(tmp_path / "two" / name)
+        assert card is not None
+        assert (card["processes"], result.card["processes"]) == (2, 1)
+        assert [loss for _, loss in card["losses"]] == pytest.approx(
+            [loss for _, loss in result.card["losses"]], abs=1e-3
+        )
+
+
+# --- the probe --------------------------------------------------------------------------------------------------------
+
+
+def test_the_probe_times_groups_and_leaves_nothing_behind() -> None:
+    wishes = [(name, spec(seed=seed, epochs=40), made_up(8)) for seed, name in enumerate("abc")]
+    trunk, candidates = prepare(tiny(), wishes)
+    timing = time_groups(trunk, candidates)
+    assert list(timing.rounds) == [1, 2, 3]
+    assert timing.group in timing.rounds
+    assert timing.seconds == pytest.approx(timing.rounds[timing.group] * 80)
+    assert all(tensor.grad is None for one in candidates for tensor in one.tensors)
+    assert all(one.step == 0 for one in candidates)
+    assert time_groups(*prepare(tiny(), [("a", spec(epochs=1), made_up(8))])).group == 1
+
+
+def test_a_group_whose_gradients_differ_in_a_bit_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    wishes = [(name, spec(seed=seed, epochs=40), made_up(8)) for seed, name in enumerate("ab")]
+    trunk, candidates = prepare(tiny(), wishes)
+
+    def off(trunk: Trunk, active: Sequence[Candidate]) -> list[float]:
+        found = gradients(trunk, active)
+        if trunk.group == 2:
+            active[1].tensors[0].grad = torch.nextafter(active[1].tensors[0].grad, torch.tensor(1.0))
+        return found
+
+    monkeypatch.setattr("harness.train.probe.within_memory", off)
+    timing = time_groups(trunk, candidates)
+    assert list(timing.rounds) == [1]
+    assert timing.group == 1
+
+
+def test_memory_that_runs_out_splits_the_step_and_keeps_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, most = Trunk.nats, 60
+
+    def small(self: Trunk, work: Any) -> Any:
+        if sum(len(segment) for _, segment in work) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return real(self, work)
+
+    wishes = [("a", spec(max_steps=4, batch_size=8), made_up(12)), ("b", spec(max_steps=4), made_up(12, 1))]
+    whole = trained(tiny(), wishes)
+    trunk, candidates = prepare(tiny(), wishes)
+    with monkeypatch.context() as patch:
+        patch.setattr(Trunk, "nats", small)
+        fit(trunk, candidates)
+    assert (trunk.group, trunk.tokens) == (1, 32)
+    assert trunk.splits == 7
+    for one in candidates:
+        assert one.step == 4
+        gap = max(
+            float((tensor - whole[one.name][n]).detach().abs().max()) for n, tensor in one.weights.named().items()
+        )
+        assert gap < 1e-4
+    monkeypatch.setattr(Trunk, "nats", lambda self, work: small(self, [*work, (None, range(100))]))
+    trunk, candidates = prepare(tiny(), wishes)
+    with pytest.raises(torch.OutOfMemoryError):
+        fit(trunk, candidates)
+
+
+def test_what_does_not_fit_is_refused_with_numbers_before_the_weights_are_read(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.train.probe.free_memory", lambda: 50_000)
+    with pytest.raises(MachineError, match=r"adapter a: needs .* GiB for the base and .* GiB .* are free\."):
+        train_one(spec(), model, made_up(8), (), tmp_path / "a")
+    base = tiny()
+    found = check_memory(base, {"a": spec(rank=4)}, 4, 10**9)
+    _, candidate = ready(base, spec(rank=4), made_up(8))
+    assert found["base_mb"] == round(sum(weight.numel() for weight in tiny().parameters()) * 4 / 2**20)
+    assert found["adapters_mb"] == round(sum(tensor.numel() for tensor in candidate.tensors) * 16 / 2**20)
 
 
 # --- mistakes, in one line --------------------------------------------------------------------------------------------
@@ -473,7 +786,12 @@ def test_a_crash_between_the_two_renames_loses_nothing(model: Model, tmp_path: P
         ({}, [TrainRow((5,) * 60, (5,) * 5, "x-1")], SuiteError, ["train row x-1", "65 tokens", "takes 64"]),
         ({}, [TrainRow((5,), (64,), "x-1")], SuiteError, ["train row x-1", "64 tokens", "tokenizer"]),
         ({"target_modules": ("q_prj",)}, None, AdapterError, ["'q_prj'", "Did you mean 'q_proj'?"]),
-        ({"target_modules": ("lm_head",)}, None, AdapterError, ["'lm_head'"]),
+        (
+            {"target_modules": ("lm_head",)},
+            None,
+            AdapterError,
+            ["adapter a", "'lm_head'", "has down_proj, gate_proj, k_p"],
+        ),
         ({"learning_rate": 1.0e30, "clip_norm": 1.0e30}, None, MachineError, ["diverged", "learning_rate 1e+30"]),
     ],
 )
@@ -481,7 +799,7 @@ def test_a_mistake_is_one_line_that_names_it(
     model: Model, tmp_path: Path, changes: dict[str, Any], rows: list[TrainRow] | None, error: Any, words: list[str]
 ) -> None:
     with pytest.raises(error) as caught:
-        train(spec(**changes), model, made_up(8) if rows is None else rows, (), tmp_path / "a")
+        train_one(spec(**changes), model, made_up(8) if rows is None else rows, (), tmp_path / "a")
     message = str(caught.value)
     assert "\n" not in message
     assert not [word for word in words if word not in message], message
@@ -494,23 +812,23 @@ def test_a_dev_row_is_checked_too() -> None:
 
 
 def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text('{"model_type": "llama", "vocab_size": 64}')
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama", **SHAPE}))
     with pytest.raises(ConfigError, match=r"^models\.broken: cannot load .*") as caught:
-        train(spec(), Model("broken", str(tmp_path)), made_up(3), (), tmp_path / "a")
+        train_one(spec(), Model("broken", str(tmp_path)), made_up(3), (), tmp_path / "a")
     assert "\n" not in str(caught.value)
 
 
 def test_a_folder_that_is_not_ours_is_never_replaced(model: Model, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("all of it")
     with pytest.raises(AdapterError, match="was not made by harness train"):
-        train(spec(), model, made_up(3), (), tmp_path)
+        train_one(spec(), model, made_up(3), (), tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "all of it"
 
 
 def test_a_path_that_cannot_be_written_is_one_line(model: Model, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(AdapterError, match=r"Not a directory\. Choose a path"):
-        train(spec(), model, made_up(3), (), tmp_path / "file" / "a")
+        train_one(spec(), model, made_up(3), (), tmp_path / "file" / "a")
 
 
 def test_a_full_disk_is_one_line_and_training_goes_on_later(
@@ -523,8 +841,8 @@ def test_a_full_disk_is_one_line_and_training_goes_on_later(
     with monkeypatch.context() as patch:
         patch.setattr("harness.train.lora.write_file", full)
         with pytest.raises(MachineError, match=r"No space left on device\. Free some space"):
-            train(spec(), model, rows, (), tmp_path / "a", checkpoint_every=0)
-    train(spec(), model, rows, (), tmp_path / "a", progress=lambda step, *_: steps.append(step))
+            train_one(spec(), model, rows, (), tmp_path / "a", checkpoint_every=0)
+    train_one(spec(), model, rows, (), tmp_path / "a", progress=lambda step, *_: steps.append(step))
     assert not steps
     assert (tmp_path / "a" / "adapter_config.json").is_file()
 
@@ -537,6 +855,6 @@ def test_two_processes_do_not_train_the_same_adapter(model: Model, tmp_path: Pat
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
         with pytest.raises(HarnessError, match="another process is training it"):
-            train(spec(), model, made_up(3), (), tmp_path / "a")
+            train_one(spec(), model, made_up(3), (), tmp_path / "a")
     finally:
         os.close(handle)

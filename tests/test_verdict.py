@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from runs import make_run, right
 
-from harness.compare import Pairs
-from harness.data import Run, Verdict
+from harness.compare import Pairs, tabulate
+from harness.data import Completion, Run, Verdict
 from harness.ladder import judge_gain, judge_loss
+from harness.report import write_report
+from harness.roles import by_cost
+from harness.tables import comparison, comparison_markdown
 from harness.verdict import break_even, comparisons, decide, picks, verdict_json
 
 
@@ -130,7 +135,10 @@ def test_every_verdict_says_what_the_run_can_see() -> None:
 
 
 def test_a_reference_chosen_on_the_same_samples_is_said() -> None:
-    assert "Reference prompted was chosen on the same samples, which favours it." in _of(_sql(KNOWS), "sql").reasons
+    assert (
+        "Reference prompted was chosen among 2 arms on the same samples, which favours it: an equal candidate is shown "
+        "worse in up to 5.0 % of runs, not 2.5 %."
+    ) in _of(_sql(KNOWS), "sql").reasons
     one = make_run({"sql": {"base": right(5, 200), "lora": KNOWS}})
     assert "the only arm without fine-tuning" in _of(one, "sql").sentence
     assert not any("chosen" in reason for reason in _of(one, "sql").reasons)
@@ -169,12 +177,40 @@ def test_graded_scores_are_said_as_scores_not_as_right_answers() -> None:
 def test_complete_failures_of_a_graded_score_have_a_row_of_their_own() -> None:
     base, lora = [0.8] * 200, [0.9] * 192 + [0.0] * 8
     found = comparisons(make_run({"soap": {"prompted": base, "lora": lora}}))
-    assert [c.scorer for c in found] == ["match", "match above 0"]
-    mean, failures = found
+    assert [c.scorer for c in found] == ["match", "match above 0", "match where both are above 0"]
+    mean, failures, rest = found
     assert mean.difference > 0
     assert (failures.losses, failures.p_method) == (8, "mid-p McNemar")
     assert failures.interval.high < 0
+    assert (rest.n, rest.difference) == (192, pytest.approx(0.1))
     assert [c.scorer for c in comparisons(make_run({"soap": {"prompted": base, "lora": [0.9] * 200}}))] == ["match"]
+
+
+def test_new_complete_failures_are_said_wherever_the_comparison_is(tmp_path: Path) -> None:
+    base, lora = [0.8] * 200, [0.9] * 192 + [0.0] * 8
+    run = make_run({"soap": {"prompted": base, "lora": lora}})
+    said = "4.0 % new complete failures (score 0 or no answer; 8 of 200, 0 the other way)"
+    verdict = _of(run, "soap")
+    assert verdict.decision == "adopt"
+    assert any(reason.startswith(said) and reason.endswith(", shown.") for reason in verdict.reasons)
+    paths = write_report([run], tmp_path / "r.html")
+    assert said in paths.markdown.read_text("utf-8").replace("\\", "")
+    assert said in paths.html.read_text("utf-8").replace("\u00a0", " ").replace("&nbsp;", " ")
+    assert comparison(run).splitlines()[3].endswith("8 of 200, shown  adopt")
+
+
+def test_an_answer_that_was_not_given_is_a_complete_failure() -> None:
+    run = make_run({"soap": {"prompted": [0.8] * 200, "lora": [0.9] * 200}})
+    rows = [
+        dataclasses.replace(row, completion=Completion("", finish_reason="error"))
+        if row.arm == "lora" and row.sample < "soap-0009"
+        else row
+        for row in run.rows
+    ]
+    mean, failures, rest = comparisons(dataclasses.replace(run, rows=tuple(rows)))
+    assert (mean.n, mean.missing) == (191, 9)
+    assert (failures.n, failures.missing, failures.losses) == (200, 0, 9)
+    assert rest.n == 191
 
 
 def test_one_arm_alone_decides_nothing() -> None:
@@ -353,6 +389,131 @@ def test_the_ladder_keeps_the_cheapest_of_equal_arms() -> None:
     assert dear <= 8  # 5 % of 60 is 3; 9 or more has a chance below 1 in 200
 
 
+def test_the_favour_of_a_reference_chosen_on_test_is_as_large_as_said() -> None:
+    generator = np.random.default_rng(2)
+    worse = {1: 0, 5: 0}
+    for _ in range(2000):
+        ease = generator.normal(0, 1, 150)
+        lora, *rivals = (ease + generator.normal(0, 0.6, (6, 150)) > 0).astype(float)
+        for number in worse:
+            best = max(rivals[:number], key=lambda scores: float(scores.mean()))
+            worse[number] += judge_gain(Pairs(tuple(best), tuple(lora), (), 0))[1] == "worse"
+    assert worse[1] / 2000 <= 0.035
+    assert 2 * worse[1] < worse[5] <= 0.125 * 2000
+
+
+# --- one word for every arm ------------------------------------------------------------------------------------------
+
+
+def _ladder(run: Run) -> dict[str, Any]:
+    (found,) = verdict_json(run)["ladders"]
+    assert found["end"] == picks(run)[found["suite"]]
+    return dict(found)
+
+
+def test_six_arms_get_one_word_each_and_the_ladder_an_end() -> None:
+    scores = {
+        "base": right(40, 1000), "prompted": right(400, 1000), "rag": right(420, 1000), "bigger": right(700, 1000),
+        "lora": right(900, 1000), "lora+rag": right(905, 1000),
+    }  # fmt: skip
+    found = _ladder(make_run({"sql": scores}))
+    assert {rung["arm"]: rung["decision"] for rung in found["rungs"]} == {
+        "base": "do not adopt", "prompted": "do not adopt", "rag": "do not adopt", "bigger": "do not adopt",
+        "lora": "adopt", "lora+rag": "do not adopt",
+    }  # fmt: skip
+    assert (found["end"], found["grade"], found["more_samples"]) == ("lora", "settled", None)
+    assert found["sentence"] == "sql: the ladder ends on lora, settled: no other arm can be better by 3 points or more."
+    (base,) = [rung for rung in found["rungs"] if rung["arm"] == "base"]
+    assert base["sentence"].startswith("sql: do not adopt base. base against lora, where the ladder ends: -86.0 points")
+
+
+def test_an_end_that_others_may_pass_is_leaning_and_says_how_many_samples_settle_it() -> None:
+    found = _ladder(make_run({"sql": {"base": right(30, 60), "prompted": right(30, 60, 3), "lora": right(30, 60)}}))
+    assert {rung["decision"] for rung in found["rungs"]} == {"adopt", "not decided"}
+    assert (found["end"], found["grade"]) == ("base", "leaning")
+    assert found["more_samples"] > 0
+    assert "prompted and lora may still be better by 3 points or more. About" in found["sentence"]
+
+
+def test_an_arm_that_lacks_samples_is_not_comparable() -> None:
+    lost: list[float | None] = [1.0] * 50 + [None] * 50
+    scores = {"base": right(50, 100), "prompted": lost, "lora": right(95, 100)}
+    found = _ladder(make_run({"sql": scores}))
+    words = {rung["arm"]: rung["decision"] for rung in found["rungs"]}
+    assert words["prompted"] == "not comparable"
+    assert found["grade"] == "leaning"
+
+
+def _timed(scores: dict[str, list[float]], seconds: dict[str, float], monthly: int | None, **more: Any) -> Run:
+    return make_run(
+        {"sql": scores}, engine={"name": "vllm", "version": "1"}, seconds={"sql": seconds},
+        costs={"gpu_hour_usd": None, "requests_per_month": monthly}, **more,
+    )  # fmt: skip
+
+
+def test_arms_are_ordered_by_what_a_request_was_measured_to_cost() -> None:
+    scores = {arm: right(50, 100) for arm in ("base", "prompted", "bigger", "lora", "lora+rag")}
+    seconds = {"base": 10.0, "prompted": 50.0, "bigger": 4000.0, "lora": 10.5, "lora+rag": 60.0}
+
+    def order(monthly: int | None) -> list[str]:
+        return by_cost(tabulate(_timed(scores, seconds, monthly)), "sql")
+
+    assert order(100_000) == ["base", "lora", "prompted", "lora+rag", "bigger"]
+    assert order(1) == ["base", "prompted", "bigger", "lora", "lora+rag"]  # an hour of training for twelve requests
+    assert order(None) == ["base", "prompted", "bigger", "lora", "lora+rag"]
+    priced = _timed(scores, seconds, None, models={"m": {}, "m7": {"endpoint": "x"}})
+    assert by_cost(tabulate(priced), "sql") == ["base", "prompted", "bigger", "lora", "lora+rag"]
+
+
+@pytest.mark.parametrize(
+    ("monthly", "word", "said"),
+    [
+        (100_000, "adopt", "cheaper after 91 requests, less than a day at the stated volume."),
+        (2, "do not adopt", "cheaper after 91 requests, 45.5 months at the stated volume: too late."),
+        (None, "not decided", "cheaper after 91 requests. State costs.requests_per_month to decide it."),
+    ],
+)
+def test_an_equal_adapter_that_costs_a_400th_is_judged_by_its_break_even(
+    monthly: int | None, word: str, said: str
+) -> None:
+    scores = {"base": right(100, 1000), "bigger": right(800, 1000), "lora": right(799, 1000)}
+    seconds = {"base": 100.0, "bigger": 40_000.0, "lora": 100.0}
+    run = _timed(scores, seconds, monthly)
+    verdict = _of(run, "sql")
+    assert (verdict.decision, verdict.reference) == (word, "bigger")
+    assert (
+        "Equally good (a loss of 3 points is ruled out) at 0.2 % of the engine seconds per request" in verdict.sentence
+    )
+    assert verdict.sentence.endswith(said)
+    assert _ladder(run)["end"] == ("lora" if word == "adopt" else "bigger")
+
+
+def test_beside_an_adopted_adapter_another_one_is_no_bargain() -> None:
+    scores = {"base": right(100, 400), "bigger": right(200, 400), "lora": right(300, 400), "lora+rag": right(302, 400)}
+    run = _timed(scores, {"base": 10.0, "bigger": 4000.0, "lora": 10.0, "lora+rag": 100.0}, None)
+    assert [_of(run, "sql", arm).decision for arm in ("lora", "lora+rag")] == ["adopt", "do not adopt"]
+
+
+def test_a_cheaper_adapter_that_may_be_worse_is_no_bargain() -> None:
+    scores = {"base": right(10, 60), "bigger": right(48, 60), "lora": right(47, 60)}
+    run = _timed(scores, {"base": 6.0, "bigger": 2400.0, "lora": 6.0}, 100_000)
+    assert _of(run, "sql").decision == "not decided"
+    assert "Equally good" not in _of(run, "sql").sentence
+
+
+def test_the_words_stand_in_report_and_table(tmp_path: Path) -> None:
+    run = make_run({"sql": {"base": right(40, 400), "prompted": right(160, 400), "lora": right(360, 400)}})
+    paths = write_report([run], tmp_path / "r.html")
+    text = paths.markdown.read_text("utf-8")
+    assert "| prompted | do not adopt | " in text
+    assert "the ladder ends on lora, settled" in text
+    assert "One word for every arm" in paths.html.read_text("utf-8")
+    out = comparison(run).splitlines()
+    assert [line.split("  ")[-1].strip() for line in out[2:5]] == ["do not adopt", "do not adopt", "adopt"]
+    assert out[6].startswith("sql: the ladder ends on lora")
+    assert comparison_markdown(run).splitlines()[-3].startswith("- sql: the ladder ends on lora, settled")
+
+
 # --- money -----------------------------------------------------------------------------------------------------------
 
 
@@ -417,13 +578,17 @@ def test_verdict_json_is_json_and_holds_everything() -> None:
             "gain",
             "verdicts",
             "picks",
+            "ladders",
             "summaries",
             "comparisons",
             "retentions",
             "break_even",
             "curves",
+            "recipes",
+            "corpus_scores",
             "contamination",
             "met_before",
+            "looks",
             "costs",
             "dev",
         ),

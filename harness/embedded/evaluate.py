@@ -28,8 +28,8 @@ from harness.stats.paired import difference_interval, mean_interval
 from harness.suite import read_suite
 
 GOLD = "handbook-gold"
-LORA = TrainSpec(suites=("sql",), rank=16, alpha=32, learning_rate=6.0e-3, epochs=6, batch_size=16)
-OVER = replace(LORA, epochs=30)
+LORA = TrainSpec(suites=("sql",), rank=16, alpha=32, learning_rate=6.0e-3, epochs=4, batch_size=16)
+OVER = replace(LORA, epochs=20, data_fraction=0.3)
 
 
 @dataclass(frozen=True)
@@ -149,10 +149,9 @@ def asked(config: Config, work: Path, limit: int | None) -> list[Bar]:
 
 def trained(config: Config, work: Path, limit: int | None) -> list[Bar]:
     """The bars on two LoRA adapters: one trained as one should, one five times too long."""
-    from harness.train.candidate import train_candidate
+    from harness.train.candidate import train_candidates
 
-    for adapter in config.adapters.values():
-        train_candidate(config, adapter, work)
+    list(train_candidates(config, list(config.adapters.values()), work))
     sql, forgetting = read_suite("sql"), read_suite("forgetting")
     arms = [config.arms[a] for a in ("base", "lora", "over")]
     done = run(config, [sql, forgetting], arms, work / "trained", limit=limit)

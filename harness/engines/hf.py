@@ -41,6 +41,7 @@ class _Scored:
 class TransformersEngine:
     """One base model in memory; adapters are loaded beside it by content digest and switched per group.
 
+    weights: the model itself where it is in memory already; it stays where it is, in its own type.
     model.engine may hold dtype, device, batch_size, threads, max_model_len, trust_remote_code.
     Raises ConfigError where the model cannot be loaded, AdapterError where an adapter cannot.
     """
@@ -49,17 +50,18 @@ class TransformersEngine:
     max_rank = 4096
     constrains = False
 
-    def __init__(self, model: Model, adapters: Sequence[AdapterRef] = ()) -> None:
+    def __init__(self, model: Model, adapters: Sequence[AdapterRef] = (), weights: Any = None) -> None:
         import torch
         import transformers
 
         options = engine_options(model)
-        self.device = str(options.get("device") or ("cuda" if torch.cuda.is_available() else "cpu"))
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = str(options.get("device") or automatic) if weights is None else str(weights.device)
         dtype = str(options.get("dtype") or ("float32" if self.device == "cpu" else "bfloat16"))
         if options.get("threads"):
             torch.set_num_threads(int(options["threads"]))
         self.tokenizer = load_tokenizer(model)
-        self.model = load_weights(model, dtype)
+        self.model = load_weights(model, dtype) if weights is None else weights
         self.config = self.model.config.get_text_config()
         self.fast = kv.is_plain(self.config)
         if self.fast:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.compare import Table, suite_names
 from harness.costs import BreakEven
 from harness.data import Verdict
-from harness.report.suite_view import SuiteView
+from harness.report.suite_view import Line, SuiteView
 from harness.report.text import count, how, one_line, percent, seconds
 from harness.roles import dials, is_tuned, tried
 from harness.stats.forgetting import Retention
@@ -26,6 +26,27 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class Forgot:
+    """A change of general ability, -1..1, with its interval and the loss allowed; word: the verdict, "" if none."""
+
+    suite: str
+    difference: float
+    low: float
+    high: float
+    limit: float
+    word: str
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One arm on one suite as a row of the ladder: its line of the table, its dials there, and the whole arm."""
+
+    line: Line
+    how: str
+    arm: ArmView
+
+
+@dataclass(frozen=True)
 class ArmView:
     """One arm over all suites."""
 
@@ -34,11 +55,13 @@ class ArmView:
     cells: tuple[Cell | None, ...]
     kept: str
     kept_range: str
+    forgot: tuple[Forgot, ...]
     tokens: str
     training: str
     training_note: str
     break_even: str
     break_even_note: str
+    pays: Mapping[str, str]
 
 
 def chosen(table: Table, arm: str) -> str:
@@ -53,9 +76,14 @@ def chosen(table: Table, arm: str) -> str:
 
 
 def arm_view(
-    table: Table, arm: str, suites: Sequence[SuiteView], kept: Sequence[Retention], pays: tuple[str, str]
+    table: Table,
+    arm: str,
+    suites: Sequence[SuiteView],
+    kept: Sequence[Retention],
+    every: Sequence[BreakEven],
+    verdicts: Sequence[Verdict],
 ) -> ArmView:
-    about = table.arms[arm]
+    about, pays = table.arms[arm], pays_off(arm, every, verdicts)
     lines = [next((line for line in suite.lines if line.name == one_line(arm)), None) for suite in suites]
     tokens = [line.tokens_in + line.tokens_out for line in lines if line]
     tuned = any(is_tuned(table, retention.arm) for retention in kept)
@@ -75,12 +103,37 @@ def arm_view(
         kept_range=", ".join(
             f"{percent(r.interval.low)} to {percent(r.interval.high)}" for r in mine if r.interval is not None
         ),
+        forgot=tuple(_forgot(one_line(arm), suites)),
         tokens=count(sum(tokens) / len(tokens)) if tokens else "–",
         training=training,
         training_note=training_note,
         break_even=pays[0],
         break_even_note=pays[1],
+        pays={one_line(one.suite): _paid(one) for one in every if one.arm == arm},
     )
+
+
+def _forgot(name: str, suites: Sequence[SuiteView]) -> Iterator[Forgot]:
+    """What the arm's answers to the suites of general ability say, suite by suite."""
+    for suite in suites:
+        line = next((line for line in suite.lines if line.name == name), None)
+        if suite.general and line is not None and line.difference is not None:
+            word = next((said.word for said in suite.said if said.arm == name), "")
+            low, high = line.difference_low, line.difference_high
+            yield Forgot(suite.name, line.difference, low, high, suite.margin, word)
+
+
+def ladder(table: Table, suite: SuiteView, arms: Sequence[ArmView]) -> tuple[Rung, ...]:
+    """The suite's arms in the order of the run, each with what it costs to answer and to build."""
+    by_name = {arm.name: arm for arm in arms}
+    key = next(name for name in suite_names(table) if one_line(name) == suite.name)
+    named = {one_line(arm): arm for arm in table.arms}
+
+    def answered(arm: str) -> str:
+        tries = len(tried(table, key, arm)[0])
+        return (f"chosen on dev among {tries}: " if tries > 1 else "") + how(dials(table, key, arm))
+
+    return tuple(Rung(line, answered(named[line.name]), by_name[line.name]) for line in suite.lines)
 
 
 def _training_cost(table: Table, arm: Mapping[str, Any]) -> tuple[str, str]:
@@ -92,6 +145,10 @@ def _training_cost(table: Table, arm: Mapping[str, Any]) -> tuple[str, str]:
         return "not recorded", ""
     price = table.run.manifest.get("costs", {}).get("gpu_hour_usd")
     return seconds(train["seconds"]), f"${train['seconds'] * price / 3600:.2f}" if price else ""
+
+
+def _paid(one: BreakEven) -> str:
+    return one_line(one.reason) if one.requests is None else f"pays off after {one.requests:,} requests"
 
 
 def pays_off(arm: str, pays: Sequence[BreakEven], verdicts: Sequence[Verdict]) -> tuple[str, str]:

@@ -2,11 +2,12 @@
 
 Every block is JSON, gzipped without a clock, in base64: it cannot hold a "<", and the same run gives the same bytes.
 
-Index: {"arms": [name], "suites": [{name, title, candidate, reference}], "shard": n, "keys": [[suite, id, anchor]],
-"values": [[score or null per arm]]}; candidate and reference are places in "arms", suite a place in "suites".
+Index: {"arms": [name], "suites": [{name, title, candidate, reference, start}], "shard": n, "ids": [id], "anchors":
+{place: permalink where it is not suite/id}, "values": [[score or null per sample] per arm], "text": false without
+shards}; candidate and reference are places in "arms", start is the place of a suite's first sample.
 Shard: {"texts": [str], "cases": [{q, t, m, a: [[arm, text, finish, tokens, seconds, value, read, why, others, prompt,
-passages]]}]}; q, t, text, read, why and the prompt's turns are places in "texts", so that a system prompt is stored
-once per shard.
+passages]]} or null where the texts are left out]}; q, t, text, read, why and the prompt's turns are places in "texts",
+so that a system prompt is stored once per shard.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.report.cases import Answer, Case
+from harness.report.cases import RIGHT, Answer, Case
 from harness.report.text import number, one_line, preview
 
-SHARD = 200
-"""Samples per shard: small enough to unpack in a blink, large enough that gzip sees the repeated prompts."""
+SHARD = 100
+"""Samples per shard: few, as the rows on a screen may come from as many shards; many, for gzip to see repetitions."""
+BUDGET = 25_000_000
+"""Bytes of packed texts that a page carries unless told otherwise."""
+_PROBED = 8
+"""Shards that are packed to see how small the texts of a large run become."""
 
 
 def pack(record: Any) -> str:
@@ -31,7 +36,7 @@ def pack(record: Any) -> str:
     {'a': ['<script>']}
     """
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    return base64.b64encode(gzip.compress(text.encode("utf-8"), compresslevel=9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(text.encode("utf-8"), compresslevel=6, mtime=0)).decode("ascii")
 
 
 def unpack(block: str) -> Any:
@@ -39,24 +44,80 @@ def unpack(block: str) -> Any:
     return json.loads(gzip.decompress(base64.b64decode(block)))
 
 
-def index(cases: Sequence[Case], arms: Sequence[str], suites: Sequence[Mapping[str, str | int]]) -> dict[str, Any]:
+def index(
+    cases: Sequence[Case], arms: Sequence[str], suites: Sequence[Mapping[str, str | int]], text: bool = True
+) -> dict[str, Any]:
     """What filters need to know about every sample without unpacking a text."""
-    places = {suite["name"]: place for place, suite in enumerate(suites)}
+    first: dict[str, int] = {}
+    for place, case in enumerate(cases):
+        first.setdefault(one_line(case.suite), place)
+    plain = [f"{one_line(case.suite)}/{one_line(case.sample)}" for case in cases]
     return {
         "arms": [one_line(arm) for arm in arms],
-        "suites": list(suites),
+        "suites": [{**suite, "start": first[str(suite["name"])]} for suite in suites],
         "shard": SHARD,
-        "keys": [[places[one_line(case.suite)], one_line(case.sample), case.anchor] for case in cases],
-        "values": [[_rounded(case.value(arm)) for arm in arms] for case in cases],
+        "ids": [one_line(case.sample) for case in cases],
+        "anchors": {place: case.anchor for place, case in enumerate(cases) if case.anchor != plain[place]},
+        "values": [[_rounded(case.value(arm)) for case in cases] for arm in arms],
+        "text": text,
     }
 
 
-def shards(cases: Sequence[Case], arms: Sequence[str]) -> list[dict[str, Any]]:
-    """The texts of all samples, SHARD samples at a time, invisible characters drawn and long texts cut."""
-    return [_shard(cases[start : start + SHARD], arms) for start in range(0, len(cases), SHARD)]
+def shards(cases: Sequence[Case], arms: Sequence[str], left_out: frozenset[int] = frozenset()) -> Iterator[str]:
+    """The packed texts of all samples, SHARD samples at a time, invisible characters drawn and long texts cut.
+
+    left_out: places of samples whose texts stay out.
+    """
+    for start in range(0, len(cases), SHARD):
+        yield pack(_shard(cases, range(start, min(start + SHARD, len(cases))), arms, left_out))
 
 
-def _shard(cases: Sequence[Case], arms: Sequence[str]) -> dict[str, Any]:
+def left_out(
+    cases: Sequence[Case], arms: Sequence[str], pairs: Mapping[str, tuple[str, str]], budget: int
+) -> frozenset[int]:
+    """Places of the samples whose texts do not fit into `budget` bytes, about; none where all of them fit.
+
+    First come the samples that a reader looks for: those whose score changed between the reference and the candidate
+    of their suite (pairs), and those that no arm answers; then an even selection of the others.
+    """
+    sizes = [_size(case) for case in cases]
+    if sum(sizes) <= budget:
+        return frozenset()
+    starts = range(0, len(cases), SHARD)
+    tried = list(starts)[:: max(1, len(starts) // _PROBED)]
+    packed = sum(len(pack(_shard(cases, range(s, min(s + SHARD, len(cases))), arms, frozenset()))) for s in tried)
+    rate = packed / (sum(sum(sizes[s : s + SHARD]) for s in tried) or 1)
+    if rate * sum(sizes) <= budget:
+        return frozenset()
+    wanted = [place for place, case in enumerate(cases) if _looked_for(case, arms, pairs.get(one_line(case.suite)))]
+    rest = sorted(set(range(len(cases))) - set(wanted), key=_scattered)
+    kept, room = set(), budget / rate
+    for place in (*sorted(wanted, key=_scattered), *rest):
+        room -= sizes[place]
+        if room < 0:
+            break
+        kept.add(place)
+    return frozenset(range(len(cases))) - kept
+
+
+def _looked_for(case: Case, arms: Sequence[str], pair: tuple[str, str] | None) -> bool:
+    values = [value for arm in arms if (value := case.value(arm)) is not None]
+    return bool(pair and case.change(*pair)) or all(value < RIGHT for value in values)
+
+
+def _scattered(place: int) -> int:
+    """Places in an order of which every beginning is spread evenly (Weyl's sequence with the golden ratio)."""
+    return place * 0x9E3779B1 % 2**32
+
+
+def _size(case: Case) -> int:
+    """About how many characters of text a sample has."""
+    return len(case.question) + len(case.target) + sum(len(a.row.completion.text) for a in case.answers.values()) + 200
+
+
+def _shard(
+    every: Sequence[Case], places: Sequence[int], arms: Sequence[str], missing: frozenset[int]
+) -> dict[str, Any]:
     texts: dict[str, int] = {}
 
     def place(text: str) -> int:
@@ -78,15 +139,15 @@ def _shard(cases: Sequence[Case], arms: Sequence[str]) -> dict[str, Any]:
             [one_line(name) for name in given.row.passages],
         ]
 
-    packed = [
-        {
+    def entry(case: Case) -> dict[str, Any]:
+        return {
             "q": place(case.question),
             "t": place(case.target),
             "m": [[one_line(str(key)), number(value)] for key, value in case.metadata.items()],
             "a": [answer(place_, case.answers[arm]) for place_, arm in enumerate(arms) if arm in case.answers],
         }
-        for case in cases
-    ]
+
+    packed = [None if at in missing else entry(every[at]) for at in places]
     return {"texts": [preview(text) for text in texts], "cases": packed}
 
 

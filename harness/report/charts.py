@@ -50,6 +50,14 @@ class Probe:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True)
+class Series:
+    """One arm over several runs: (place of the run, score 0..1, low, high)."""
+
+    arm: str
+    points: tuple[tuple[int, float, float, float], ...]
+
+
 def span(edges: Sequence[float]) -> tuple[float, float]:
     """A common axis for forest rows: zero, every finite edge, and a margin, in steps of 0.05.
 
@@ -86,13 +94,12 @@ def _clear(low: float, high: float) -> str:
 
 
 def _mark(x: float, y: float, shape: int) -> Markup:
-    """0: open circle; 1: diamond; 2: square; 3: triangle; then again from 1."""
+    """0: open circle; 1: diamond; 2: square; 3: triangle; then the same three open; then again from 1."""
     if shape == 0:
         return Markup(f'<circle class="mark plain" cx="{x}" cy="{y}" r="4"/>')
     forms = {1: "M0-5.5L5.5 0L0 5.5L-5.5 0Z", 2: "M-4-4H4V4H-4Z", 0: "M0-5.5L5 4H-5Z"}
-    return Markup(
-        f'<path class="mark tuned tone-{(shape - 1) % 3}" d="{forms[shape % 3]}" transform="translate({x} {y})"/>'
-    )
+    kind = "plain" if (shape - 1) // 3 % 2 else f"tuned tone-{(shape - 1) % 3}"
+    return Markup(f'<path class="mark {kind}" d="{forms[shape % 3]}" transform="translate({x} {y})"/>')
 
 
 def quality_chart(name: str, unit: str, dots: Sequence[Point]) -> Markup:
@@ -184,6 +191,47 @@ def change_chart(name: str, probes: Sequence[Probe], arms: Sequence[str]) -> Mar
                 f'<line class="whisker{_clear(change.low, change.high)}" x1="{x(max(change.low, axis[0]))}" '
                 f'x2="{x(min(change.high, axis[1]))}" y1="{y}" y2="{y}"/>{_mark(x(change.difference), y, shape + 1)}'
             )
+    return Markup("".join([*parts, "</svg>"]))
+
+
+def history_chart(name: str, runs: Sequence[str], series: Sequence[Series]) -> Markup:
+    """Score against run, oldest on the left, one line per arm with its intervals. 520 x 250 units."""
+    width, height, left, right, top, bottom = 520, 250, 42, 118, 10, 34
+
+    def x(run: float) -> float:
+        return round(left + 16 + (width - left - right - 34) * run / max(len(runs) - 1, 1), 1)
+
+    def y(score: float) -> float:
+        return round(top + (height - top - bottom) * (1 - score), 1)
+
+    described = "; ".join(
+        f"{one_line(one.arm, 40)}: " + ", ".join(f"{percent(mean)} in {runs[run]}" for run, mean, _, _ in one.points)
+        for one in series
+    )
+    parts = [_opening(f"{name}: score by run", described, width, height)]
+    for step in range(5):
+        at = y(step / 4)
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{at}" y2="{at}"/>')
+        parts.append(f'<text class="tick end" x="{left - 6}" y="{at + 4}">{step * 25} %</text>')
+    every = max(1, math.ceil(len(runs) / 6))
+    for place in range(0, len(runs), every):
+        label = escape(one_line(runs[place], max(6, 54 // min(len(runs), 6))))
+        parts.append(f'<text class="tick mid" x="{x(place)}" y="{height - 14}">{label}</text>')
+    taken: list[float] = []
+    for shape, one in enumerate(series):
+        shift = 5 * (shape - (len(series) - 1) / 2)
+        line = " ".join(f"{round(x(run) + shift, 1)},{y(mean)}" for run, mean, _, _ in one.points)
+        parts.append(f'<polyline class="curve thin" points="{line}"/>')
+        for run, mean, low, high in one.points:
+            at = round(x(run) + shift, 1)
+            parts.append(f'<line class="whisker" x1="{at}" x2="{at}" y1="{y(high)}" y2="{y(low)}"/>')
+            parts.append(str(_mark(at, y(mean), shape)))
+    for one in sorted(series, key=lambda one: -one.points[-1][1]):
+        at = max(y(one.points[-1][1]) + 4, taken[-1] + 14 if taken else 0.0)
+        taken.append(at)
+        text = escape(one_line(one.arm, LABEL))
+        parts.append(f'<text class="label" x="{width - right + 26}" y="{at}">{text}</text>')
+        parts.append(str(_mark(width - right + 16, at - 4, list(series).index(one))))
     return Markup("".join([*parts, "</svg>"]))
 
 

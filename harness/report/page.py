@@ -18,8 +18,8 @@ SHORT = 1_200
 """Characters of one text on a card that is shown without JavaScript."""
 
 
-def html_page(page: PageView) -> str:
-    """The whole report as one HTML document.
+def html_page(page: PageView, budget: int) -> str:
+    """The whole report as one HTML document, with about `budget` bytes of sample texts.
 
     Safe against what a model wrote: everything is escaped, texts travel in base64, and a content security policy
     lets only this file's own script and style run, by their hashes, and nothing load.
@@ -36,13 +36,20 @@ def html_page(page: PageView) -> str:
         }
         for suite in page.suites
     ]
+    pairs = {
+        suite.name: (page.arm_names[suite.reference_place], page.arm_names[suite.candidate_place])
+        for suite in page.suites
+    }
+    out = block.left_out(page.cases, page.sample_arms, pairs, budget) if page.text else frozenset()
     return _template("report.html.j2", escape=True).render(
         page=page,
         policy=policy(css, js),
         css=Markup(css),
         js=Markup(js),
-        index=block.pack(block.index(page.cases, page.arm_names, suites)),
-        shards=[block.pack(shard) for shard in block.shards(page.cases, page.arm_names)],
+        index=block.pack(block.index(page.cases, page.sample_arms, suites, page.text)),
+        shards=block.shards(page.cases, page.sample_arms, out) if page.text else [],
+        left_out=len(out),
+        budget=budget,
         right=RIGHT,
     )
 

@@ -28,19 +28,23 @@ def cell(value: object) -> str:
     return f"'{text}" if text.lstrip(" ").startswith(_STARTS_A_FORMULA) else text
 
 
-def samples_csv(cases: Iterable[Case], arms: Sequence[str]) -> str:
-    """One line per sample: suite, sample, content hash, question, target; then score and answer of every arm."""
-    head = ["suite", "sample", "digest", "question", "target"]
-    head += [f"{arm}: {what}" for arm in arms for what in ("score", "answer")]
-    return _lines([head, *(_sample(case, arms) for case in cases)])
+def samples_csv(cases: Iterable[Case], arms: Sequence[str], text: bool = True) -> str:
+    """One line per sample: suite, sample, content hash, question, target; then score and answer of every arm.
+
+    Without text: no question, target and answers.
+    """
+    head = ["suite", "sample", "digest", *(["question", "target"] if text else [])]
+    head += [f"{arm}: {what}" for arm in arms for what in (("score", "answer") if text else ("score",))]
+    return _lines([head, *(_sample(case, arms, text) for case in cases)])
 
 
-def _sample(case: Case, arms: Sequence[str]) -> list[object]:
+def _sample(case: Case, arms: Sequence[str], text: bool) -> list[object]:
     digest = next(iter(case.answers.values())).row.sample_digest
-    line: list[object] = [case.suite, case.sample, digest, case.question, case.target]
+    line: list[object] = [case.suite, case.sample, digest, *([case.question, case.target] if text else [])]
     for arm in arms:
         answer = case.answers.get(arm)
-        line += [answer.value if answer else None, answer.row.completion.text if answer else None]
+        line.append(answer.value if answer else None)
+        line += [answer.row.completion.text if answer else None] if text else []
     return line
 
 

@@ -9,16 +9,19 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.compare import Table, agreement, arm_names, grader, scorer_names, summarize_arm
+from harness.corpus_scores import CorpusScore
 from harness.costs import usd_per_request
-from harness.curves import curves
+from harness.curves import SuiteCurve
 from harness.data import ArmSummary, Comparison, Verdict
 from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
 from harness.report.cases import Case
 from harness.report.headline import OVERALL
-from harness.report.text import how, number, one_line, prose
-from harness.roles import is_tuned, reference, tried
+from harness.report.text import how, number, one_line, prose, seconds
+from harness.roles import by_cost, is_tuned, reference, tried
+from harness.rungs import ladder
 from harness.stats.forgetting import Retention
+from harness.verdict import MARGIN
 
 GENERAL = "as a general model"
 KINDS = {
@@ -69,6 +72,7 @@ class Line:
     p95: float
     engine: float | None
     money: str | None
+    per_1000: str
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,8 @@ class SuiteView:
     kind: str
     facts: str
     n: int
+    general: bool
+    margin: float
     said: tuple[Said, ...]
     reference: str
     reference_word: str
@@ -107,6 +113,9 @@ class SuiteView:
     curves: tuple[tuple[str, Markup | None], ...]
     breakdowns: tuple[Breakdown, ...]
     tried: tuple[Tried, ...]
+    ladder: str
+    words: tuple[tuple[str, str, str], ...]
+    whole: tuple[str, ...]
     chart: Markup | None
     changes: Markup | None
     changes_base: str
@@ -157,6 +166,8 @@ def suite_view(
     found: Mapping[str, Comparison],
     mine: Sequence[Case],
     kept: Sequence[Retention],
+    drawn: Sequence[SuiteCurve],
+    whole: Sequence[CorpusScore],
 ) -> SuiteView:
     about = table.suites[suite]
     held_to, role = reference(table, suite)
@@ -173,14 +184,18 @@ def suite_view(
     title, n = one_line(about.get("title") or suite), max((summary.n for summary in summaries), default=0)
     losses = [r for r in kept if is_tuned(table, r.arm)] or list(kept)
     arms = [summary.arm for summary in summaries]
+    several = about.get("kind") != "general" and len(by_cost(table, suite)) > 1
+    steps = ladder(table, suite, verdicts) if several else None
     return SuiteView(
         name=one_line(suite),
         place=place,
         title=title,
         question=one_line(about.get("question") or "", 400),
         kind=KINDS.get(about.get("kind", ""), one_line(str(about.get("kind", "")))),
-        facts=f"{n:,} samples, scored by {scorer}, version {version}{validity(about)}",
+        facts=f"{n:,} samples{_looks(about)}, scored by {scorer}, version {version}{validity(about)}",
         n=n,
+        general=about.get("kind") == "general",
+        margin=float(about.get("margin") or MARGIN),
         said=tuple(say(verdict) for verdict in verdicts),
         reference=one_line(held_to),
         reference_word=role.removeprefix("the ").replace("best arm without fine-tuning", "best not fine-tuned"),
@@ -195,15 +210,21 @@ def suite_view(
         ),
         breakdowns=tuple(breakdowns(mine, arms)),
         curves=tuple(
-            (prose(one.sentence), charts.learning_curve(title, one.curve) if one.curve else None)
-            for one in curves(table.run)
-            if one.suite == suite
+            (prose(one.sentence), charts.learning_curve(title, one.curve) if one.curve else None) for one in drawn
         ),
         tried=tuple(_tried(table, suite, arms)),
+        ladder=prose(steps.sentence) if steps else "",
+        whole=tuple(prose(one.sentence) for one in whole),
+        words=tuple((one_line(r.arm), r.decision, prose(r.sentence)) for r in steps.rungs) if steps else (),
         chart=_quality(title, summaries),
         changes=_changes(title, losses),
         changes_base=", ".join(sorted({one_line(r.base) for r in losses})),
     )
+
+
+def _looks(about: Mapping[str, Any]) -> str:
+    looks = about.get("looks")
+    return f" (look {looks['used']} of {len(looks['sizes'])} of {about.get('n_test')})" if looks else ""
 
 
 def _tried(table: Table, suite: str, arms: Sequence[str]) -> Iterator[Tried]:
@@ -247,8 +268,18 @@ def _line(
         seconds=summary.seconds,
         p95=summary.seconds_p95,
         engine=engine,
-        money=f"${1000 * usd:.2f}" if usd else None,
+        money=_dollars(1000 * usd) if usd else None,
+        per_1000=seconds(1000 * engine) if engine else "",
     )
+
+
+def _dollars(usd: float) -> str:
+    """Cents, and two digits of smaller amounts.
+
+    >>> _dollars(1.5), _dollars(0.0042)
+    ('$1.50', '$0.0042')
+    """
+    return f"${usd:.2f}" if usd >= 0.1 else f"${usd:.2g}"
 
 
 def _side(low: float, high: float) -> str:

@@ -11,12 +11,16 @@ PREVIEW = 10_000
 """Characters of one text that the page shows. The rest stays in completions.jsonl, and the page says so."""
 
 # Every code point of the Unicode categories Cc, Cf, Cs, Zl and Zp except tab and newline (a test compares the two),
-# then the fillers and selectors of other categories that are drawn as nothing.
+# then the fillers and selectors of other categories that are drawn as nothing, and what is no character at all, two
+# of which are illegal in XML.
+_NO_CHARACTERS = "".join(f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
 _UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
+    f"[{_NO_CHARACTERS}\ufdd0-\ufdef\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
 )
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+"""Of these, the ones below U+10000 that Python takes for printable."""
 
 
 _CONTROLS = (
@@ -37,11 +41,22 @@ def visible(text: str) -> str:
     'a⟨U+202E⟩b'
     """
 
+    if _harmless(text.replace("\n", "").replace("\t", "")):
+        return text
+
     def mark(match: re.Match[str]) -> str:
         code = ord(match.group())
         return f"⟨{_CONTROLS[code]}⟩" if code < 0x20 else f"⟨U+{code:04X}⟩"
 
     return _UNSEEN.sub(mark, text.replace("\r\n", "\n"))
+
+
+def _harmless(text: str) -> bool:
+    """Whether a quick look shows that nothing in `text` is invisible; False where only a slow one can tell."""
+    if not text.isprintable():
+        return False
+    beyond_16_bits = not text.isascii() and len(text.encode("utf-16-le")) > 2 * len(text)
+    return text.isascii() or not (beyond_16_bits or any(filler in text for filler in _FILLERS))
 
 
 def preview(text: str, limit: int = PREVIEW) -> str:
@@ -132,14 +147,21 @@ def number(value: object) -> str:
 
 
 def markdown(text: str) -> str:
-    """A short text for a Markdown table or sentence: no markup, no raw HTML, no mention of anybody.
+    """A short text for a Markdown table or sentence: no markup, no raw HTML, no mention of anybody, no link.
+
+    Hosts make links of bare addresses, of @names and of #numbers after they have read the entities; an empty comment
+    keeps the two parts of them apart.
 
     >>> markdown("a|b <i> @you")
-    'a\\\\|b &lt;i&gt; &#64;you'
+    'a\\\\|b &lt;i&gt; &#64;<!-- -->you'
     """
     line = one_line(text, 1_500).replace("\xa0", " ").replace("&", "&amp;")
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
-    return line.replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    line = line.replace("<", "&lt;").replace(">", "&gt;")
+    line = re.sub(
+        r"(@|#(?=\w)|!(?=\d)|\\~|/(?=/)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))", r"\1<!-- -->", line, flags=re.I
+    )
+    return line.replace("@", "&#64;")
 
 
 def how(arm: Mapping[str, Any]) -> str:

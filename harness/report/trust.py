@@ -16,6 +16,7 @@ from harness.report.text import number, one_line
 from harness.roles import LEAST as DEV_LEAST
 from harness.roles import ON_DEV, candidates, dials, is_ceiling, is_tuned, reference, tried
 from harness.seen import seen
+from harness.sentences import favour
 from harness.stats.agreement import LEAST
 from harness.words import interval, listing, percent, plain_points, points
 
@@ -233,7 +234,7 @@ def _chosen_on_test(table: Table) -> Iterator[Check]:
         whose = f"of {listing([one_line(suite) for suite in rest])}" if on_dev else "of each suite"
         text = (
             f"The reference {whose} is the best of {len(plain)} arms on these same samples. That favours the "
-            "reference, not the candidate."
+            f"reference: {favour(len(plain))}."
         )
         yield Check("mind", text)
 

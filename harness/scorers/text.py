@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from harness.data import Completion, Sample, Score, Scorer
+from harness.scorers.values import forms, plain
 
 MAX_CHARACTERS = 2_000
 EXTRA_WORDS = 12
@@ -48,11 +49,39 @@ _NEGATION = re.compile(
     r"\A(?:not?|never|none|nobody|nothing|neither|nor|without|cannot|\w+n't|wrong|false|incorrect|untrue|formerly|"
     r"previously)\Z"
 )
-_LIMIT = re.compile(r"\b(?:no|not|never) (?:more than|later than|longer than|until|above|over)\b", re.IGNORECASE)
+_LIMIT = re.compile(
+    r"\b(?:no|not|never) (?:(?:more|later|longer|less|fewer|earlier|sooner|shorter) than|until|above|over)\b",
+    re.IGNORECASE,
+)
 _EXCEPT = frozenset(("but", "except", "unlike"))
-_PERIODS = frozenset(("hour", "day", "night", "week", "month", "quarter", "year"))
+_PERIODS = frozenset(("hour", "day", "night", "week", "month", "quarter", "year", "kwh", "km", "kg", "page", "trip"))
+_RATE = re.compile(rf"\b(?:an?|per|each|every) ({'|'.join(sorted(_PERIODS))})\b")
 _FILLERS = frozenset(("it", "it'", "is", "that", "that'", "they", "are", "about", "around", "roughly"))  # it' is it's
 _HEDGE = re.compile(r"\A(?:or|either|maybe|perhaps|possibly|probably|alternatively|unsure)\Z")
+_ONE = r"(\A|\b(?:within|in|after|for|is|takes|than|only|just|least|most|to|about) )(?:an?|a single) (?={}s?\b)"
+_PLACE = frozenset(("in", "on", "at"))
+_PREPOSITIONS = _PLACE | {"with", "by", "to", "from"}
+_CONDITION = re.compile(
+    r"\b(?:if|unless|once|provided|as long as|as soon as|subject to|on condition|only (?:after|when)|"
+    r"except|excluding|apart from|other than)\b(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_GRADER = re.compile(
+    r"\b(?:system|assistant|user|grader|judge|evaluator|note to [\w ]{2,20}) ?:|"
+    r"\b(?:full|maximum|top) (?:marks?|score|credit)\b|"
+    r"\b(?:award|grant|assign|give)\b[^.]{0,30}\b(?:marks?|score|points?|credit)\b|"
+    r"\b(?:ignore|disregard)\b[^.]{0,30}\b(?:instructions?|rubric|rules|above|previous)\b|"
+    r"\b(?:mark|grade|score|count|accept|treat|rate) (?:this|it)\b[^.]{0,30}\b(?:correct|right|true|passed|1)\b|"
+    r"\b(?:this|the|my) (?:answer|reply|response) (?:is|was|has been) (?:\w+ )?"
+    r"(?:correct|right|verified|approved|accepted)\b",
+    re.IGNORECASE,
+)
+_GUESS = re.compile(
+    r"\b(?:(?:my|a|best|rough|wild) (?:guess|estimate)|i (?:would |'d )?"
+    r"(?:guess|think|suppose|believe|bet|assume|imagine|say)|"
+    r"i'd (?:guess|say|bet|think)|presumably|likely|dozens?|hundreds?|thousands?)\b",
+    re.IGNORECASE,
+)
 _UNKNOWN = re.compile(
     r"\b(?:i (?:do not|don't|really don't|cannot|can't) (?:know|tell|say|answer|determine)\b|"
     r"(?:i am|i'm) not (?:sure|certain|aware of|familiar with)\b|not something i (?:know|can (?:know|tell|answer))\b|"
@@ -65,7 +94,10 @@ _UNKNOWN = re.compile(
     r"(?:cannot|can't) be (?:known|told|said|determined|answered)\b|(?:says|say|said) nothing\b|\Aunknown\b|"
     r"no passage (?:answers|says|states|mentions|gives)\b|"
     r"(?:is|are) unknown\b|no (?:information|knowledge|record|details)\b|not enough information\b|"
-    r"(?:no way|impossible) (?:for \w+ )?to (?:know|tell|say)\b|nobody (?:knows|(?:can|could) (?:know|tell|say))\b)",
+    r"(?:no way|impossible|not possible) (?:for \w+ )?(?:to|of) (?:know|tell|say)(?:ing)?\b|"
+    r"(?:not|\w+n't) (?:been )?told\b|nothing (?:about|on) (?:it|this|that)\b|(?:is|are) silent\b|"
+    r"no (?:answer|mention)\b|"
+    r"(?:no one|nobody) (?:knows|(?:can|could) (?:know|tell|say))\b)",
     re.IGNORECASE,
 )
 _APOLOGY = re.compile(r"\A\W*(?:(?:i am|i'm) )?(?:sorry|afraid)\W*\Z", re.IGNORECASE)
@@ -80,8 +112,9 @@ def answer(*, suite_path: str, extra_words: int = EXTRA_WORDS) -> Scorer:
 
     extra_words: how many words a sentence around the target may add. It keeps a recited passage from scoring.
     Case, punctuation, articles, plural endings, number words, signs (%, €), the order of "a and b" and of day and month
-    do not matter, nor do words of the target that the question has said already. A number or a unit that differs does,
-    and so does every number that is neither in the target nor in the question.
+    do not matter, nor do words of the target that the question has said already, nor the unit in which an equal value
+    is given (36 months, three years). A value that differs does, and so does every number that is neither in the target
+    nor in the question, a condition that the question does not hold, and anything said to who grades.
     Metadata: `aliases` also count; `rivals` are wrong answers, and a text that holds one scores 0.
     A target "I do not know." wants any clear statement of not knowing, without an answer beside it.
     What is not covered: a sentence that holds the target and says something else about it ("Mia Lund left, ask Bo",
@@ -131,6 +164,16 @@ def visible(text: str) -> str:
 def targets(sample: Sample) -> tuple[str, ...]:
     """The target and its aliases."""
     return (sample.target, *map(str, sample.metadata.get("aliases", ())))
+
+
+def _asked(sample: Sample) -> str:
+    """The last turn of the question."""
+    return sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
+
+
+def speaks_to_grader(text: str, sample: Sample) -> bool:
+    """Whether a text asks to be scored as right, or plays a system message; a target that does so itself may."""
+    return bool(_GRADER.search(text)) and not any(map(_GRADER.search, targets(sample)))
 
 
 def words(text: str) -> list[str]:
@@ -187,15 +230,20 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
     """(0 or 1, why not) for a visible text of bounded length."""
     if _IS_UNKNOWN.match(sample.target.strip()):
         return _judge_unknown(sample, text)
-    text = _without_contrast(_LIMIT.sub("", _LABEL.sub("", text)), sample)
+    if speaks_to_grader(text, sample):
+        return 0.0, "speaks to who grades"
+    if "@" in sample.target and not any(target.casefold() in text.casefold() for target in targets(sample)):
+        return 0.0, f"the answer is not '{sample.target[:80]}'"
+    bare = _without_contrast(_LIMIT.sub("", _LABEL.sub("", text)), sample)
+    wanted = [form for target in targets(sample) for form in forms(_tokens(target))]
+    text = _one(plain(bare), wanted)
     said = words(text)
-    wanted = [words(target) for target in targets(sample)]
-    if said in wanted or (said and text.strip() in targets(sample)) or _reordered(said, wanted):
+    if said in wanted or (said and bare.strip() in targets(sample)) or _reordered(said, wanted):
         return 1.0, ""
     if _UNKNOWN.search(text):
         return 0.0, "says that it does not know"
-    asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
-    if _shortened(said, wanted, asked):
+    asked = _tokens(_asked(sample))
+    if _shortened(said, wanted, asked) or any(_placed(said, target) for target in targets(sample)):
         return 1.0, ""
     holding = [target for target in wanted if target and _find(target, said) >= 0]
     if not holding:
@@ -208,15 +256,17 @@ def judge(sample: Sample, text: str, extra_words: int) -> tuple[float, str]:
         return 0.0, f"{len(around)} words around the answer, {len(added)} of them new: more than {extra_words}"
     if start and said[start - 1] in _EXCEPT:
         return 0.0, "the answer is left out"
-    if _other_rate(said[start + len(target) :], target, wanted[0]):
+    if _conditional(text, target, asked):
+        return 0.0, "a condition is added to the answer"
+    if _other_rate(said[start + len(target) :], target, wanted[0], sample):
         return 0.0, f"the answer is not '{sample.target[:80]}'"
-    return _judge_around(sample, text, target, around, asked)
+    return _judge_around(sample, text, bare, target, around, asked)
 
 
 def _judge_around(
-    sample: Sample, text: str, target: Sequence[str], around: Sequence[str], asked: Sequence[str]
+    sample: Sample, text: str, bare: str, target: Sequence[str], around: Sequence[str], asked: Sequence[str]
 ) -> tuple[float, str]:
-    """Whether the words around a found target leave it standing."""
+    """Whether the words around a found target leave it standing; bare is the text with its capitals."""
     kept = set(target) | set(asked)
     if not re.search(r"\b1\b", text):
         kept.add("1")  # "the last one is ..." names no number
@@ -233,13 +283,44 @@ def _judge_around(
     if any(map(_HEDGE.match, around)):
         return 0.0, "more than one answer is offered"
     for rival in sample.metadata.get("rivals", ()):
-        if _find(words(str(rival)), list(around)) >= 0:
+        if any(_find(form, list(around)) >= 0 for form in forms(_tokens(str(rival)))):
             return 0.0, f"the answer stands beside '{rival}'"
     if _joined(words(text), target):
         return 0.0, "a second answer is joined to it"
-    if _candidates(text, target, asked) > 1:
+    if _candidates(text, target, asked) > 1 or _second_name(bare, target, asked):
         return 0.0, "the answer is one of a list"
     return 1.0, ""
+
+
+def _tokens(text: str) -> list[str]:
+    """Words with each value in one spelling."""
+    return words(plain(text))
+
+
+def _one(text: str, wanted: Iterable[list[str]]) -> str:
+    """The text with "an hour" as "one hour" where the answer is one hour, and not where it is a rate."""
+    for unit in {target[1] for target in wanted if len(target) > 1 and target[0] == "1"}:
+        text = re.sub(_ONE.format(re.escape(unit)), r"\1one ", text)
+    return text
+
+
+def _placed(said: Sequence[str], target: str) -> bool:
+    """Whether the text differs from "on the top shelf" in the preposition alone, and in one that says nothing."""
+    first, _, rest = target.partition(" ")
+    if first not in _PREPOSITIONS or not rest.startswith("the "):
+        return False
+    said = [word for word in said if word not in _FILLERS]
+    return said == _tokens(rest) or ({first, *said[:1]} <= _PLACE and said[1:] == _tokens(rest))
+
+
+def _conditional(text: str, target: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether a clause ("if ...", "once ...") beside the target says what neither it nor the question does."""
+    for found in _CONDITION.finditer(text):
+        clause = [word for word in words(found[1]) if word not in _FILLERS and len(word) > 2]
+        strange = [word for word in clause if word not in asked and word not in target]
+        if not set(words(found[0])[:1]) <= {*target, *asked} and len(strange) > max(1, len(clause) // 2):
+            return True
+    return False
 
 
 def _joined(said: Sequence[str], target: Sequence[str]) -> bool:
@@ -263,34 +344,53 @@ def _candidates(text: str, target: Sequence[str], asked: Sequence[str]) -> int:
     return sum(1 for piece in others if not set(piece) <= set(asked))
 
 
+def _second_name(text: str, target: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether a name of several words stands beside one: "Petra Lund, Nils Aaberg"."""
+    names = [
+        words(piece)
+        for piece in re.split(r"[,;/|()\n]", text)
+        if re.fullmatch(r"(?:[A-Z]\w+ ?){2,4}", piece.strip(" ."))
+    ]
+    return list(target) in names and any(name != list(target) and not set(name) <= set(asked) for name in names)
+
+
 def _without_contrast(text: str, sample: Sample) -> str:
     """The text without ", not RIVAL" and "instead of RIVAL": saying what no longer holds is no second answer."""
     for rival in map(str, sample.metadata.get("rivals", ())):
         bare = re.escape(rival.removeprefix("the "))
         place = r"(?:(?:in|at|on|by|to|with) )?(?:the )?"
         text = re.sub(
-            rf"[,;]?\s+(?:and )?(?:not|rather than|instead of) {place}{bare}\b", "", text, flags=re.IGNORECASE
+            rf"[,;]?\s+\(?(?:and )?(?:not|no longer|formerly|previously|rather than|instead of) {place}{bare}\b",
+            "",
+            text,
+            flags=re.IGNORECASE,
         )
     return text
 
 
 def _reordered(said: list[str], wanted: Iterable[list[str]]) -> bool:
-    """ "Thursday and Tuesday" is "Tuesday and Thursday"; with numbers the order may matter."""
-    return any(
-        "and" in target and sorted(said) == sorted(target) and not any(word[0].isdigit() for word in said)
+    """ "Thursday, Tuesday" is "Tuesday and Thursday"; with numbers the order may matter, and "or" is no "and"."""
+    joins = {"and", "or"}
+    bare = sorted(word for word in said if word not in joins)
+    return not any(word[0].isdigit() for word in said) and any(
+        bare == sorted(word for word in target if word not in joins) and ("or" in target or "or" not in said)
         for target in wanted
+        if joins & set(target)
     )
 
 
-def _other_rate(after: Sequence[str], found: Sequence[str], whole: Sequence[str]) -> bool:
-    """Whether "130 euros", short for "130 euros a night", is followed by another period: "a week"."""
-    period = whole[len(found)] if len(whole) > len(found) and list(whole[: len(found)]) == list(found) else ""
-    return period in _PERIODS and bool(after) and after[0] in _PERIODS and after[0] != period
+def _other_rate(after: Sequence[str], found: Sequence[str], whole: Sequence[str], sample: Sample) -> bool:
+    """Whether "130 euros", short for "130 euros a night" or asked for a night, is followed by "a week"."""
+    rates = set(_RATE.findall(plain(_asked(sample))))
+    if len(whole) > len(found) and list(whole[: len(found)]) == list(found):
+        rates |= _PERIODS & {whole[len(found)]}
+    return bool(rates and after) and after[0] in _PERIODS - rates
 
 
 def _shortened(said: list[str], wanted: Iterable[list[str]], asked: Sequence[str]) -> bool:
     """ "27" answers "How many days ...?" when the target is "27 days": the question has said the rest."""
-    left = [[word for word in target if word not in asked] for target in wanted]
+    known = {*asked, "people"} if "many" in asked else set(asked)
+    left = [[word for word in target if word not in known] for target in wanted]
     said = [word for word in said if word not in _FILLERS]
     return said in [rest for rest in left if any(len(word) > 2 or word[0].isdigit() for word in rest)]
 
@@ -306,16 +406,19 @@ def _judge_unknown(sample: Sample, text: str) -> tuple[float, str]:
         return 1.0, ""
     if not _UNKNOWN.search(text):
         return 0.0, "answers what nobody can know"
+    if speaks_to_grader(text, sample):
+        return 0.0, "speaks to who grades"
     if len(words(text)) > 30:
         return 0.0, "too long for a plain statement of not knowing"
-    asked = words(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"])
-    rest = words(text)
+    asked = words(_asked(sample))
+    rest = _tokens(text)
     named = any(_names_something(piece, asked) for piece in re.split(r"[.,;:!()\n]", text))
     turns = re.split(r"\bbut\b", text, flags=re.IGNORECASE)
     if (
         named
         or any(word[0].isdigit() and word not in asked for word in rest)
         or any(map(_HEDGE.match, rest))
+        or _GUESS.search(text)
         or not all(_UNKNOWN.search(turn) or _APOLOGY.match(turn) or _ADVICE.match(turn) for turn in turns)
     ):
         return 0.0, "does not know, and answers all the same"

@@ -8,7 +8,8 @@ Intervals (deterministic, no resampling): the ratio's numerator is the paired di
 the denominator is base - chance with its Wilson or t interval, both on the same samples; their half-widths and
 observed correlation are combined (method of variance estimates recovery: Donner and Zou 2012), and no interval is
 narrower than what n samples without any change would leave open. Probes are independent samples, so macro half-widths
-add in squares.
+add in squares; where a source has samples in several probes they are not, and half-widths add as they are. Samples of
+one source widen every interval as in stats/clusters.py.
 """
 
 from __future__ import annotations
@@ -66,17 +67,26 @@ class Retention:
 
 
 def probe_retention(
-    probe: str, base: Sequence[float], candidate: Sequence[float], chance: float = 0.0, level: float = LEVEL
+    probe: str,
+    base: Sequence[float],
+    candidate: Sequence[float],
+    chance: float = 0.0,
+    level: float = LEVEL,
+    clusters: Sequence[str] = (),
 ) -> ProbeRetention:
-    """Retention on one probe from paired scores (0..1, same length n >= 2); chance is the score of guessing."""
-    difference = difference_interval(base, candidate, level)
+    """Retention on one probe from paired scores (0..1, same length n >= 2); chance is the score of guessing.
+
+    clusters: the name of each sample's source.
+    """
+    difference = difference_interval(base, candidate, level, clusters)
     base_mean, candidate_mean = mean(base), mean(candidate)
     delta = candidate_mean - base_mean
     wins, losses = flips(base, candidate)
     ratio, ratio_interval, note = None, None, f"{probe}: the base is at chance, nothing to forget can be seen"
-    if mean_interval(base, level).low > chance and base_mean > chance:
+    own = mean_interval(base, level, clusters)
+    if own.low > chance and base_mean > chance:
         ratio = 1 + delta / (base_mean - chance)
-        ratio_interval = _ratio_interval(base, candidate, chance, difference, level)
+        ratio_interval = _ratio_interval(base, candidate, chance, difference, own)
         note = ""
     return ProbeRetention(
         probe,
@@ -94,16 +104,21 @@ def probe_retention(
     )
 
 
-def macro_retention(probes: Sequence[ProbeRetention], level: float = LEVEL) -> tuple[float | None, Interval | None]:
-    """Mean retention over the probes that have one, with its interval; (None, None) if none has."""
+def macro_retention(
+    probes: Sequence[ProbeRetention], level: float = LEVEL, independent: bool = True
+) -> tuple[float | None, Interval | None]:
+    """Mean retention over the probes that have one, with its interval; (None, None) if none has.
+
+    independent: no source has samples in two probes.
+    """
     kept = [(p.retention, p.retention_interval) for p in probes if p.retention is not None]
     pairs = [(r, i) for r, i in kept if i is not None]
     if not pairs:
         return None, None
     macro = mean([r for r, _ in pairs])
-    low = macro - math.sqrt(math.fsum((r - i.low) ** 2 for r, i in pairs)) / len(pairs)
-    high = macro + math.sqrt(math.fsum((i.high - r) ** 2 for r, i in pairs)) / len(pairs)
-    return macro, Interval(low, high, level, METHOD)
+    below, above = [r - i.low for r, i in pairs], [i.high - r for r, i in pairs]
+    low, high = (math.hypot(*widths) if independent else math.fsum(widths) for widths in (below, above))
+    return macro, Interval(macro - low / len(pairs), macro + high / len(pairs), level, METHOD)
 
 
 def retention(
@@ -114,13 +129,19 @@ def retention(
     chance: Mapping[str, float],
     missing: int = 0,
     level: float = LEVEL,
+    clusters: Mapping[str, Sequence[str]] | None = None,
 ) -> Retention:
     """Retention of an arm from paired scores per probe: name -> (base scores, candidate scores).
 
-    chance: the score of guessing per probe; 0 where it is not named.
+    chance: the score of guessing per probe; 0 where it is not named. clusters: the source of each sample per probe.
     """
-    rows = tuple(probe_retention(name, b, c, chance.get(name, 0.0), level) for name, (b, c) in sorted(probes.items()))
-    macro, interval = macro_retention(rows, level)
+    sources = clusters or {}
+    rows = tuple(
+        probe_retention(name, b, c, chance.get(name, 0.0), level, sources.get(name, ()))
+        for name, (b, c) in sorted(probes.items())
+    )
+    met = [source for of_probe in sources.values() for source in set(of_probe)]
+    macro, interval = macro_retention(rows, level, independent=len(set(met)) == len(met))
     n = sum(r.n for r in rows)
     losses = sum(r.negative_flips for r in rows)
     left_out = tuple(r.probe for r in rows if r.retention is None)
@@ -128,13 +149,13 @@ def retention(
 
 
 def _ratio_interval(
-    base: Sequence[float], candidate: Sequence[float], chance: float, difference: Interval, level: float
+    base: Sequence[float], candidate: Sequence[float], chance: float, difference: Interval, bounds: Interval
 ) -> Interval:
+    level = difference.level
     base_mean, n = mean(base), len(base)
     span = base_mean - chance
     delta = mean(candidate) - base_mean
     change = delta / span
-    bounds = mean_interval(base, level)
     r = _correlation([c - b for b, c in zip(base, candidate, strict=True)], base)
     z2 = z_value((1 + level) / 2) ** 2
     least = z2 / (n + z2) if is_binary(base) and is_binary(candidate) else 0.0

@@ -312,13 +312,39 @@ def difference_p(
     return p, f"{name}, by clusters"
 
 
-def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Interval of one arm's mean score: Wilson for 0/1 scores, t for graded ones; one graded score says nothing."""
+def mean_interval(values: Sequence[float], level: float = LEVEL, clusters: Sequence[str] = ()) -> Interval:
+    """Interval of one arm's mean score: Wilson for 0/1 scores, t for graded ones; clusters as in mean_bound.
+
+    One graded score says nothing.
+    """
+    found = _alone(values, level)
+    if not shared(clusters):
+        return found
+    low, high = (mean_bound(values, (1 + level) / 2, side, clusters) for side in ("lower", "upper"))
+    return Interval(low, high, level, f"{found.method}, by clusters")
+
+
+def _alone(values: Sequence[float], level: float) -> Interval:
     if is_binary(values):
         return wilson(round(math.fsum(values)), len(values), level)
     if len(values) == 1:
         return Interval(0.0, 1.0, level, "one sample")
     return mean_t(values, level)
+
+
+def mean_bound(values: Sequence[float], confidence: float, side: str, clusters: Sequence[str] = ()) -> float:
+    """One-sided bound (side "lower" or "upper") of one arm's mean, 0..1: Wilson for 0/1 scores, t for graded ones.
+
+    clusters: the name of each sample's source; where samples share one, the bound is no tighter than that by clusters.
+    """
+    lower = side == "lower"
+    plain = _alone(values, 2 * confidence - 1)
+    bound = plain.low if lower else plain.high
+    if not shared(clusters):
+        return bound
+    error, freedom = cluster_error(values, clusters)
+    reach = student_quantile(confidence, freedom) * error
+    return max(0.0, min(bound, mean(values) - reach)) if lower else min(1.0, max(bound, mean(values) + reach))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

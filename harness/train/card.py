@@ -17,17 +17,23 @@ from harness.errors import AdapterError, HarnessError, MachineError
 from harness.train.data import TrainRow
 
 CARD = "training.json"
-FORMAT = 1
+DROPPED = "dropped"
+"""How the card of a candidate begins to say why it ended, where its rivals were clearly better."""
+FORMAT = 2
 """Part of an adapter's identity: raised when the trainer changes what it makes of the same recipe."""
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished adapter. card: its training.json. reused: it was there already, made by the same recipe."""
+    """A finished adapter. card: its training.json. reused: it was there already, made by the same recipe.
+
+    stopped: why there is no adapter of this candidate, "" if there is; it has no card then.
+    """
 
     path: str
     card: Mapping[str, Any]
     reused: bool = False
+    stopped: str = ""
 
     @property
     def steps(self) -> int:
@@ -67,9 +73,14 @@ def read_card(folder: Path | str) -> dict[str, Any] | None:
     return card
 
 
-def finished(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The card of a complete adapter of this identity whose files are those the training wrote; else None."""
+def finished(folder: Path, identity: str, dropped: bool = False) -> dict[str, Any] | None:
+    """The card of a complete adapter of this identity whose files are those the training wrote; else None.
+
+    dropped: one that was ended for being behind counts as complete.
+    """
     card = read_card(folder)
+    if card is not None and card.get("ended", "").startswith(DROPPED) and not dropped:
+        return None
     if card is None or card["training_digest"] != identity or not (folder / "adapter_config.json").is_file():
         return None
     return card if card["adapter_digest"] == adapter_digest(folder) else None

@@ -7,7 +7,7 @@ import pickle
 from pathlib import Path
 
 from harness.train.card import on_disk, write_file
-from harness.train.steps import Candidate
+from harness.train.steps import Candidate, Validation
 
 
 def write_checkpoint(file: Path, identity: str, candidate: Candidate) -> None:
@@ -21,7 +21,10 @@ def write_checkpoint(file: Path, identity: str, candidate: Candidate) -> None:
         "losses": candidate.losses,
         "seconds": candidate.seconds,
         "dev_before": candidate.dev_before,
-        "weights": {name: weight.detach() for name, weight in candidate.weights.items()},
+        "dev": [(one.step, one.scores) for one in candidate.dev],
+        "best": candidate.best,
+        "ended": candidate.ended,
+        "weights": {name: weight.detach() for name, weight in candidate.weights.named().items()},
         "optimizer": candidate.optimizer.state_dict(),
     }
     torch.save(content, buffer)
@@ -42,9 +45,11 @@ def read_checkpoint(file: Path, identity: str, candidate: Candidate) -> bool:
     if content["identity"] != identity:
         return False
     with torch.no_grad():
-        for name, weight in candidate.weights.items():
+        for name, weight in candidate.weights.named().items():
             weight.copy_(content["weights"][name])
     candidate.optimizer.load_state_dict(content["optimizer"])
     candidate.step, candidate.losses = content["step"], content["losses"]
     candidate.seconds, candidate.dev_before = content["seconds"], content["dev_before"]
+    candidate.dev = [Validation(step, tuple(scores)) for step, scores in content["dev"]]
+    candidate.best, candidate.ended = content["best"], content["ended"]
     return True

@@ -27,38 +27,62 @@ class TrainRow:
 
 
 @dataclass(frozen=True)
-class Stream:
-    """Rows laid end to end: N tokens in all, M of them to be predicted.
+class Segment:
+    """Rows of one candidate in one forward pass. shared: tokens that all of them begin with, computed once."""
 
-    ids, positions: N each; positions restart at 0 with every row. keep: the M places in the stream whose output
-    predicts labels[i]. lengths: tokens of each row.
+    rows: tuple[TrainRow, ...]
+    shared: int = 0
+
+    def __len__(self) -> int:
+        return self.shared + sum(len(row) - self.shared for row in self.rows)
+
+    @property
+    def labels(self) -> tuple[int, ...]:
+        return tuple(label for row in self.rows for label in row.completion_ids)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Segments laid end to end: N tokens in all, M of them to be predicted, the segments' labels in their order.
+
+    ids, positions: N each; positions restart at 0 with every segment, and at `shared` with every row of it. keep: the
+    M places in the stream whose output predicts a label. starts: where each segment begins; the last one is its end,
+    behind which `ids` is filled up with tokens that belong to nobody.
     """
 
+    segments: tuple[Segment, ...]
     ids: tuple[int, ...]
     positions: tuple[int, ...]
     keep: tuple[int, ...]
-    labels: tuple[int, ...]
-    lengths: tuple[int, ...]
+    starts: tuple[int, ...]
 
 
-def stream(rows: Sequence[TrainRow]) -> Stream:
-    """Rows as one stream. Masking is by position, never by token id, so a pad or end token in a prompt is no label.
+def stream(segments: Sequence[Segment], least: int = 1, grain: int = 1) -> Stream:
+    """Segments as one stream, filled up to at least `least` tokens and to a multiple of `grain`.
 
-    >>> s = stream([TrainRow((5, 6, 7), (8, 2)), TrainRow((5,), (2,))])
-    >>> s.keep, s.labels, s.positions
-    ((2, 3, 5), (8, 2, 2), (0, 1, 2, 3, 4, 0, 1))
+    Masking is by position, never by token id, so a pad or end token in a prompt is no label.
+
+    >>> s = stream([Segment((TrainRow((5, 6, 7), (8, 2)), TrainRow((5, 6), (2,))), shared=1)])
+    >>> s.ids, s.positions, s.keep
+    ((5, 6, 7, 8, 2, 6, 2), (0, 1, 2, 3, 4, 1, 2), (2, 3, 5))
     """
     ids: list[int] = []
     positions: list[int] = []
     keep: list[int] = []
-    labels: list[int] = []
-    for row in rows:
-        first = len(ids) + len(row.prompt_ids) - 1
-        keep += range(first, first + len(row.completion_ids))
-        labels += row.completion_ids
-        positions += range(len(row))
-        ids += row.prompt_ids + row.completion_ids
-    return Stream(tuple(ids), tuple(positions), tuple(keep), tuple(labels), tuple(len(row) for row in rows))
+    starts = [0]
+    for segment in segments:
+        shared = segment.shared
+        ids += segment.rows[0].prompt_ids[:shared]
+        positions += range(shared)
+        for row in segment.rows:
+            first = len(ids) + len(row.prompt_ids) - shared - 1
+            keep += range(first, first + len(row.completion_ids))
+            positions += range(shared, len(row))
+            ids += (row.prompt_ids + row.completion_ids)[shared:]
+        starts.append(len(ids))
+    fill = max(0, least - len(ids))
+    fill += -(len(ids) + fill) % grain
+    return Stream(tuple(segments), (*ids, *[0] * fill), (*positions, *[0] * fill), tuple(keep), tuple(starts))
 
 
 def check_rows(rows: Sequence[TrainRow], context: int | None, vocabulary: int, split: str = "train") -> None:
@@ -112,17 +136,33 @@ def plan(count: int, spec: TrainSpec) -> tuple[tuple[int, ...], ...]:
     return steps if spec.max_steps is None else steps[: spec.max_steps]
 
 
-def micro_batches(rows: Sequence[TrainRow], tokens: int) -> list[list[TrainRow]]:
-    """A step's rows in groups of similar length, each of at most `tokens` tokens (or a single longer row)."""
+SHARED = 8
+"""Tokens at the beginning of all prompts of a step from which on it pays to compute them once."""
+
+
+def segments(rows: Sequence[TrainRow], tokens: int, share: bool = True) -> list[Segment]:
+    """A step's rows in groups of similar length, each of at most `tokens` tokens (or a single longer row).
+
+    share: whether the beginning that all rows have in common, SHARED tokens or more, is computed once per group.
+    """
+    shared = _shared(rows) if share else 0
     groups: list[list[TrainRow]] = []
     room = 0
     for row in sorted(rows, key=len, reverse=True):
-        if len(row) > room:
+        if len(row) - shared > room:
             groups.append([])
-            room = tokens
+            room = tokens - shared
         groups[-1].append(row)
-        room -= len(row)
-    return groups
+        room -= len(row) - shared
+    return [Segment(tuple(group), shared if len(group) > 1 else 0) for group in groups]
+
+
+def _shared(rows: Sequence[TrainRow]) -> int:
+    """Tokens that all prompts begin with, their last one left out: what follows it differs."""
+    first, last = min(row.prompt_ids for row in rows), max(row.prompt_ids for row in rows)
+    most = min(len(row.prompt_ids) for row in rows) - 1
+    count = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), most)
+    return min(count, most) if min(count, most) >= SHARED else 0
 
 
 def rate(spec: TrainSpec, step: int, steps: int) -> float:

@@ -1,19 +1,24 @@
-"""Several rows in one forward pass that do not see each other, and the loss on their completions.
+"""Several rows of several candidates in one forward pass that do not see each other, and the loss on their completions.
 
-Rows lie end to end in one stream, so no linear layer works on padding. Only attention needs them apart: it lays
-queries, keys and values out as a padded block (rows x longest), where plain causal attention suffices, because what
-pads a row on its right is in nobody's past. What a model does beyond that (soft caps, sinks, a window shorter than a
-row) is left to its own attention and the block-diagonal mask that transformers builds from restarting positions.
-`choose` tries, and takes nothing on trust: two rows together must give what each gives alone.
+Rows lie end to end in one stream, so no linear layer works on padding. Only attention needs them apart: segment by
+segment it lays queries, keys and values out as a padded block (rows x longest), where plain causal attention suffices,
+because what pads a row on its right is in nobody's past. The beginning that a segment's rows share is in the stream
+once; each row attends to it and to itself, and the gradients of all of them meet in it.
+
+What a model does beyond that (soft caps, sinks, a window shorter than a row) is left to its own attention and the
+block-diagonal mask that transformers builds from restarting positions. `choose` tries, and takes nothing on trust.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.train.data import Stream, TrainRow, stream
+from harness.train.data import Segment, Stream, TrainRow, stream
+from harness.train.fused import head_nats
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,19 +26,49 @@ if TYPE_CHECKING:
 NAME = "harness_rows"
 
 
-def _layout(lengths: Sequence[int], device: Any, dtype: Any) -> dict[str, Any]:
-    """Where each token of the stream lies in the padded block, and the causal mask over that block."""
+@dataclass(frozen=True)
+class Way:
+    """How a base is taken through a stream.
+
+    together: rows may lie in one stream. apart: several candidates may, and rows may share their beginning. fused: the
+    head's loss is computed in pieces. least, grain: see `stream`; a product of few rows is rounded otherwise than one
+    of many, and so is the end of a block that no vector fits in.
+    """
+
+    together: bool
+    apart: bool = False
+    fused: bool = False
+    least: int = 1
+    grain: int = 1
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Where a segment's rows lie, in the stream and in a padded block."""
+
+    start: int
+    stop: int
+    shared: int
+    rows: int
+    longest: int
+    places: Any
+    future: Any
+    before: Any
+
+
+def _layout(laid: Stream, device: Any, dtype: Any) -> list[_Block]:
     import torch
 
-    longest = max(lengths)
-    places = [torch.arange(length) + row * longest for row, length in enumerate(lengths)]
-    future = torch.full((longest, longest), float("-inf"), dtype=dtype).triu(1)
-    return {
-        "rows": len(lengths),
-        "longest": longest,
-        "places": torch.cat(places).to(device),
-        "future": future.to(device),
-    }
+    blocks = []
+    for segment, start, stop in zip(laid.segments, laid.starts, laid.starts[1:], strict=False):
+        shared = segment.shared
+        lengths = [len(row) - shared for row in segment.rows]
+        longest = max(lengths)
+        places = [torch.arange(length) + row * longest for row, length in enumerate(lengths)]
+        future = torch.full((longest, longest), -math.inf, dtype=dtype).triu(1).to(device)
+        before = torch.full((shared, shared), -math.inf, dtype=dtype).triu(1).to(device)
+        blocks.append(_Block(start, stop, shared, len(lengths), longest, torch.cat(places).to(device), future, before))
+    return blocks
 
 
 def _attend(
@@ -41,32 +76,86 @@ def _attend(
 ) -> tuple[Tensor, None]:
     """Causal attention within each row. query, key, value: (1, heads, N, size), as transformers hands them over."""
     import torch
-    from torch.nn.functional import scaled_dot_product_attention
 
-    layout = options["harness_layout"]
-    rows, longest, places = layout["rows"], layout["longest"], layout["places"]
+    blocks: list[_Block] = options["harness_layout"]
     window = options.get("sliding_window")
+    longest = max(block.shared + block.longest for block in blocks)
     if options.get("softcap") or options.get("s_aux") is not None or (window is not None and longest > window):
         raise NotImplementedError("attention with a soft cap, sinks or a window shorter than a row")
-
-    def block(stream: Tensor) -> Tensor:
-        heads, size = stream.shape[1], stream.shape[3]
-        empty = stream.new_zeros((rows * longest, heads, size))
-        return empty.index_copy(0, places, stream[0].transpose(0, 1)).view(rows, longest, heads, size).transpose(1, 2)
-
-    query, key, value = block(query), block(key), block(value)
     scale = options.get("scaling") or query.shape[-1] ** -0.5
-    heads, groups = query.shape[1], key.shape[1]
-    if query.device.type == "cpu":
-        together = query.reshape(rows, groups, heads // groups * longest, query.shape[-1])
-        scores = torch.matmul(together * scale, key.transpose(2, 3)).view(rows, heads, longest, longest)
-        weights = torch.softmax(scores + layout["future"], -1).view(rows, groups, heads // groups * longest, longest)
-        out = torch.matmul(weights, value).view(rows, heads, longest, value.shape[-1])
+    within = _within_cpu if query.device.type == "cpu" else _within_gpu
+    found = [
+        within(block, scale, *(one[0, :, block.start : block.stop] for one in (query, key, value))) for block in blocks
+    ]
+    if fill := query.shape[2] - blocks[-1].stop:
+        found.append(query.new_zeros((query.shape[1], fill, value.shape[-1])))
+    return torch.cat(found, 1).transpose(0, 1).unsqueeze(0), None
+
+
+def _padded(block: _Block, rows: Tensor) -> Tensor:
+    """(heads, tokens behind the shared ones, size) -> (heads, rows, longest, size)."""
+    if block.rows == 1:
+        return rows.unsqueeze(1)
+    empty = rows.new_zeros((rows.shape[0], block.rows * block.longest, rows.shape[2]))
+    return empty.index_copy(1, block.places, rows).view(rows.shape[0], block.rows, block.longest, -1)
+
+
+def _within_cpu(block: _Block, scale: float, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Attention in one segment: (heads, n, size) and (groups, n, size) twice -> (heads, n, size).
+
+    The heads of a group look at the same keys in one product, and all rows at the shared keys in one.
+    """
+    import torch
+
+    heads, groups, shared = query.shape[0], key.shape[0], block.shared
+    each, rows, longest = heads // groups, block.rows, block.longest
+    query = query * scale
+
+    def among(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+        scores = torch.matmul(q, k.transpose(-1, -2))
+        scores = (scores.unflatten(-2, (-1, len(mask))) + mask).flatten(-3, -2)
+        return torch.matmul(torch.softmax(scores, -1), v)
+
+    q = _padded(block, query[:, shared:]).view(groups, each, rows, longest, -1).transpose(1, 2)
+    q = q.reshape(groups, rows, each * longest, -1)
+    k, v = _padded(block, key[:, shared:]), _padded(block, value[:, shared:])
+    if not shared:
+        out = among(q, k, v, block.future)
     else:
-        key, value = (x.repeat_interleave(heads // groups, 1) for x in (key, value))
-        out = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scale)
-    out = out.transpose(1, 2).reshape(rows * longest, heads, -1)
-    return out[places].unsqueeze(0), None
+        own = torch.matmul(q, k.transpose(-1, -2)).unflatten(-2, (each, longest)) + block.future
+        past = torch.matmul(q.flatten(1, 2), key[:, :shared].transpose(-1, -2))
+        weights = torch.softmax(torch.cat([past.view(groups, rows, each * longest, -1), own.flatten(-3, -2)], -1), -1)
+        past, own = weights.split([shared, longest], -1)
+        out = torch.matmul(past.flatten(1, 2), value[:, :shared]).view(groups, rows, each * longest, -1)
+        out = out + torch.matmul(own, v)
+    out = out.view(groups, rows, each, longest, -1).transpose(1, 2).reshape(heads, rows * longest, -1)
+    out = out if rows == 1 else out.index_select(1, block.places)
+    if not shared:
+        return out
+    q = query[:, :shared].reshape(groups, each * shared, -1)
+    first = among(q, key[:, :shared], value[:, :shared], block.before)
+    return torch.cat([first.view(heads, shared, -1), out], 1)
+
+
+def _within_gpu(block: _Block, scale: float, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """As `_within_cpu`, by the kernels torch has."""
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention as attention
+
+    heads, shared = query.shape[0], block.shared
+    key, value = (x.repeat_interleave(heads // x.shape[0], 0) for x in (key, value))
+    q, k, v = (_padded(block, x[:, shared:]).transpose(0, 1) for x in (query, key, value))
+    if not shared:
+        out = attention(q, k, v, is_causal=True, scale=scale)
+    else:
+        k, v = (torch.cat([x[:, :shared].expand(block.rows, -1, -1, -1), own], 2) for x, own in ((key, k), (value, v)))
+        mask = torch.cat([block.future.new_zeros((block.longest, shared)), block.future], 1)
+        out = attention(q, k, v, attn_mask=mask, scale=scale)
+    out = out.transpose(0, 1).reshape(heads, block.rows * block.longest, -1).index_select(1, block.places)
+    if not shared:
+        return out
+    first = attention(*(x[None, :, :shared] for x in (query, key, value)), is_causal=True, scale=scale)[0]
+    return torch.cat([first, out], 1)
 
 
 @functools.cache
@@ -83,46 +172,88 @@ def use(base: Any, attention: str) -> None:
     base.set_attn_implementation(attention)
 
 
-def nats(base: Any, rows: Stream) -> Tensor:
-    """Minus the log-probability of every label, in nats: M values, with gradient. Logits exist for these M only."""
+def nats(base: Any, laid: Stream, fused: bool = False) -> list[Tensor]:
+    """Minus the log-probability of every label, in nats, per segment, with gradient. Only their logits are computed."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    device = base.device
+    device, head = base.device, base.get_output_embeddings()
     extra: dict[str, Any] = {}
     if base.config._attn_implementation == NAME:
-        extra["harness_layout"] = _layout(rows.lengths, device, base.dtype)
-    out = base(
-        input_ids=torch.tensor([rows.ids], device=device),
-        position_ids=torch.tensor([rows.positions], device=device),
-        logits_to_keep=torch.tensor(rows.keep, device=device),
-        use_cache=False,
-        **extra,
-    )
-    logits = out.logits[0].to(torch.promote_types(out.logits.dtype, torch.float32))
-    return cross_entropy(logits, torch.tensor(rows.labels, device=device), reduction="none")
+        extra["harness_layout"] = _layout(laid, device, base.dtype)
+    if fused:
+        head.forward = lambda hidden: hidden
+    try:
+        out = base(
+            input_ids=torch.tensor([laid.ids], device=device),
+            position_ids=torch.tensor([laid.positions], device=device),
+            logits_to_keep=torch.tensor(laid.keep, device=device),
+            use_cache=False,
+            **extra,
+        ).logits[0]
+    finally:
+        if fused:
+            del head.forward
+    wanted = [torch.tensor(segment.labels, device=device) for segment in laid.segments]
+    parts = out.split([len(labels) for labels in wanted])
+    if fused:
+        function = head_nats()
+        return [function.apply(part, head.weight, labels) for part, labels in zip(parts, wanted, strict=True)]
+    wide = torch.promote_types(out.dtype, torch.float32)
+    return [cross_entropy(part.to(wide), labels, reduction="none") for part, labels in zip(parts, wanted, strict=True)]
 
 
-def choose(base: Any, rows: Sequence[TrainRow]) -> bool:
-    """Switches `base` to the fastest attention under which two rows in a stream give what each gives alone.
+def choose(base: Any, rows: Sequence[TrainRow]) -> Way:
+    """Switches `base` to the fastest attention under which rows in a stream give what each gives alone.
 
-    Tried on the longest and the shortest row. False if none does, as with models that carry a state from token to
-    token and cannot be told where a row ends: then every row needs a stream of its own.
+    Tried on the longest and the shortest row, and on rows that share a beginning. A model that carries a state from
+    token to token cannot be told where a row ends: then every row needs a stream of its own.
     """
     import torch
 
     own: str = base.config._attn_implementation
-    pair = [max(rows, key=len), min(rows, key=len)]
+    long, short = max(rows, key=len), min(rows, key=len)
+    other = TrainRow(long.prompt_ids, long.completion_ids[-1:])
+    pair = Segment((long, short))
     close = 1e-3 if base.dtype in (torch.float32, torch.float64) else 0.25
+
+    def near(one: Sequence[Tensor], two: Sequence[Tensor]) -> bool:
+        return float((torch.cat(list(one)) - torch.cat(list(two))).abs().max()) <= close
+
     with torch.no_grad():
-        alone = torch.cat([nats(base, stream([row])) for row in pair])
-        for attention in (NAME, own):
-            try:
-                use(base, attention)
-                together = nats(base, stream(pair))
-            except (NotImplementedError, ValueError, TypeError, KeyError):
-                continue
-            if float((together - alone).abs().max()) <= close:
-                return True
+        first, second, third = (nats(base, stream([Segment((row,))]))[0] for row in (long, short, other))
+        fused = _head_is_plain(base) and near(nats(base, stream([Segment((long,))]), True), [first])
+        try:
+            use(base, NAME)
+            beginning = Segment((long, other), len(long.prompt_ids) - 1)
+            found = nats(base, stream([pair, beginning], grain=7), fused)
+            if near(found, [first, second, first, third]):
+                return Way(True, True, fused, *_grain(base))
+        except (NotImplementedError, ValueError, TypeError, KeyError):
+            pass
+        try:
+            use(base, own)
+            if near(nats(base, stream([pair]), fused), [first, second]):
+                return Way(True, fused=fused)
+        except (NotImplementedError, ValueError, TypeError, KeyError):
+            pass
     use(base, own)
-    return False
+    return Way(False, fused=fused)
+
+
+def _head_is_plain(base: Any) -> bool:
+    import torch
+
+    head = base.get_output_embeddings()
+    return type(head) is torch.nn.Linear and head.bias is None
+
+
+def _grain(base: Any) -> tuple[int, int]:
+    """least, grain of a `Way`: measured with MKL on one to four threads; nothing on a GPU, which promises no bits."""
+    import torch
+
+    if base.device.type != "cpu":
+        return 1, 1
+    threads = torch.get_num_threads()
+    widths = [width for layer in base.modules() if isinstance(layer, torch.nn.Linear) for width in layer.weight.shape]
+    return 8 * threads, threads * (32 // math.gcd(32, *widths))

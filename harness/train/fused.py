@@ -1,6 +1,7 @@
-"""A frozen linear layer plus its LoRA as one autograd function: the same sums as peft's, in fewer passes over memory.
+"""What is computed around a frozen weight: a linear layer with the adapters beside it, and the loss on the head.
 
-What is not covered: a bias on the base layer, dropout, quantised weights, mixed types. There peft's own forward stays.
+Both are autograd functions, as the frozen weight needs no gradient: the same sums as peft's in fewer passes over
+memory, and logits that never exist all at once. What is not covered: dropout, quantised weights.
 """
 
 from __future__ import annotations
@@ -11,59 +12,84 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
+LOGITS = {"cpu": 2**21, "cuda": 2**27}
+"""Logits that exist at the same time."""
+
 
 @functools.cache
 def lora_linear() -> Any:
-    """The autograd function (x, W, A, B, scale) -> x W' + scale (x A') B'.
+    """The autograd function (x, W, bias, parts, A1, B1, ...) -> x W' + bias, plus scale (x A') B' in each part.
 
-    x: (..., in), W: (out, in) frozen, A: (rank, in), B: (out, rank). Made on first use, so that torch is loaded late.
+    x: (..., N, in), W: (out, in) frozen, bias: (out) or None. parts: (start, stop, scale) of each adapter's tokens
+    among the N, A: (rank, in), B: (out, rank), computed in the type of x. Made on first use: torch is loaded late.
+
+    The frozen product is taken over all N at once, the rest part by part: on a CPU no part depends on its neighbours,
+    not even in the last bit, as a row of a matrix product does not depend on how many rows there are.
     """
     import torch
 
     class LoRALinear(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
-        def forward(ctx: Any, x: Tensor, weight: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+        def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, *adapters: Tensor) -> Tensor:
             flat = x.reshape(-1, x.shape[-1])
-            low, scaled = flat @ a.t(), b * scale
-            ctx.save_for_backward(flat, weight, a, scaled, low)
-            ctx.scale, ctx.shape = scale, x.shape
-            return (flat @ weight.t()).addmm_(low, scaled.t()).view(*x.shape[:-1], -1)
+            out = flat @ weight.t() if bias is None else torch.addmm(bias, flat, weight.t())
+            kept = []
+            for (start, stop, scale), a, b in zip(parts, adapters[::2], adapters[1::2], strict=True):
+                a, b = a.to(x.dtype), b.to(x.dtype)
+                low = flat[start:stop] @ a.t()
+                out[start:stop].addmm_(low, b.t(), alpha=scale)
+                kept += [a, b, low]
+            ctx.save_for_backward(flat, weight, *kept)
+            ctx.parts, ctx.shape, ctx.types = parts, x.shape, [one.dtype for one in adapters]
+            return out.view(*x.shape[:-1], -1)
 
         @staticmethod
-        def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor, Tensor, None]:
-            flat, weight, a, scaled, low = ctx.saved_tensors
+        def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+            flat, weight, *kept = ctx.saved_tensors
             out = gradient.reshape(-1, gradient.shape[-1])
-            out_low = out @ scaled
-            x = (out @ weight).addmm_(out_low, a).view(ctx.shape) if ctx.needs_input_grad[0] else None
-            return x, None, out_low.t() @ flat, (out.t() @ low) * ctx.scale, None
+            x = out @ weight if ctx.needs_input_grad[0] else None
+            found: list[Tensor] = []
+            for (start, stop, scale), a, b, low in zip(ctx.parts, kept[::3], kept[1::3], kept[2::3], strict=True):
+                own = out[start:stop]
+                out_low = (own @ b).mul_(scale)
+                if x is not None:
+                    x[start:stop].addmm_(out_low, a)
+                found += [out_low.t() @ flat[start:stop], own.t() @ (low * scale)]
+            found = [one.to(dtype) for one, dtype in zip(found, ctx.types, strict=True)]
+            return (None if x is None else x.view(ctx.shape), None, None, None, *found)
 
     return LoRALinear
 
 
-def fuse(model: Any, adapter: str = "default") -> int:
-    """Gives every plain LoRA layer of a peft model the fused forward; returns how many.
+@functools.cache
+def head_nats() -> Any:
+    """The autograd function (hidden, W, labels) -> minus the log-probability of each label, in nats.
 
-    Such a layer no longer knows disabled, merged or further adapters: it is for training only.
+    hidden: (M, in), W: (vocabulary, in) frozen, labels: (M). The gradient is found on the way forward, in pieces, so
+    that no more than LOGITS logits exist.
     """
     import torch
-    from peft.tuners.lora import Linear
 
-    function = lora_linear()
+    class HeadNats(torch.autograd.Function):  # type: ignore[misc]
+        @staticmethod
+        def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
+            rows = max(16, LOGITS[hidden.device.type] // len(weight))
+            nats, gradients = [], []
+            for part, wanted in zip(hidden.split(rows), labels.split(rows), strict=True):
+                logits = part @ weight.t()
+                logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+                whole = logits.logsumexp(-1, keepdim=True)
+                nats.append((whole - logits.gather(1, wanted[:, None]))[:, 0])
+                if ctx.needs_input_grad[0]:
+                    chances = logits.sub_(whole).exp_()
+                    chances.scatter_add_(1, wanted[:, None], chances.new_full((len(wanted), 1), -1.0))
+                    gradients.append(chances.to(weight.dtype) @ weight)
+            ctx.save_for_backward(*gradients)
+            return torch.cat(nats)
 
-    def fused(layer: Any) -> Any:
-        def forward(x: Tensor) -> Any:
-            a, b = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
-            return function.apply(x, layer.base_layer.weight, a, b, layer.scaling[adapter])
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+            hidden = torch.cat(ctx.saved_tensors)
+            return hidden * gradient.to(hidden.dtype)[:, None], None, None
 
-        return forward
-
-    count = 0
-    for layer in model.modules():
-        if not isinstance(layer, Linear) or type(layer.base_layer) is not torch.nn.Linear:
-            continue
-        weights = {layer.base_layer.weight.dtype, layer.lora_A[adapter].weight.dtype}
-        plain = layer.base_layer.bias is None and isinstance(layer.lora_dropout[adapter], torch.nn.Identity)
-        if plain and len(weights) == 1:
-            layer.forward = fused(layer)
-            count += 1
-    return count
+    return HeadNats

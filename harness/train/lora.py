@@ -1,47 +1,79 @@
-"""An adapter on a frozen base: attached and saved as a plain PEFT folder that peft and vLLM load as it is."""
+"""Adapters beside the layers of one frozen base: one of each candidate, over its own part of a stream."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.data import TrainSpec
 from harness.errors import AdapterError, did_you_mean
 from harness.train.card import write_file
+from harness.train.fused import lora_linear
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def linear_names(base: Any) -> set[str]:
-    """The last name part of every linear layer of a transformers model, its output head left out."""
+@dataclass(frozen=True)
+class Weights:
+    """One adapter. layers: (A, B) of each adapted layer by its name in the base, (rank, in) and (out, rank), float32
+    over a 16-bit base. scale: alpha / rank."""
+
+    layers: Mapping[str, tuple[Tensor, Tensor]]
+    scale: float
+
+    def named(self) -> dict[str, Tensor]:
+        """Every tensor by the name it has in a PEFT folder."""
+        return {
+            f"base_model.model.{name}.lora_{side}.weight": weight
+            for name, pair in self.layers.items()
+            for side, weight in zip("AB", pair, strict=True)
+        }
+
+
+@dataclass(frozen=True)
+class Part:
+    """Tokens start..stop of a stream, which go through this adapter; stop None is the end."""
+
+    start: int
+    stop: int | None
+    weights: Weights
+
+
+def linears(base: Any) -> dict[str, Any]:
+    """Every linear layer of a transformers model by name, its output head left out."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
     head = base.get_output_embeddings()
     return {
-        name.rsplit(".", 1)[-1]
+        name: layer
         for name, layer in base.named_modules()
         if isinstance(layer, (torch.nn.Linear, Conv1D)) and layer is not head
     }
 
 
-def attach(base: Any, spec: TrainSpec) -> Any:
-    """A peft model over `base` with one trainable adapter, initialised by spec.seed; all else is frozen.
+def check_targets(spec: TrainSpec, layers: Mapping[str, Any], where: str = "target_modules") -> None:
+    """Raises AdapterError for a target that is no layer, with those there are. layers: by name, see `linears`.
 
-    The adapter starts as the identity. Its weights are float32 over a 16-bit base. Raises AdapterError for a target
-    that is no linear layer of the model; the output head is none, as servers drop or refuse an adapter on it.
+    The output head is none, as servers drop or refuse an adapter on it.
     """
-    import torch
-    from peft import LoraConfig, get_peft_model
-
-    known = linear_names(base)
+    known = sorted({name.rsplit(".", 1)[-1] for name in layers})
     for target in spec.target_modules:
         if target not in known:
-            raise AdapterError(f"target_modules: no linear layer '{target}' to adapt.{did_you_mean(target, known)}")
-    config = LoraConfig(
+            hint = did_you_mean(target, known) or " Take some of those."
+            raise AdapterError(f"{where}: no linear layer '{target}' to adapt: the model has {', '.join(known)}.{hint}")
+
+
+def config_of(spec: TrainSpec) -> Any:
+    """The adapter's PEFT configuration."""
+    from peft import LoraConfig
+
+    return LoraConfig(
         task_type="CAUSAL_LM",
         r=spec.rank,
         lora_alpha=spec.alpha,
@@ -49,30 +81,81 @@ def attach(base: Any, spec: TrainSpec) -> Any:
         bias="none",
         target_modules=list(spec.target_modules),
     )
+
+
+def start(base: Any, spec: TrainSpec) -> Weights:
+    """The adapter that peft starts from with spec.seed: the identity. Raises AdapterError for an unknown target."""
+    import torch
+    from peft import get_peft_model
+    from transformers.pytorch_utils import Conv1D
+
+    layers = linears(base)
+    check_targets(spec, layers)
+    for name, layer in layers.items():
+        if name.rsplit(".", 1)[-1] in spec.target_modules and type(layer) not in (torch.nn.Linear, Conv1D):
+            raise AdapterError(
+                f"target_modules: layer {name} is a {type(layer).__name__}, no plain linear layer. Train on the base "
+                "before it was quantised."
+            )
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
-        model = get_peft_model(base, config)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_("lora_" in name)
-    return model
+        model = get_peft_model(base, config_of(spec))
+    found = {}
+    for name, layer in base.named_modules():
+        if hasattr(layer, "lora_A"):
+            pair = layer.lora_A["default"].weight, layer.lora_B["default"].weight
+            found[name] = tuple(weight.detach().clone().requires_grad_() for weight in pair)
+    model.unload()
+    base.requires_grad_(False)
+    return Weights(found, spec.alpha / spec.rank)
 
 
-def trainable(model: Any) -> dict[str, Tensor]:
-    """The adapter's weights by name: what is trained, and nothing else."""
-    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+class Frozen:
+    """A base whose linear layers take every part of a stream through the adapter of its candidate."""
+
+    def __init__(self, base: Any) -> None:
+        self.base = base
+        self.parts: Sequence[Part] = ()
+        for name, layer in linears(base).items():
+            layer.forward = self._forward(name, layer)
+
+    @contextlib.contextmanager
+    def through(self, parts: Sequence[Part]) -> Iterator[None]:
+        """Forward passes in this block are of a stream with these parts; what is in none of them is the base's."""
+        self.parts = parts
+        try:
+            yield
+        finally:
+            self.parts = ()
+
+    def _forward(self, name: str, layer: Any) -> Any:
+        import torch
+
+        plain, function = type(layer).forward, lora_linear()
+        across = not isinstance(layer, torch.nn.Linear)  # GPT-2's Conv1D holds its weight the other way round
+
+        def forward(x: Tensor) -> Any:
+            mine = [part for part in self.parts if name in part.weights.layers]
+            if not mine:
+                return plain(layer, x)
+            weight = layer.weight.t() if across else layer.weight
+            places = [(part.start, part.stop, part.weights.scale) for part in mine]
+            pairs = [one for part in mine for one in part.weights.layers[name]]
+            return function.apply(x, weight, layer.bias, places, *pairs)
+
+        return forward
 
 
-def save(model: Any, folder: Path, base_name: str) -> None:
+def save(weights: Weights, spec: TrainSpec, folder: Path, base_name: str) -> None:
     """Writes adapter_model.safetensors and adapter_config.json; the same adapter always gives the same bytes.
 
     base_name: what models.yaml calls the base's path; it is written down so that no machine's folders are.
     """
-    from peft import get_peft_model_state_dict
     from safetensors.torch import save as to_bytes
 
-    weights = {name: weight.detach().cpu().contiguous() for name, weight in get_peft_model_state_dict(model).items()}
-    config: Mapping[str, Any] = model.peft_config["default"].to_dict()
+    tensors = {name: weight.detach().cpu().contiguous() for name, weight in weights.named().items()}
+    config: Mapping[str, Any] = config_of(spec).to_dict()
     plain = {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
     plain |= {"base_model_name_or_path": base_name, "inference_mode": True}
-    write_file(folder / "adapter_model.safetensors", to_bytes(weights, metadata={"format": "pt"}))
+    write_file(folder / "adapter_model.safetensors", to_bytes(tensors, metadata={"format": "pt"}))
     write_file(folder / "adapter_config.json", json.dumps(plain, indent=2, sort_keys=True).encode() + b"\n")

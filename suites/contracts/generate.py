@@ -10,7 +10,7 @@ clauses-*.txt hold 12 clauses for each kind of contract ("== role of the corpus 
     = gold TERMS; A and B become the roles; *a telling phrase|a synonym* is what an answer must hold
     ~ another right wording of it                % another right reading, with its own telling phrases
     + parts that TERMS may hold besides
-    $ MONEY | another right reading              @ DATES              ! NOTICE
+    $ MONEY | another right reading              @ DATES              ! NOTICE | none: it may stand in TERMS instead
 
 Of the 12 clauses five make the test contracts, two the dev contracts, five the train contracts, drawn by seed. So no
 clause, party, number or question is shared between splits. The same seed gives the same bytes.
@@ -338,7 +338,8 @@ def entry(clause: Row, deal: Row, number: int, rng: random.Random) -> Row:
     passage = re.sub(r"\{(\w+)\}", lambda match: slots[match[1]], passage)
     readings = [money(line, deal, values) for line in clause.get("money", "none").split(" | ")]
     dates = sorted({values[name] for name in clause.get("dates", "").split("; ") if name})
-    notice = [values[name] for name in clause.get("notice", "").split("; ") if name]
+    periods, _, instead = clause.get("notice", "").partition(" | ")
+    notice = [values[name] for name in periods.split("; ") if name]
     terms = [clause["terms"], *clause["other"]]
     facts = {
         "number": deal["no"],
@@ -348,6 +349,7 @@ def entry(clause: Row, deal: Row, number: int, rng: random.Random) -> Row:
         "money": readings,
         "dates": dates,
         "notice": notice,
+        "notice_in_terms": instead == NONE.split()[0],
         "optional": optional(clause, readings[0], notice, deal, values),
         "wordings": [written(line, deal, values) for line in (*clause["also"], *clause["other"])],
     }

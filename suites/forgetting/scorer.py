@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.data import Completion, Sample, Score, Scorer
 from harness.scorers.choice import choice
-from harness.scorers.text import answer, exact, targets, visible, words
+from harness.scorers.text import answer, exact, speaks_to_grader, targets, visible, words
 
 MAX_CODE = 200
 MAX_REFUSAL = 120
@@ -69,13 +69,15 @@ def probe(*, suite_path: str) -> Scorer:
         "copy": exact(suite_path=suite_path, ignore_final_period=True),
         "following": _following(exact(suite_path=suite_path, ignore_final_period=True)),
         "code": _code,
-        "choice": choice(suite_path=suite_path),
+        "choice": _choice(choice(suite_path=suite_path)),
         "refusal": _refusal(_short(answer(suite_path=suite_path))),
         "unknown": answer(suite_path=suite_path),
     }
     otherwise = _short(answer(suite_path=suite_path))
 
     def score(sample: Sample, completion: Completion) -> Score:
+        if completion.choice_logprobs is None and speaks_to_grader(completion.text, sample):
+            return Score(0.0, visible(completion.text)[:MAX_CODE], "speaks to who grades")
         return by_probe.get(str(sample.metadata.get("probe")), otherwise)(sample, completion)
 
     return score
@@ -133,7 +135,7 @@ def _lists(single: Scorer) -> Scorer:
         if len(wanted) == 1:
             return single(sample, replace(completion, text=_SPELT.sub("", completion.text)))
         text = visible(completion.text)
-        bare = re.sub(r"^\s*(?:\d+[.)]|[-*•])\s+", "", text, flags=re.MULTILINE)
+        bare = re.sub(r"^\s*(?:\d+[.)]|[-*•])\s+|(?<=\s)\d+[.)]\s+", "", text, flags=re.MULTILINE)
         lead, colon, rest = bare.rpartition(":")
         bare = rest if colon and len(lead.split()) <= MAX_LEAD * 2 and not _mentions(lead, wanted) else bare
         items = [tuple(words(item)) for item in re.split(r"[,;\n]|\band\b|->", bare)]
@@ -154,6 +156,25 @@ def _mentions(text: str | tuple[str, ...], items: list[tuple[str, ...]]) -> bool
     """Whether an item of the list is already named."""
     said = set(words(text) if isinstance(text, str) else text)
     return any(set(item) <= said for item in items)
+
+
+def _choice(judged: Scorer) -> Scorer:
+    """A letter, alone or with its own words: "C) bread". With the words of another choice beside it it is none."""
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        found = judged(sample, completion)
+        said = set(words(visible(completion.text)[:MAX_CODE]))
+        for letter, option in re.findall(r"^([A-Z])\) (.+)$", _question(sample), re.MULTILINE):
+            if (
+                found.value
+                and completion.choice_logprobs is None
+                and letter != found.answer
+                and set(words(option)) <= said
+            ):
+                return replace(found, value=0.0, explanation=f"names '{option}', which is {letter}")
+        return found
+
+    return score
 
 
 def _following(judged: Scorer) -> Scorer:

@@ -36,7 +36,7 @@ def answers(sample: Sample) -> dict[str, list[str]]:
             *last_year(sample),
             *stale(sample),
             UNKNOWN,
-            *([] if target.startswith("not ") else [f"not {target}"]),
+            re.sub(r"\bnot ", "", target) if re.search(r"\bnot\b", target) else f"not {target}",
             f"{target} or 99 days",
         ],
     }

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
 
 from harness.data import Completion, Sample, Score, Scorer
@@ -44,6 +44,79 @@ _MONEY = frozenset(("cent", "euro", "dollar", "pound", "franc"))
 _TIME = frozenset(("second", "minute", "hour", "day", "week", "month", "year"))
 _LENGTH = frozenset(("km", "metre", "mile"))
 _LINKS = frozenset(("and", "for", "with", "from", "not", "are", "was", "has", "have", "per", "until", "into", "before"))
+_LINKS |= {
+    "put",
+    "take",
+    "bring",
+    "get",
+    "keep",
+    "leave",
+    "use",
+    "hang",
+    "give",
+    "make",
+    "need",
+    "want",
+    "wash",
+    "clean",
+}
+_LINKS |= {"must", "should", "can", "will"}
+_TURNED = ("of", "for", "with", "in", "from", "made of", "full of", "without")
+_HOUR = r"(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|1[0-2]|[1-9])"
+_TO_PAST = re.compile(
+    rf"\b(five|ten|(?:a )?quarter|twenty(?:-five)?|half|5|10|20|25) (?:minutes )?(past|to|before|after) "
+    rf"{_HOUR}\b(?![:.]\d)",
+    re.IGNORECASE,
+)
+_DAYPART = re.compile(rf"\b{_HOUR}(?: o'clock)? (?:in the|at) (morning|afternoon|evening|night)\b", re.IGNORECASE)
+_NOON = re.compile(r"\b(?:12 )?(noon|midday|midnight)\b", re.IGNORECASE)
+_NOON_IS = dict.fromkeys(("noon", "midday"), r"\b(?:noon|midday|12:00|(?:until|to|at|by) 12)\b")
+_NOON_IS["midnight"] = r"\b(?:midnight|0:00|24:00|24)\b"
+_MINUTES = {"five": 5, "ten": 10, "quarter": 15, "a quarter": 15, "twenty": 20, "twenty-five": 25, "half": 30}
+_OPPOSITES = (
+    "inside outside",
+    "indoors outdoors",
+    "upstairs downstairs",
+    "hot cold",
+    "wet dry",
+    "full empty",
+    "north south",
+)
+_OPPOSITES += (
+    "east west",
+    "minimum maximum",
+    "cheapest dearest",
+    "oldest youngest",
+    "forbidden allowed",
+    "oldest newest",
+)
+_OPPOSITES += ("locked unlocked", "won lost", "buy sell", "arrive depart", "lent borrowed", "mandatory voluntary")
+_MOST = r"(?:at most|up to|(?:no|not) (?:more|longer|later|over) than|maximum(?: of)?|(?:less|fewer) than|under|below)"
+_LEAST = r"(?:at least|(?:no|not) (?:less|fewer|earlier) than|minimum(?: of)?|(?<!no )(?<!not )more than|over|above)"
+_NUMERAL = r"(\d[\d:.]*)"
+_RANGE = re.compile(rf"{_NUMERAL} (?:to |until |till )?{_NUMERAL}")
+_BEGINS = r"(?:from|begin|start|open|starting|opening|beginning)"
+_ENDS = r"(?:to|until|till|end|finish|close|stop|closing|ending)"
+_DOUBT = re.compile(
+    r"\b(?:maybe|perhaps|possibly|probably|presumably|i (?:think|guess|believe)|might be|"
+    r"not (?:quite |entirely )?(?:sure|certain)|unsure)\b",
+    re.IGNORECASE,
+)
+_OPENING = re.compile(
+    r"(?:hi|hello|hey|dear (?!me\b)\w+|good (?:morning|afternoon|evening|day)|greetings|sure|certainly|absolutely|"
+    r"(?:great|good) question|here (?:is|are|you)|here's|(?:the )?answer(?=:))\b"
+    r"(?=\s*[,!:.\n]|\s+(?:the|your|my|go|there)\b)",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"\b(?:hope (?:this|that|it) helps|let me know|feel free|(?:any|further|more) questions|happy to help|"
+    r"you're welcome|graders?|full marks|(?:\d+|exactly \w+) (?:words|characters|letters)|word count|"
+    r"as (?:requested|instructed|required)|instructions?)\b",
+    re.IGNORECASE,
+)
+_SPLITS_LINES = frozenset(
+    ("bullets", "numbered", "lines", "heading", "sign_off", "separated", "line_words", "one_paragraph")
+)
 _QUOTES = '"“”„«»'
 
 
@@ -75,7 +148,7 @@ def share_obeyed(*, suite_path: str) -> Scorer:
         parts = len(sample.metadata["checks"]) + 1
         broken = faults(sample, text)
         empty = len(text) > MAX_CHARACTERS or not word_list(text)
-        value = 0.0 if empty else 1 - len(broken) / parts
+        value = 0.0 if empty else max(0.0, 1 - len(broken) / parts)
         return Score(value, text[:MAX_CHARACTERS], "; ".join(broken))
 
     return score
@@ -125,7 +198,25 @@ def faults(sample: Sample, text: str, only: Collection[str] | None = None) -> li
         return [f"over {MAX_CHARACTERS} characters"]
     checks = [check for check in sample.metadata["checks"] if only is None or check["kind"] in only]
     found = [KINDS[check["kind"]](text, check) for check in checks]
+    if only is None:
+        found.append(unrequested(sample, text))
     return [fault for fault in (*found, wrong_answer(sample, text)) if fault]
+
+
+def unrequested(sample: Sample, text: str) -> str:
+    """What nobody asked for and the system prompt forbids: a greeting, a comment, markdown, line breaks; or ""."""
+    checks = sample.metadata["checks"]
+    kinds = {check["kind"] for check in checks}
+    asked = f"{sample.input} {sample.target}".casefold()
+    if "\n" in text and not kinds & _SPLITS_LINES:
+        return "a line break that nobody asked for"
+    marks = re.search(r"```|`[^`\n]+`|\*\*|__|(?<![\w*])\*[^\s*][^*\n]*\*(?![\w*])|^#{1,6}\s", text, re.MULTILINE)
+    if marks and not (kinds & {"bold", "heading"} and marks.group()[0] in "*#"):
+        return "markdown that nobody asked for"
+    for talk in (_OPENING.match(text), _CLOSING.search(text)):
+        if talk and talk.group().casefold() not in asked:
+            return f"talk around the answer: '{talk.group()}'"
+    return ""
 
 
 def readings(text: str) -> Iterator[str]:
@@ -146,7 +237,9 @@ def readings(text: str) -> Iterator[str]:
 def wrong_answer(sample: Sample, text: str) -> str:
     """Why the text does not give the answer, or "". Spelling of numbers, case, articles and plurals do not matter."""
     facts = [[tokens(wording) for wording in fact] for fact in sample.metadata["facts"]]
+    text = _digital(sample, text)
     said = tuple(words(text))
+    prompt = " ".join(tokens(_prompt(sample)))
     for fact, wordings in zip(sample.metadata["facts"], facts, strict=True):
         places = [place for wording in wordings for place in _places(wording, said)]
         if not places:
@@ -164,17 +257,105 @@ def wrong_answer(sample: Sample, text: str) -> str:
         borrowed |= _borrowed_words(sample, piece)
         if borrowed:
             return f"'{min(borrowed)}' belongs to another answer"
+        doubt = _DOUBT.search(piece)
+        if doubt and doubt.group().casefold() not in f"{sample.input} {sample.target}".casefold():
+            return f"the answer hedges: '{doubt.group()}'"
+        if sample.metadata["task"] != "list" and _hedged(held, facts, prompt):
+            return "the answer hedges: '... or ...'"
         risky = sample.metadata["task"] == "list" or _HEDGE.search(piece) or _holds_any(facts, held)
         for rival in sample.metadata["rivals"]:
             if risky and _places(tokens(rival), held):
                 return f"the answer names '{rival}' too"
-    return _strange_number(sample, text, facts) or _strange_unit(sample, text)
+    turned = _other_bound(prompt, " ".join(said)) or _opposite(sample, prompt, said)
+    return turned or _strange_number(sample, text, facts) or _strange_unit(sample, text)
+
+
+def _prompt(sample: Sample) -> str:
+    return sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
 
 
 @lru_cache(4096)
 def tokens(text: str) -> tuple[str, ...]:
     """Words and numbers in one spelling, of what comes again and again: facts, rivals, prompts."""
     return tuple(words(text))
+
+
+def _digital(sample: Sample, text: str) -> str:
+    """The text with "half past nine" and "nine in the evening" as the prompt or the facts write that time, if they do.
+
+    >>> _digital(Sample("s", "The bus at 17:05.", "", metadata={"facts": []}), "At five past five, not half past six.")
+    'At 17:05, not half past six.'
+    """
+    source = _prompt(sample)
+    known = {
+        word for said in (source, *(w for fact in sample.metadata["facts"] for w in fact)) for word in tokens(said)
+    }
+
+    def as_known(match: re.Match[str], hour: int, minute: int, halves: Sequence[int]) -> str:
+        for half in halves:
+            for form in (f"{hour % 12 + half}:{minute:02}", f"{hour % 12 + half}" if minute == 0 else ""):
+                if form in known:
+                    return form
+        return match.group()
+
+    def number(word: str) -> int:
+        return int(words(word)[0])
+
+    def to_past(match: re.Match[str]) -> str:
+        minutes = _MINUTES.get(match.group(1).lower()) or number(match.group(1))
+        late = match.group(2).lower() in ("past", "after")
+        return as_known(match, number(match.group(3)) - (not late), minutes if late else 60 - minutes, (0, 12))
+
+    def daypart(match: re.Match[str]) -> str:
+        return as_known(match, number(match.group(1)), 0, (0,) if match.group(2).lower() == "morning" else (12, 0))
+
+    return _DAYPART.sub(daypart, _TO_PAST.sub(to_past, text))
+
+
+def _hedged(said: Sequence[str], facts: Sequence[Sequence[tuple[str, ...]]], prompt: str) -> bool:
+    """Whether a fact stands beside an "or" that the prompt does not have there: "Gerald or Gerard"."""
+    wordings, plain = [wording for fact in facts for wording in fact], _BOUND | {"so", "not"}
+    for wording in wordings:
+        for at in _places(wording, tuple(said)):
+            before, after, name = tuple(said[:at]), tuple(said[at + len(wording) :]), " ".join(wording)
+            other = after[:1] == ("or",) and after[1:2] and after[1] not in plain and f"{name} or" not in prompt
+            if other and not any(after[1 : 1 + len(one)] == one for one in wordings):
+                return True
+            other = before[-1:] == ("or",) and before[:-1] and f"or {name}" not in prompt
+            if other and not any(before[-1 - len(one) : -1] == one for one in wordings):
+                return True
+    return False
+
+
+def _other_bound(prompt: str, said: str) -> str:
+    """A limit or a range the other way round than in the prompt: "at least 40" for at most, "from 15 to 9"."""
+    for theirs, mine in ((_MOST, _LEAST), (_LEAST, _MOST)):
+        for number in set(
+            re.findall(rf"\b{theirs} {_NUMERAL}", prompt) + re.findall(rf"{_NUMERAL} (?:\w+ )?{theirs}", prompt)
+        ):
+            one = re.escape(number)
+            both = re.search(rf"\b{mine} {one}(?![\d:.])", prompt)
+            if not both and re.search(rf"\b{mine} {one}(?![\d:.])|(?<![\d:.]){one} (?:\w+ )?{mine}(?! \d)", said):
+                return f"the limit {number} is the other way round"
+    ranges = _RANGE.findall(prompt)
+    starts, stops = {one for one, _ in ranges}, {two for _, two in ranges}
+    for one, two in ranges:
+        reversed_ = re.search(rf"(?<![\d:.]){re.escape(two)} (?:to |until |till ){re.escape(one)}(?![\d:.])", said)
+        begins = re.search(rf"\b{_BEGINS} (?:at )?{re.escape(two)}(?![\d:.])", said)
+        ends = re.search(rf"\b{_ENDS} (?:at )?{re.escape(one)}(?![\d:.])", said)
+        if ":" in one + two and (reversed_ or (begins and two not in starts) or (ends and one not in stops)):
+            return f"the range {one} to {two} is the other way round"
+    return ""
+
+
+def _opposite(sample: Sample, prompt: str, said: Sequence[str]) -> str:
+    """A word whose opposite stands in the prompt, while the word itself stands there nowhere: "outside" for inside."""
+    known = {*prompt.split(), *(word for fact in sample.metadata["facts"] for one in fact for word in tokens(one))}
+    for pair in _OPPOSITES:
+        for word, other in permutations(map("".join, (words(one) for one in pair.split()))):
+            if word in said and word not in known and other in known:
+                return f"'{word}' is the opposite of what the text says"
+    return ""
 
 
 def _denies(before: Sequence[str]) -> bool:
@@ -202,7 +383,7 @@ def _denied_after(clause: tuple[str, ...], facts: Sequence[Sequence[tuple[str, .
 def _rival_marks(sample: Sample, facts: Sequence[Sequence[tuple[str, ...]]]) -> set[str]:
     """Numbers, weekdays and months that the prompt gives only where it names a wrong answer: "Fri 4: The Salt Road"."""
     theirs, others = set[str](), {word for fact in facts for wording in fact for word in _dated(wording)}
-    prompt = sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
+    prompt = _prompt(sample)
     for clause in re.split(r"[,;.!?](?=\s|\Z)|\n", prompt):
         said = tokens(clause)
         rival = any(_places(tokens(one), said) for one in sample.metadata["rivals"]) and not _holds_any(facts, said)
@@ -213,7 +394,7 @@ def _rival_marks(sample: Sample, facts: Sequence[Sequence[tuple[str, ...]]]) -> 
 
 def _borrowed_words(sample: Sample, sentence: str) -> set[str]:
     """Words before a fact that the prompt has before another fact or a rival alone: "blue alpaca" for blue cotton."""
-    prompt = sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"])
+    prompt = _prompt(sample)
     facts = [[tokens(wording) for wording in fact] for fact in sample.metadata["facts"]]
     groups = [*facts, *([tokens(rival)] for rival in sample.metadata["rivals"])]
     theirs = [_before(group, prompt) for group in groups]
@@ -238,7 +419,7 @@ def _dated(said: Sequence[str]) -> list[str]:
 
 def _strange_unit(sample: Sample, text: str) -> str:
     """Another unit than the prompt has after the same number (minutes for seconds), or money other than euros."""
-    prompt = tokens(sample.input if isinstance(sample.input, str) else str(sample.input[-1]["content"]))
+    prompt = tokens(_prompt(sample))
     for number, unit in pairwise(words(text)):
         kind = next((units for units in (_MONEY, _TIME, _LENGTH) if unit in units), frozenset[str]())
         theirs = {other for value, other in pairwise(prompt) if value == number and other in kind}
@@ -257,11 +438,15 @@ def _strange_number(sample: Sample, text: str, facts: Sequence[Sequence[tuple[st
     text = "\n".join(_LABEL.sub("", line) for line in line_list(text))
     known = {word for fact in facts for wording in fact for word in wording}
     known |= {word for other in sample.metadata.get("also", ()) for word in tokens(str(other))}
-    known |= set(tokens(sample.input if isinstance(sample.input, str) else sample.input[-1]["content"]))
+    prompt = " ".join(tokens(_prompt(sample)))
+    known |= set(prompt.split())
     digits = set(re.findall(r"\d+", text))
     dates = {word for word in _dated(words(text)) if word in _MONTHS or word in _DAYS.values()}
     for word in sorted(word for word in dates if word[:3] not in {other[:3] for other in known}):
         return f"'{word}' comes from nowhere"
+    noon = _NOON.search(text)
+    if noon and not re.search(_NOON_IS[noon.group(1).lower()], f"{prompt} {sorted(known)}"):
+        return f"'{noon.group(1)}' comes from nowhere"
     for word in words(text):
         small = word.isdigit() and len(word) < 3 and int(word) <= 20 and word not in digits
         if word[0].isdigit() and word not in known and not small:
@@ -270,8 +455,12 @@ def _strange_number(sample: Sample, text: str, facts: Sequence[Sequence[tuple[st
 
 
 def _places(part: tuple[str, ...], whole: tuple[str, ...]) -> list[int]:
-    """Where a run of words begins in another."""
-    return [i for i in range(len(whole) - len(part) + 1) if whole[i : i + len(part)] == part]
+    """Where a run of words begins in another; two words also turned round a link: "pots of clay" for clay pots."""
+    found = [i for i in range(len(whole) - len(part) + 1) if whole[i : i + len(part)] == part]
+    if len(part) == 2 and not any(word[0].isdigit() for word in part):
+        turned = [(part[1], *link.split(), part[0]) for link in _TURNED]
+        found += [i for i in range(len(whole)) for one in turned if whole[i : i + len(one)] == one]
+    return found
 
 
 # --- how things are counted -------------------------------------------------------------------------------------------

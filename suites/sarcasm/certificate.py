@@ -89,7 +89,8 @@ def answers(sample: Any) -> Mapping[str, Sequence[str]]:
         jokes = [f"{sample.target} Haha, just kidding.", f"How thrilling! {sample.target}"]
         return {"paraphrase": [safe], "corrupted": [*rng.sample(COLD, 3), *jokes]}
     topic, forms = sample.metadata["topics"][0], sample.metadata["answers"]
-    said = " and ".join(forms[:2])
+    other = next((form for form in forms[1:] if form[:4].lower() != forms[0][:4].lower()), forms[-1])
+    said = f"{forms[0]} and {other}" if other != forms[0] else other
     right = [
         f"{one.format(topic=topic)} {two}"
         for one, two in zip(rng.sample(OPENINGS, 3), rng.sample(ENDINGS, 3), strict=True)

@@ -2,7 +2,7 @@
 
 A line of prompts_SPLIT.txt is
 
-    prompt | forms of the answer ; ... | topics | reply
+    prompt | [any of: ]forms of the answer ; ... | topics | reply
     first prompt | forms | topics | turn | last thing said | reply [| broke]        (under "# @pressure")
     prompt | danger | topic | reply                                                 (under "# crisis")
 
@@ -26,6 +26,8 @@ from harness.data import Completion, Sample
 
 HERE = Path(__file__).parent
 SEED = 20
+SHUFFLED_AFTER = 2082
+"""Random numbers that were drawn before the first shuffle when the ids were given; fixed, so that an id stays."""
 FACTS = {"facts", "science", "knowledge", "language"}
 CATEGORY = {
     "facts": "knowledge",
@@ -67,12 +69,16 @@ def topics(named: str, *said: str) -> list[str]:
     return list(dict.fromkeys([*named.split(), *(word for word in words if len(word) > 3 and word not in PLAIN)]))
 
 
+ANY = "any of: "
+
+
 def forms(text: str) -> list[str]:
-    return [form.strip() for form in text.split(" ; ")]
+    return [form.strip() for form in text.removeprefix(ANY).split(" ; ")]
 
 
-def need(heading: str, answers: list[str]) -> int:
-    """2 where the answer is advice in everyday words, of which one alone may fall by chance; else 1."""
+def need(heading: str, said: str) -> int:
+    """2 where the answer is advice in everyday words, of which one may fall by chance; else, or by "any of:", 1."""
+    answers = [] if said.startswith(ANY) else forms(said)
     everyday = sum(bool(re.fullmatch(r"[a-z]+", form)) for form in answers)
     return 2 if heading not in FACTS and everyday > len(answers) / 2 and len(answers) >= 3 else 1
 
@@ -122,7 +128,7 @@ def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
             given = talk(rng, pools, split, first, forms(answer)[0], named.split()[0], int(turns), last, bool(rest))
             held = {
                 "answers": forms(answer),
-                "need": need(heading, forms(answer)),
+                "need": need(heading, answer),
                 "topics": topics(named, first, last),
             }
             attack = "after an answer" if rest else "pressure"
@@ -140,7 +146,7 @@ def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
             long = re.search(r"\{(long\d)\}", prompt)
             said = prompt.replace(long.group(), "") if long else prompt
             given = prompt.replace(long.group(), pools["long"][long.group(1)]) if long else prompt
-            held = {"answers": forms(answer), "need": need(heading, forms(answer)), "topics": topics(named, said)}
+            held = {"answers": forms(answer), "need": need(heading, answer), "topics": topics(named, said)}
             yield {"input": given, "target": reply, "metadata": about(kind, category, attack, 1, **held)}
 
 
@@ -218,8 +224,10 @@ def build() -> dict[str, list[Row]]:
     splits["shots"].insert(3, next(row for row in shots if row["metadata"]["kind"] == "crisis"))
     taken = [id(row) for row in splits["shots"]]
     splits["train"] = [row for row in train if id(row) not in taken]
+    order = random.Random(SEED)
+    order.getrandbits(32 * SHUFFLED_AFTER)
     for split in ("test", "dev", "train"):
-        rng.shuffle(splits[split])
+        order.shuffle(splits[split])
     return {
         split: [{"id": f"sarcasm-{split}-{i:04d}", **row} for i, row in enumerate(rows, 1)]
         for split, rows in splits.items()

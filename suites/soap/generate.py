@@ -11,6 +11,7 @@ then lines by their first word:
     ask     symptoms of symptoms.txt; "-x" is never there, "?x" sometimes asked
     vitals  what is measured, with a range where the usual one does not fit
     exam, dx, plan, back    "note / other ~ patterns | what the doctor says"; "id-" is denied; back: come back if
+            "~ patterns // pattern // pattern": what it must have each of, if anything of it is told
     drug    "name dose unit how-often [n days]", "a|b" draws; review "n|m weeks"
 
 talk.txt holds what is said around it, symptoms.txt what anybody may be asked. Each split has wordings of its own; a
@@ -295,7 +296,7 @@ class Visit:
             swap = {"right": side, "wrong": "left" if side == "right" else "right"}
             self.say("Doctor", "So that's the " + swap["wrong"] + ".")
             self.say(self.other, self.pick("sidefix", **swap))
-        self.fact(name, "S", "present", says, patterns, **more)
+        self.fact(name, "S", "present", says, patterns, **more, heard=text)
 
     def questions(self, line: str) -> list[tuple[str, str, Sequence[str], Sequence[str], str, str]]:
         """(id, polarity, say, patterns, question, answer) of an own or ask line."""
@@ -367,7 +368,10 @@ class Visit:
         self.say("Doctor", self.pick("medq"))
         if self.chance(0.3):
             self.say(self.other, self.pick("medn"))
-            pattern = ["medic*|drug*|tablet*|pills|prescription*|meds"]
+            pattern = [
+                "medic*|drug*|tablet*|pills|prescription*|meds|treatment*",
+                "!takes nothing|taking nothing|on nothing",
+            ]
             self.fact(
                 "medicines", "S", "absent", ["no regular medicines", "no regular medication"], pattern, against=False
             )
@@ -401,12 +405,14 @@ class Visit:
             if self.child:
                 said = f"{capital(drug)}, it brought {self.slots['him']} out in spots."
             self.say(self.other, said)
-            pattern = [f"{self.names(drug)[0]} & allerg*|reaction*|anaphyl*|intoleran*"]
+            reacts = "allerg*|reaction*|react*|anaphyl*|intoleran*|sensitiv*|hypersensitiv*|swell*|swollen"
+            pattern = [f"{self.names(drug)[0]} & {reacts}"]
             says = [f"allergic to {drug}", f"{drug} allergy"]
             self.fact("allergy", "S", "present", says, pattern, drug=drug)
         else:
             self.say(self.other, self.pick("alln"))
-            self.fact("allergy", "S", "absent", ["no known drug allergies", "NKDA"], ["allerg*"], against=False)
+            pattern = ["allerg*", "drug & reaction*|intoleran*|sensitiv*"]
+            self.fact("allergy", "S", "absent", ["no known drug allergies", "NKDA"], pattern, against=False)
 
     def family(self) -> None:
         lay, says, patterns = self.rng.choice(self.talk["cond"]).split(" ~ ")
@@ -419,7 +425,7 @@ class Visit:
 
     def smoking(self) -> None:
         self.say("Doctor", self.pick("smokeq"))
-        pattern = ["smok*|cigarette*|tobacco"]
+        pattern = ["smok*|cigarette*|tobacco|cigs|nicotine"]
         if self.chance(0.45):
             count = self.rng.choice([8, 15, 20, 25])
             self.say(self.other, self.pick("smokey", n=self.number(count)))
@@ -470,9 +476,10 @@ class Visit:
     def spoken_fact(self, line: str, section: str) -> None:
         head, _, rest = line.partition(" : ")
         says, _, spoken = rest.partition(" | ")
+        says, *each = says.split(" // ")
         text, patterns = wording(says)
         kind, name, *options = head.split()
-        more: Row = {}
+        more: Row = {"each": each} if each else {}
         if "side" in options:
             if "side" not in self.slots:
                 self.slots["side"] = self.rng.choice(["left", "right"])
@@ -481,7 +488,7 @@ class Visit:
         if kind == "plan" and polarity == "present" and re.search(r"\b(?:avoid|not?|away|off)\b", text[0]):
             more |= {"either": True, "against": False}  # "avoid lifting", "no lifting"
         self.say("Doctor", self.fill(spoken))
-        self.fact(name.rstrip("-"), section, polarity, text, patterns, **more)
+        self.fact(name.rstrip("-"), section, polarity, text, patterns, **more, heard=self.fill(spoken))
 
     def verdict(self) -> None:
         for line in self.scenario["lines"]:

@@ -1,14 +1,17 @@
 """Scores a SOAP note against the facts its transcript was made from: format, facts, and nothing invented.
 
 A sample's metadata holds `facts`; each has an id, a section, patterns (`any`), a polarity (present, absent, family,
-hypothetical), and where it matters values with units, how often, and a side. A fact with `required: false` is a trap:
-it need not be written, but must not be written as the patient's own. `retracted` lists numbers a speaker took back.
+hypothetical), and where it matters values with units, how often, and a side; `say` and `heard` are the note's and the
+speakers' words for it, `each` patterns that must all be there. A fact with `required: false` is a trap: it need not be
+written, but must not be written as the patient's own. `retracted` lists numbers a speaker took back.
 
 A pattern is words, `*` for any ending, `|` between alternatives, `&` for both in one clause, `!` for the opposite
-("!crackles" is a way to say that the chest is clear).
+("!crackles" is a way to say that the chest is clear). Where no pattern is found, telling words of `say` and `heard`
+with the right polarity will do.
 
-What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug,
-grammar, emphasis, whether the plan is good medicine, and negation beyond the rules of `polarity`.
+What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug, a
+symptom left out (it costs its share only), grammar, emphasis, whether the plan is good medicine, and negation beyond
+the rules of `polarity`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from harness.data import Completion, Sample, Score, Scorer
 
 MAX_CHARACTERS = 12_000
 MAX_UNSURE = 1
-ORDER = ("S", "O", "A", "P")
+ORDER = "SOAP"
 Fact = Mapping[str, Any]
 Numbers = frozenset[float]
 
@@ -100,92 +103,146 @@ def _bodies(text: str, heads: Sequence[re.Match[str]]) -> dict[str, str]:
 
 # --- plain text ------------------------------------------------------------------------------------------------------
 
-_UNITS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_WORDS = {word: value for value, word in enumerate(_UNITS)}
-_TENS = {
-    w: 20 + 10 * i for i, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
-}
-_WORDS |= _TENS
+_ONES = (
+    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|"
+    "seventeen|eighteen|nineteen"
+)
+_TENS = "twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety"
+_WORDS = {word: value for value, word in enumerate(re.split(r"\|", _ONES))}
+_WORDS |= {word: 20 + 10 * i for i, word in enumerate(re.split(r"\|", _TENS))}
 _NUMBER_WORD = "|".join(sorted(_WORDS, key=len, reverse=True))
 _RUN = re.compile(
     rf"\b(?:(?:{_NUMBER_WORD}|a hundred|hundred|a thousand|thousand)"
     rf"(?:[ -](?:and )?(?:{_NUMBER_WORD}|hundred|thousand))*(?: point(?: (?:{_NUMBER_WORD}))+)?)\b"
 )
-_ABBREVIATIONS = (
-    (r"\bn\.?k\.?d?\.?a\b", "no known allergies"),
-    (r"\b(?:afebrile|apyrexial)\b", "fever absent"),
-    (r"(?<=\w)\? (?=(?:no|none|nil|never|yes)\b)", ": "),
-    (r"(?<=\w) ?\([-−]\)", ": no"),
-    (r"(?<![\w.])x ?(?=\d)", "for "),
-    (r"(?<![\d./])(\d{1,2})/7(?![\d/])", r"\1 days"),
-    (r"(?<![\d./])(\d{1,2})/52\b", r"\1 weeks"),
-    (r"(?<![\d./])(\d{1,2})/12\b", r"\1 months"),
-    (r"(?<=\d)°", " °"),
-    (r"\br/v\b", "review"),
-    (r"\bf/u\b", "follow up"),
-    (r"\bu ?[&+/] ?es?\b|\bu and es\b", "kidney bloods"),
-    (r"\bcp\b", "chest pain"),
-    (r"\bpalps\b", "palpitations"),
-    (r"\brom\b", "range of movement"),
-    (r"\bhs\b(?= (?:normal|1))", "heart sounds"),
-    (r"\bam(?= stiffness)", "morning"),
-    (r"(?<=\d mg) on(?= *(?:[.,;\n]|\Z))|(?<=\dmg) on(?= *(?:[.,;\n]|\Z))", " at night"),
-    (r"\bqhs\b", "at night"),
-    (r"\bsobo?e?\b", "shortness of breath"),
-    (r"\bnon[- ]?(?=smok|drink|product|tender|radiat)|\bnon-", "not "),
-    (r"\bw/o\b", "without"),
-    (r"\bc/o\b", "complains of"),
-    (r"\br/o\b", "rule out"),
-    (r"\b(?:f\.?h\.?x?|fam hx)\b(?=[: ])", "family history"),
-    (r"\(-\)|\(−\)", " no "),
-    (r"\b(can|do|does|did|is|are|was|were|has|have|had|would|could|should)n't\b", r"\1 not"),
-    (r"\bcannot\b", "can not"),
-    (r"\bb\.i\.d\.|\bbid\b", "bd"),
-    (r"\bt\.i\.d\.|\btid\b|\bt\.d\.s\.", "tds"),
-    (r"\bq\.i\.d\.|\bqid\b|\bq\.d\.s\.", "qds"),
-    (r"\b(?:l)\b(?=[ /-]\s?[a-z]{3,})|\(l\)|\blt\b", " left "),
-    (r"\(r\)|\brt\b|\br\b(?=[ -][a-z]{3,})", " right "),
-    (r"\b(?:approx|e\.g|i\.e|dr|mr|mrs|ms|vs|pt|hx|dx|tx|rx|temp|resp|sat|sats|b\.p|h\.r)\.(?=\s*[a-z0-9:])", " "),
+# What clinicians shorten, and what different people call the same thing: "one name = other | names", each a regular
+# expression between word ends, tried in this order on lower-case text.
+_TERMS = r"""
+no known allergies = n\.?k\.?d?\.?a
+breathless = (?:short(?:ness)?|out) of breath(?: on exertion)?|breathlessness|short[- ]winded|out of puff
+breathless = sob(?:oe?|ar)?|dyspn(?:o?ea|o?eic)
+chest pain = cp
+palpitations = palps
+weight = wt
+ankle swelling = soa
+cancer = (?<=[a-z] )ca
+not tender = nt|non[- ]tender
+nausea or vomiting = n ?[/&] ?v|n\+v
+diarrhoea or vomiting = d ?[/&] ?v
+fever absent = afebrile|apyrexial|apyrexic
+abdomen = abdo|abd
+no abnormality = nad|n\.a\.d
+negative = neg|-ve|−ve
+positive = \+ve
+review = r/v|rv|fu appointment
+follow up = f/u|f-up|fup
+kidney bloods = u ?[&+/] ?es?|u and es|ues
+range of movement = rom
+x-ray = xr|x ray|xray
+heart sounds = hs(?= (?:normal|1|no|clear|i))
+without = w/o
+complains of = c/o
+rule out = r/o
+complaint = p/c|c\.?c(?=:)
+family history = f\.?h\.?x?(?=[: ])|fam(?:ily)? hx|fam\. history
+history = hx|h/o
+allergic to = allergic:
+ache = aching|achy|achey
+no trauma = atraumatic|non-traumatic
+swelling = swellings
+as needed = prn
+bd = b\.i\.d\.?|bid|b\.d\.?|2/day|2x/day
+tds = t\.i\.d\.?|tid|t\.d\.s\.?|3x/day
+qds = q\.i\.d\.?|qid|q\.d\.s\.?|4x/day
+od = o\.d\.?|q\.d\.?|qd|qam|1x/day
+at night = qhs|q\.h\.s\.?|nocte|noct|qpm|qn
+medication = drug (?:history|hx)|dhx?|rx(?=:)|medication history|current treatment
+at once = asap|straight ?away
+oxygen = sao2|o2
+"""
+_TERM_LINES = [line.partition(" = ") for line in _TERMS.strip().splitlines()]
+_TERM = re.compile("|".join(rf"(?P<t{i}>(?<!\w)(?:{old})(?!\w))" for i, (_, _, old) in enumerate(_TERM_LINES)))
+_SIGNS = [
+    (re.compile(pattern), new)
+    for pattern, new in (
+        (r"\u2191|\u2b06", " increased "),
+        (r"\u2193", " reduced "),
+        (r"[\u00f8\u2205]", " no "),
+        (r"(?<=\w)\? (?=(?:no|none|nil|never|yes)\b)", ": "),
+        (r"(?<=\w) ?\(-\)|(?<=[a-z]) -(?=\s*(?:[,.;]|\Z))", ": no"),
+        (r"\(-\)", " no "),
+        (r"(?<=[a-z]) ?\(\++\)|(?<=[a-z]) ?\++(?=\s*(?:[,.;]|\Z))", " present"),
+        (r"(?<![\w.])x ?(?=\d)", "for "),
+        (r"(?<![\d./])(\d{1,2})/7(?![\d/])", r"\1 days"),
+        (r"(?<![\d./])(\d{1,2})/52\b", r"\1 weeks"),
+        (r"(?<![\d./])(\d{1,2})/12\b", r"\1 months"),
+        (r"(?<=\d)°", " °"),
+        (r"\b(t|bp|hr|p|rr|temp|wt|pulse|sats|weight)(?=\d{2})", r"\1 "),
+        (r"\bam(?= stiffness)", "morning"),
+        (r"(?<=\d mg) on(?= *(?:[.,;)\n]|\Z))|(?<=\dmg) on(?= *(?:[.,;)\n]|\Z))", " at night"),
+        (r"\bnon[- ]?(?=smok|drink|product|tender|radiat)|\bnon-", "not "),
+        (r"\b(can|do|does|did|is|are|was|were|has|have|had|would|could|should)n't\b", r"\1 not"),
+        (r"\bcannot\b", "can not"),
+        (r"\bl\b(?=[ /-]\s?[a-z]{3,})|\(l\)|\blt\b\.?|\bleft[- ]sided\b", " left "),
+        (r"\(r\)|\brt\b\.?|\br\b(?=[ -][a-z]{3,})|\bright[- ]sided\b", " right "),
+        (
+            r"\b(?:approx|e\.g|i\.e|dr|mr|mrs|ms|vs|pt|hx|dx|tx|rx|temp|resp|sat|sats|b\.p|h\.r|tabs?|caps?|wt)\."
+            r"(?=\s*[a-z0-9:])",
+            " ",
+        ),
+    )
+]
+_DOTTED = re.compile(r"(?<![A-Za-z])((?:[A-Za-z]\.){2,})(\s+[A-Z]|\s*\n|\s*\Z)?")
+_BULLET = re.compile(r"^\s*(?:[-*+•·>–]+(?=\s)|\(?\d{1,2}[.)])\s+")
+_INLINE = re.compile(r"(?<![\w/])\(?([1-9])(?:\)\s+(?=\w)|\.\s+(?=[A-Za-z]))")
+
+
+def _lines(text: str) -> str:
+    """A text as one line of sentences; "Denies:" over a list goes with each item, and a list loses its numbers."""
+    done: list[str] = []
+    head, bulleted = "", None
+    text = _INLINE.sub(". ", text) if [match.group(1) for match in _INLINE.finditer(text)][:2] == ["1", "2"] else text
+    for line in text.split("\n"):
+        item = _BULLET.sub("", line).strip()
+        bullet = item != line.strip()
+        if not item:
+            head = ""
+        elif item.endswith(":"):
+            head, bulleted = item[:-1], None
+        elif head and bulleted in (None, bullet) and (bullet or not re.match(r"[\w ]{1,30}:", item)):
+            bulleted = bullet
+            done.append(f"{head} {item}" if _LISTED.search(head) else f"{head}: {item}")
+        else:
+            head = ""
+            done.append(item)
+    return ". ".join(done)
+
+
+_LISTED = re.compile(r"\b(?:if|den(?:y|ies|ied)|no|for)\b", re.IGNORECASE)
+
+
+_LABEL = re.compile(
+    r"(?<=[\w)])\s(?=(?:allergies|medications?|meds|smok(?:er|ing)|family history|social history)(?::| -))"
+    r"|(?<=no known allergies)\s(?!to\b|but\b|except|reported|otherwise|and\b|or\b|apart|other)"
 )
-_SHORT = [(re.compile(pattern), new) for pattern, new in _ABBREVIATIONS]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def plain(text: str) -> str:
     """Lower case, one spelling of quotes, dashes, abbreviations and numbers; a new line ends a sentence.
 
     >>> plain("NKDA; took twenty-five mg, temp thirty-eight point two")
     'no known allergies; took 25 mg, temp 38.2'
     """
-    text = unicodedata.normalize("NFKC", text).casefold()
-    text = text.translate({0x2019: "'", 0x2018: "'", 0x2013: "-", 0x2014: "-", 0x2212: "-"})
-    text = re.sub(r"(?m)^\s*(?:[-*+•·>]+|\d{1,2}[.)])\s+", "", text)
+    text = unicodedata.normalize("NFKC", text).translate({0x2013: "-", 0x2014: "-", 0x2212: "-", 0x2011: "-"})
     text = re.sub(r"[*_`#]+", "", text)
-    text = re.sub(r"\s*\n+\s*", ". ", text)
-    for pattern, new in _SHORT:
+    text = _DOTTED.sub(lambda m: m.group(1).replace(".", "") + ("." + m.group(2) if m.group(2) else ""), text)
+    text = _lines(text).casefold().translate({0x2019: "'", 0x2018: "'"})
+    text = _TERM.sub(lambda match: _TERM_LINES[int(str(match.lastgroup)[1:])][0], text)
+    for pattern, new in _SIGNS:
         text = pattern.sub(new, text)
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
+    text = _LABEL.sub(". ", text)
     return re.sub(r"[ \t]+", " ", _RUN.sub(_as_digits, text)).strip()
 
 
@@ -212,10 +269,37 @@ def _as_digits(match: re.Match[str]) -> str:
     return f"{total + current}.{digits}" if digits else str(total + current)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def sentences(text: str) -> tuple[str, ...]:
-    """The sentences of a plain text; a semicolon ends one, a decimal point does not."""
-    return tuple(part.strip() for part in re.split(r"(?:[.;!]|(?<=\w)\?)(?:\s+|\Z)", text) if part.strip(" .;!?-"))
+    """The sentences of a plain text; a semicolon ends one, a decimal point does not.
+
+    A bare item after "denies fever;" may still be denied: it is marked as uncertain.
+    """
+    found = []
+    for sentence in re.split(r"(?:[.!]|(?<=\w)\?)(?:\s+|\Z)", text):
+        carried = ""
+        for part in re.split(r";\s*", sentence):
+            if not part.strip(" .;!?-"):
+                continue
+            if carried and len(part.split()) <= 6 and not _OWN_VERB.search(part):
+                part = f"{carried} {part.strip()}"
+            elif opened := _OPENS_LIST.search(part):
+                sure = "den" in opened.group() or ":" in part
+                carried = "if" if opened.group(1) else "denies" if sure else "equivocal:"
+            else:
+                carried = ""
+            found.append(part.strip())
+    return tuple(found)
+
+
+_OPENS_LIST = re.compile(
+    r"\b(if|for)\b|^(?:she |he |patient )?(?:denies|denied|no|nil|negatives?|negative for|without)\b"
+)
+_OWN_VERB = re.compile(
+    r"\b(?:is|are|was|has|have|had|takes|taking|on|reports|with|but|no|not|nil|denies|never|allerg\w*|medic\w*|smok\w*|"
+    r"family|mother|father|brother|sister|aunt|uncle|grand\w+|present|positive|eats|drinks|sleeps|walks|uses|"
+    r"can|able|good|normal|fine|well|early)\b|\d|:"
+)
 
 
 # --- negation --------------------------------------------------------------------------------------------------------
@@ -238,7 +322,7 @@ _HAVE = (
 _NOT_SO = (
     "present|seen|found|reported|noted|elicited|felt|heard|detected|involved|affected|enlarged|raised|needed|required|"
     "indicated|advised|given|prescribed|tender|visible|palpable|inflamed|noticed|mentioned|necessary|warranted|swollen|"
-    "issued|started|infected"
+    "issued|started|infected|increased|more|worse"
 )
 _STOP = r"(?=\s*(?:[.;,)]|\Z|(?:at|on|in|and|but|today|now|currently|by|either)\b))"
 _RULES = (
@@ -246,7 +330,8 @@ _RULES = (
     (
         "pseudo",
         r"not only|no (?:increase|change|worsening|worse|doubt|"
-        r"longer(?! (?:has|have|having|gets?|feels?))|further|response|better)|"
+        r"longer (?:controlled|relieved|responding|works?|working|helps?|helping|able|interest\w*|any)|further|"
+        r"response|better)|"
         r"without (?:difficulty|help|warning)|not (?:certain|sure|improv\w*|settl\w*|respond\w*|help\w*|better|"
         r"chang\w*|resolv\w*|worse\w*|relieved|responding|controlled|cause\w*)|gram[- ]negative|no (?:good|use)|"
         rf"(?:lives?|living|stay\w*|cares?|caring) (?:with|for) (?:his |her |their )?(?:elderly )?{_KIN}",
@@ -281,31 +366,43 @@ _RULES = (
     ),
     (
         "after",
-        r"(?:(?:is |are |was |were |has been |have been )(?:absent|negative(?! for)|denied|ruled out|excluded)|"
-        r"absent|negative(?! for)|excluded|(?:is |are |was |were )unlikely|"
+        r"(?:(?:is |are |was |were |has been |have been )(?:absent|negative(?! for|:)|denied|ruled out|excluded)|"
+        r"absent|negative(?! for|:)|excluded|(?:is |are |was |were )unlikely|"
         rf"(?:denied|ruled out|(?:is |are |was |were )?not (?:{_NOT_SO})){_STOP}|"
         rf"(?:[:=-] ?(?:no|none|nil|denied|denies|absent|negative|neg|never|not present|0)"
         rf"(?: known| reported)?){_STOP}|"
         r"(?<=\w )(?:no|nil)(?=\s*(?:[,;]|\Z))|free(?! (?:of|from)\b)|"
+        r"(?:(?:is|are|was|were) )?(?:rarely|hardly|seldom|barely|never) (?:needed|used|required|present)|"
+        r"(?:(?:is|are|was|were) )?(?:un(?:necessary|remarkable)|withheld|deferred|not for now|not today)|"
         r"(?:has|have) (?:now |since )?(?:resolved|stopped)|"
         r"\((?:no|none|nil|denied|absent|negative|neg)\)|none(?! of))",
     ),
     (
         "deny",
-        r"(?:no longer (?:has|have|having|gets?|feels?)|"
+        r"(?:no longer|"
         r"den(?:y|ies|ied|ying)|negative for|neg for|free (?:of|from)|absence of|no history of|none of|"
-        rf"rules out|nor|neither|no (?:evidence|signs?|symptoms?|complaints?|report) of|nil)(?: (?:that )?(?:he|she|"
+        rf"rules out|nor|neither|(?:pertinent |relevant |other )?negatives?(?: are| include|:)|"
+        r"avoid(?:s|ed|ing)?(?= (?:antibiotic|x-ray|imaging|(?:\w+ )?(?:tap|water|street|salt|coffee|caffeine|"
+        r"alcohol)))|"
+        rf"(?:gave|given|giving) up|(?:stopped|quit)(?: drinking| using| eating| taking| adding)?|(?:thrown|threw|"
+        rf"cut) out|"
+        rf"withhold(?:ing)?|defer(?:red|ring)?|(?:hold(?:ing)?|held) off(?: on)?|(?:rarely|seldom|hardly|"
+        rf"barely)(?: ever)?|"
+        rf"(?:decided )?against|instead of|rather than|no (?:evidence|signs?|symptoms?|complaints?|report) of|"
+        rf"nil)(?: (?:that )?(?:he|she|"
         rf"they))?{_HAVE}",
     ),
     (
         "no",
         rf"(?:(?:has|have|had|with|there (?:is|was|are|were)|is|was|reports|reported) )?(?:no|not|never|without|"
+        rf"nothing|"
         rf"zero)(?: known)?{_HAVE}|"
         r"unable(?: to)?|inability to|unlikely(?: to be)?|lack(?:s|ing)?(?: of)?",
     ),
     (
         "family",
-        rf"family history(?: of)?|(?:maternal|paternal) {_KIN}|{_KIN}(?: also)?(?: (?:has|had|have|with|died|"
+        rf"family history(?: of)?|(?:maternal|paternal) {_KIN}|"
+        rf"{_KIN}(?: \([a-z -]+\))?(?: also)?(?: (?:has|had|have|with|died|"
         rf"suffer\w*|is|was))*|runs in the family|familial|household",
     ),
     (
@@ -335,20 +432,32 @@ _KIND = re.compile(
 )
 
 
-def polarity(sentence: str, start: int, end: int) -> str:
+def polarity(sentence: str, start: int, end: int, *, denied_inside: bool = True) -> str:
     """present, absent, family, hypothetical or unsure: how a plain sentence means its words from start to end.
 
     Rules after NegEx: triggers before ("denies") and after ("was ruled out"), look-alikes ("no change"), words that end
-    a scope ("but"), relatives, and conditions. A list that may or may not share a "no" is unsure.
+    a scope ("but"), relatives, and conditions. denied_inside: a "not" within the words denies them. A list that may or
+    may not share a "no" is unsure.
     """
     triggers = _triggers(sentence)
     own = [one for one in triggers if one[0] < end and one[1] > start]
-    if any(_NOT.match(sentence, at) and (at < start or kind == "pseudo") for at, _, kind in own):
+    if any(
+        (_NOT.match(sentence, at) and (at < start or kind == "pseudo")) or (kind in ("deny", "no") and at < start)
+        for at, _, kind in own
+    ):
         return "absent"  # the denial is part of the words: "not relieved by rest"
-    if _NOT_INSIDE.search(sentence, start, end):
+    if denied_inside and _NOT_INSIDE.search(sentence, start, end):
         return "absent"  # "thyroid not enlarged"
     if _ONLY_WHEN.match(sentence, end):
         return "unsure"  # "noisy breathing only when crying, not at rest"
+    closing = _ALL_DENIED.search(sentence, end)
+    if (
+        closing
+        and closing.start() > end + 1
+        and not any(end <= at < closing.start() or stop <= start for at, stop, _ in triggers)
+        and not _YES.search(sentence, end, closing.start())
+    ):  # "fever, cough, wheeze: all negative"; a bare "absent" may be of the last alone
+        return "absent" if closing.group()[0] in ":=-" or " " in closing.group() else "unsure"
     family = False
     for at, stop, kind in reversed([one for one in triggers if one[1] <= start]):
         between = sentence[stop:start]
@@ -364,13 +473,17 @@ def polarity(sentence: str, start: int, end: int) -> str:
             if any(other == "hypothetical" and stop <= at for _, stop, other in triggers):
                 return "hypothetical"
             sure = kind == "deny" or _shares(sentence, at, stop, start, end)
-            return ("absent" if sure else "unsure") if not _broken(between) else "present"
+            if _broken(between):
+                return "present"
+            return "absent" if sure and not _STATE.search(between) else "unsure"
     following = next((one for one in triggers if one[0] >= end and one[2] not in ("pseudo",)), None)
     if following:
         gap = sentence[end : following[0]]
         near = len(gap) <= 28 and not re.search(r"[,:]|\band\b|\bor\b", gap)
         if near and following[2] == "after":
             return "absent"
+        if following[2] == "after" and len(gap) <= 28 and not re.search(r"[,:]", gap):
+            return "unsure"  # "cough and fever absent"
         if near and following[2] == "open":
             return "unsure"
         if near and following[2] == "family" and re.search(r"\(|\bin\b|-|\bof\b", gap):
@@ -381,9 +494,18 @@ def polarity(sentence: str, start: int, end: int) -> str:
     return "family" if family and not himself else "present"
 
 
+_YES = re.compile(r":|\b(?:present|yes|positive)\b")
+_STATE = re.compile(
+    r",.*\b(?:good|fine|normal|steady|stable|intact|preserved|ok|positive|present|increased|allergic)\b.*,"
+)
 _NOT = re.compile(r"(?:not|no|without)\b")
-_NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never)(?= \w)(?! only)|free of|without)")
+_ALL_DENIED = re.compile(
+    r"(?:[:=-] ?|\b(?:are|were|is|was|all|both) )(?:all |both )*(?:denied|absent|negative|nil|none|no|excluded)\W*\Z|"
+    r"(?:absent|denied)\W*\Z"
+)
+_NOT_INSIDE = re.compile(r"(?<=\w )(?<!can )(?:(?:not|never|no)(?= \w)(?! only| longer)|free of|without)")
 _ONLY_WHEN = re.compile(
+    r"[^.;,]{0,12}\bonly (?:when|with|if|during|after|while)\b|"
     r"[^.;,]{0,24}\b(?:when|on|with|if|during|after|while)\b[^.;]{0,40}?(?:[,(-]|\band\b|\bbut\b) ?"
     r"(?:not|none|never|no)\b(?= (?:at|when|otherwise|in|if|with|on)\b|\Z)"
 )
@@ -394,7 +516,7 @@ def _shares(sentence: str, at: int, stop: int, start: int, end: int) -> bool:
     between = sentence[stop:start]
     if "," not in between:
         return not re.search(r"\band\b", between)
-    rest = sentence[stop:]
+    rest = re.split(r", (?:and )?(?:no|not|denies|but)\b", sentence[stop:])[0]
     final = re.search(r"\b(?:or|nor)\b", rest)
     if final:
         after = rest.find(",", final.end())
@@ -452,7 +574,7 @@ def spans(sentence: str, parts: Sequence[re.Pattern[str]]) -> Iterator[tuple[int
 
 def _close(sentence: str, start: int, end: int, other_start: int, other_end: int) -> bool:
     gap = sentence[end:other_start] if other_start >= end else sentence[other_end:start]
-    if len(gap) > 32 or _APART.search(gap):
+    if len(gap) > 40 or _APART.search(gap):
         return False
     return not (" and " in gap and _DENIED.search(sentence))  # "denies locking of the knee and night pain"
 
@@ -475,11 +597,16 @@ def mentions(text: str, fact: Fact) -> list[Mention]:
             for start, end in spans(sentence, parts):
                 if _is_reaction(fact, sentence, start):
                     continue
-                meant = polarity(sentence, start, end)
+                cut = sentence.rfind(",", 0, start) + 1 if inverted else 0  # "not anxious, energy good"
+                meant = polarity(sentence[cut:], start - cut, end - cut, denied_inside=not _SAYS_NOT.search(pattern))
+                if meant == "present" and fact.get("heard") and _TOPIC.match(sentence, end):
+                    meant = "unsure"  # "salt: has thrown out the cellar"
                 found.append(Mention(sentence, start, end, _OPPOSITE.get(meant, meant) if inverted else meant))
     return found
 
 
+_TOPIC = re.compile(r" ?: (?!yes|present|positive|\d|\+|x\b|for \d)(?=\w)")
+_SAYS_NOT = re.compile(r"\b(?:no|not|without|never)\b")
 _BACKGROUND = ("allergy", "family", "medicines", "smoking")
 _OTHER_MATTER = re.compile(r"[,:] (?:and |but )?(?:no|not|denies|reports|has|never|nil|without)\b")
 
@@ -494,7 +621,7 @@ def _is_reaction(fact: Fact, sentence: str, start: int) -> bool:
 
 # --- numbers and drugs -----------------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:\s?(%|°\s?c|(?!hr:? ?\d)[a-zµμ]+))?")
+_NUMBER = re.compile(r"(?<![\w.])(?<![a-z]-)(\d+(?:\.\d+)?)(?![\d])(?:[\s-]?(%|°\s?c|(?!hr[:=]? ?\d)[a-zµμ]+))?")
 _UNIT = {
     **dict.fromkeys(("mg", "milligram", "milligrams", "mgs"), ("mg", 1.0)),
     **dict.fromkeys(("g", "gram", "grams"), ("mg", 1000.0)),
@@ -511,16 +638,18 @@ _UNIT = {
     **dict.fromkeys(("cigarette", "cigarettes", "cigs"), ("cigarette", 1.0)),
 }
 FREQUENCY = {
-    "once": r"single dose|\bonce\b|\b(?:1|one) dose|\bstat\b|one-off",
-    "5x": r"5 ?(?:times|x)",
-    "od": r"once (?:a day|daily|per day|each day|every day)|(?<!twice )(?<!times )(?<!x )daily|\bod\b|\bqd\b|"
-    r"(?<!twice )(?<!times )(?:a|per|each|every) day|(?:every|each|in the) morning|1 ?x daily|once\b|"
-    r"\bmane\b|24[- ]?hourly",
-    "bd": r"2 ?x|q12h|twice (?:a day|daily|per day|each day)|\bbd\b|12[- ]?hourly|every 12 hours|2 (?:times|x)|"
-    r"morning and (?:evening|night)",
-    "tds": r"3 ?(?:times|x)|\btds\b|8[- ]?hourly|every 8 hours|thrice|q8h",
-    "qds": r"4 ?(?:times|x)|\bqds\b|6[- ]?hourly|every 6 hours|every 6 h|q6h",
-    "nocte": r"(?:at|every|each) (?:night|bedtime)|nightly|before bed|nocte|in the evening|every evening|bedtime",
+    "once": r"single|\bonce\b(?! (?:a|every|daily|each|per))|\b(?:1|one) dose|\bstat\b|one-off|once only|\bnow\b",
+    "5x": r"\b5 ?(?:times|x)|(?<!\d )\bfor 5/? ?(?:a|per)? ?da(?:y|ily)\b|every 5 hours|5 daily",
+    "od": r"once (?:a day|daily|per day|each day|every day)|(?<!twice )(?<!times )(?<!x )(?<!\d )daily|\bod\b|\bom\b|"
+    r"(?<!twice )(?<!times )\b(?:a|per|each|every) day|(?:every|each|in the|once|every single) morning|1 ?x daily|"
+    r"once\b|"
+    r"\bmane\b|24[- ]?hourly|with breakfast|every 24 hours",
+    "bd": r"\b2 ?x|q12h?|twice|\bbd\b|12[- ]?hourly|every 12 hours|\b2 (?:times|x|daily)|"
+    r"morning and (?:evening|night)|morning and at night|am and pm|mane and at night|for 2 (?:daily|a day|per day)",
+    "tds": r"\b3 ?(?:times|x|daily)|\btds\b|8[- ]?hourly|every 8 hours|thrice|q8h?|for 3 (?:daily|a day|per day)",
+    "qds": r"\b4 ?(?:times|x|daily)|\bqds\b|6[- ]?hourly|every 6 h(?:ours|rs)?|q6h?|for 4 (?:daily|a day|per day)",
+    "nocte": r"(?:at|every|each|per|before|by|in the) (?:night|bed|bedtime)|nightly|night-time|before bed|nocte|"
+    r"(?:in the|every|each) evening|bedtime|\bon\b(?=\W*\Z)",
     "weekly": r"once a week|weekly|once per week|every week|each week",
 }
 _FREQUENCY = {name: re.compile(pattern) for name, pattern in FREQUENCY.items()}
@@ -533,44 +662,72 @@ def numbers(text: str) -> list[tuple[float, str, int]]:
 
 @lru_cache(maxsize=4_000)
 def derivable(transcript: str) -> Numbers:
-    """The numbers a note on this transcript may hold: what is said, in digits or words, and what plainly follows."""
+    """The numbers a note on this transcript may hold: what is said, in digits or words, and what plainly follows.
+
+    What follows are the same spans in other units of time, doses in other units, a day's total and the tablets of a
+    course, and degrees Fahrenheit.
+    """
     text = plain(transcript)
-    found = {value for value, _, _ in numbers(text)} | {1.0}
-    for match in re.finditer(r"\d+(?:\.\d+)?", text):
-        found.add(float(match.group()[:12]))
-    for value, unit, _ in numbers(text):
-        if unit.startswith(("week", "wk")):
-            found.add(7 * value)
-        if unit in ("g", "gram", "grams"):
-            found.add(1000 * value)
-    for match in re.finditer(r"\b(\d+) and a half\b", text):
-        found.add(float(match.group(1)) + 0.5)
+    said = numbers(text)
+    found = {0.0, 1.0} | {value for value, _, _ in said}
+    found |= {float(match.group()[:12]) for match in re.finditer(r"\d+(?:\.\d+)?", text)}
+    found |= {float(match.group(1)) + 0.5 for match in re.finditer(r"\b(\d+) and a half\b", text)}
     for words, values in _PLAIN_VALUES:
         if re.search(words, text):
             found.update(values)
-    for match in re.finditer(r"\b(?:every (\d+) hours|(\d+) times (?:a|per) day)", text):
-        found.add(24 / max(1.0, float(match.group(1) or match.group(2))))
+    times = {float(hours) for name, hours in _TIMES_A_DAY.items() if _FREQUENCY[name].search(text)}
+    found |= {24 / count for count in times} | times
+    courses = {value for value, unit, _ in said if _base(value, unit)[1] == "day"}
+    for value, unit, _ in said:
+        base, kind = _base(value, unit)
+        if kind == "day":
+            found |= {base, base * 24, *_whole(base / 7), *_whole(base / 30.4), *_whole(base / 28)}
+        elif kind == "month":
+            found |= {base, base * 4, *_whole(base * 4.345), *_whole(base * 30.4), base * 30, *_whole(base / 12)}
+        elif kind == "mg":
+            found |= {base, base / 1000, base * 1000, value / 2} | {base * count for count in times}
+        elif unit in ("°c", "°") or (34 < value < 43 and value % 1):
+            found.add(round(value * 1.8 + 32, 1))
+    found |= {count * days for count in times for days in courses}
     return frozenset(found)
+
+
+_TIMES_A_DAY = {"bd": 2, "tds": 3, "qds": 4, "5x": 5}
+
+
+def _whole(value: float) -> tuple[float, ...]:
+    """A rounded span as people write it: to a whole or a half."""
+    return (float(round(value)), round(value * 2) / 2) if value >= 0.9 else ()
 
 
 _PLAIN_VALUES: tuple[tuple[str, tuple[float, ...]], ...] = (
     (r"\bfortnight", (2, 14)),
-    (r"\b(?:twice|couple|both|pair)\b", (2,)),
+    (r"\b(?:twice|couple|both|pair|either side|flaky|two)\b", (2,)),
     (r"\ba week\b", (7,)),
     (r"\bhalf\b", (0.5, 2)),
     (r"\bhalf (?:an )?hour\b", (30,)),
-    (r"\b(?:tomorrow|a day|overnight)\b", (24,)),
-    (r"\b(?:twice a day|morning and (?:evening|night))\b", (12,)),
+    (r"\b(?:tomorrow|a day|overnight|same day|daily|today)\b", (24,)),
     (r"\ba year\b", (12,)),
     (r"\bdozen\b", (12,)),
-    (r"\b(?:ambulance|emergency|a&e|casualty)\b", (999, 911, 112, 111)),
+    (r"\b(?:ambulance|emergency|a&e|casualty|help)\b", (999, 911, 112, 111)),
 )
 
 
 def strange_numbers(sample: Sample, body: str) -> list[str]:
     """Numbers of a note that the transcript does not give, and numbers a speaker took back."""
-    known = derivable(str(sample.input)) - {float(value) for value in sample.metadata.get("retracted", ())}
-    return [f"{value:g}" for value, _, _ in numbers(plain(body)) if value not in known]
+    known = derivable(str(sample.input))
+    retracted = {float(value) for value in sample.metadata.get("retracted", ())}
+    said_bare = {value for value, unit, _ in numbers(plain(str(sample.input))) if unit not in _UNIT}
+    return [
+        f"{value:g}"
+        for value, unit, _ in numbers(plain(body))
+        if value not in known
+        or (
+            value in retracted
+            and not (unit not in _UNIT and value in said_bare)
+            and _UNIT.get(unit, ("",))[0] != "hour"
+        )
+    ]
 
 
 @lru_cache(maxsize=8)
@@ -608,53 +765,72 @@ def _said(text: str, lexicon: str) -> frozenset[int]:
 
 
 @lru_cache(maxsize=8)
-def read_findings(path: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
-    """Each line of the lexicon: patterns of one finding, and of what a transcript may call it. # begins a remark."""
+def read_findings(path: str) -> tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]:
+    """Each line of the lexicon: patterns of one finding, what a transcript may call it, what excuses its denial."""
     found = []
     for line in Path(path).read_text("utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
-            names, _, spoken = ([part.strip() for part in side.split(";")] for side in line.partition("~"))
-            found.append((tuple(names), tuple(filter(None, (*names, *spoken)))))
+            names, spoken, denied, *_ = map(_listed, f"{line}~~".split("~"))
+            found.append((tuple(names), (*names, *spoken), (*names, *spoken, *denied)))
     return tuple(found)
 
 
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(";") if part.strip()]
+
+
 def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str) -> list[str]:
-    """Symptoms and signs of the lexicon that S, O or A has, found or denied, and neither transcript nor facts have."""
+    """Symptoms, signs and diagnoses of the lexicon that S, O or A has, and neither transcript nor facts have."""
     transcript = plain(str(sample.input))
     facts = sample.metadata["facts"]
     strange = []
     for name in ("S", "O", "A"):
         text = plain(bodies[name])
         known = [(one.sentence, one.start, one.end) for fact in facts for one in mentions(text, fact)]
-        for patterns, spoken in read_findings(lexicon):
+        counted = ("present", "absent", "hypothetical", "unsure") if name == "A" else ("present", "absent")
+        for patterns, spoken, denied in read_findings(lexicon):
             finding = {"id": patterns[0], "section": name, "any": patterns}
             new = [
                 one
                 for one in mentions(text, finding)
-                if one.polarity in ("present", "absent")
+                if one.polarity in counted
                 and not any(one.sentence == at and one.start < end and start < one.end for at, start, end in known)
+                and not _heard(transcript, denied if one.polarity == "absent" else spoken)
             ]
-            if new and not any(any(spans(line, _parts(p)[1])) for p in spoken for line in sentences(transcript)):
+            if new:
                 strange.append(new[0].sentence[new[0].start : new[0].end])
     return strange
+
+
+def _heard(transcript: str, patterns: Sequence[str]) -> bool:
+    return any(any(spans(line, _parts(p)[1])) for p in patterns for line in sentences(transcript))
 
 
 # --- facts -----------------------------------------------------------------------------------------------------------
 
 
 class Verdict(NamedTuple):
-    """How a note treats one fact: hit, unsure, missing, leaked or contradicted; why, if not hit."""
+    """How a note treats one fact, and why if it is not a hit.
+
+    hit; told (in other words or with its value elsewhere in the section) and unsure (polarity unclear) count as found;
+    missing costs the fact alone; leaked (in another section), left out (for certain, and needed for safety) and
+    contradicted cost the note.
+    """
 
     status: str
     why: str = ""
 
 
+FOUND = ("hit", "told", "unsure")
+FATAL = ("contradicted", "leaked", "left out")
+_WORST = ("hit", "told", "missing", "left out", "contradicted")
 _ACCEPT = {
     ("present", "P"): ("present", "hypothetical"),
     ("present", "A"): ("present", "hypothetical"),
     ("hypothetical", "P"): ("hypothetical",),
 }
 _ELSEWHERE = {"S": ("S", "A"), "O": ("O", "A"), "A": ("A",), "P": ("P",)}
+_OPPOSED = {"present": "absent", "absent": "present", "family": "present"}
 
 
 def judge(facts: Sequence[Fact], bodies: Mapping[str, str]) -> dict[str, Verdict]:
@@ -664,102 +840,294 @@ def judge(facts: Sequence[Fact], bodies: Mapping[str, str]) -> dict[str, Verdict
 
 
 def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Verdict:
-    section, wanted = str(fact["section"]), str(fact["polarity"])
+    section, wanted, name = str(fact["section"]), str(fact["polarity"]), str(fact["id"])
     if not fact.get("required", True):
         return _trap(fact, facts, texts)
     here = mentions(texts[section], fact)
     accepted = _ACCEPT.get((wanted, section), (wanted,))
     if fact.get("either"):
         accepted = ("present", "absent", "hypothetical", "unsure")
-    right = [one for one in here if one.polarity in accepted]
-    complete = [one for one in right if not _lacks(fact, facts, one, texts[section])]
-    against = _against(fact, facts, texts, hit=bool(complete))
-    if against:
+    right = [one for one in here if one.polarity in accepted or (wanted == "absent" and _is_normal(one))]
+    if against := _against(fact, facts, texts, right):
         return Verdict("contradicted", against)
-    if complete:
-        return Verdict("hit")
+    if here and (lost := _left_out_part(fact, texts[section])):
+        return Verdict("left out", f"{name}: without {lost}")
     if right:
-        return Verdict("missing", f"{fact['id']}: {_lacks(fact, facts, right[0], texts[section])}")
+        found = sorted((_details(fact, facts, one, texts) for one in right), key=lambda one: _WORST.index(one.status))
+        return found[-1] if found[0].status not in FOUND and found[-1].status == "contradicted" else found[0]
     soft = {"unsure"} | ({"present"} if wanted == "hypothetical" and section == "P" else set())
-    unsure = [one for one in here if one.polarity in soft and not _lacks(fact, facts, one, texts[section])]
-    if unsure:
-        return Verdict("unsure", f"{fact['id']} is ambiguous")
-    if not here and _in_their_words(fact, facts, texts[section]):
-        return Verdict("unsure", f"{fact['id']} is told in the transcript's own words")
-    for other in ORDER:
-        if other != section and any(one.polarity in accepted for one in mentions(texts[other], fact)):
-            return Verdict("leaked", f"{fact['id']} is in {other}, not in {section}")
-    return Verdict("missing", f"{fact['id']} is missing in {section}")
+    if wanted == "hypothetical":
+        here = [one for one in here if one.polarity != "present" or _WARNING.search(one.sentence)]
+    if any(one.polarity in soft and _details(fact, facts, one, texts).status == "hit" for one in here):
+        return Verdict("unsure", f"{name} is ambiguous")
+    bare = fact.get("vital") and not here and _trace(fact, facts, texts[section])
+    if bare or _in_their_words(fact, facts, texts[section]):
+        return Verdict("told", f"{name} is told in other words")
+    if not _trace(fact, facts, texts[section]):
+        for other in ORDER.replace(section, ""):
+            if any(
+                one.polarity in accepted and _is_free(one, fact, facts, texts, other)
+                for one in mentions(texts[other], fact)
+            ):
+                return Verdict("leaked", f"{name} is in {other}, not in {section}")
+    if _is_left_out(fact, facts, texts):
+        return Verdict("left out", f"{name} is left out")
+    return Verdict("missing", f"{name} is missing in {section}")
 
+
+def _is_free(one: Mention, fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], section: str) -> bool:
+    """Whether a complete mention in another section speaks of this fact alone, not of one that belongs there."""
+    if _details(fact, facts, one, {**texts, str(fact["section"]): texts[section]}).status != "hit":
+        return False
+    belonging = [two for other in facts if other["section"] == section for two in mentions(texts[section], other)]
+    return not any(_overlap(one, two) for two in belonging)
+
+
+def _overlap(one: Mention, two: Mention) -> bool:
+    return one.sentence == two.sentence and one.start < two.end and two.start < one.end
+
+
+# What must not be left out: allergies, medicines, the diagnosis, the steps of the plan, when to come back at once.
+_MATTER = {
+    "allergy": re.compile(r"allerg|reaction|intoleran|sensitiv"),
+    "medicines": re.compile(r"medic|drug|tablet|meds|pill|prescri|treatment|\btak|\bon (?:no|nil)|nothing|\bdh\b"),
+}
+_WARNING = re.compile(
+    r"\b(?:if|should|unless|when|ambulance|999|112|911|urgent\w*|emergenc\w*|safety|red flags?|warn\w*|worse\w*|"
+    r"same[- ]day|a&e|"
+    r"at once|immediate\w*|(?:return|back|seek|call|help|advi[cs]e\w*|watch|look|attend|present|"
+    r"review)\w* (?:out )?(?:for|with|on))\b"
+)
+
+
+_AGAIN = re.compile(
+    r"\b(?:review\w*|follow\w*|re-?check\w*|appointment|again|see|seen|reassess\w*|come back|back in|return in|"
+    r"weeks?|months?)\b"
+)
+
+
+def _left_out_part(fact: Fact, text: str) -> str:
+    """A warning sign of two that a section has no word of."""
+    lost = [str(part) for part in fact.get("each", ()) if not _heard(text, [part])]
+    return lost[0].split("|")[0].strip("*") if lost else ""
+
+
+def _is_left_out(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> bool:
+    """Whether nothing in a section can be this fact, and a doctor needs it."""
+    text = texts[str(fact["section"])]
+    if fact.get("freq"):
+        return not any(_part(names).search(text) for names in fact["any"])
+    if fact.get("drug"):
+        return str(fact["drug"]) not in text and not _part(str(fact["any"][0]).split("&")[0].strip()).search(text)
+    if str(fact["id"]) in _MATTER:
+        return not _MATTER[str(fact["id"])].search(text)
+    if fact["section"] == "P" and fact["polarity"] == "hypothetical":
+        return not _WARNING.search(text)
+    if fact["id"] == "review":
+        return not _AGAIN.search(text)
+    return fact["section"] in "AP" and not _trace(fact, facts, text)
+
+
+# --- other words -----------------------------------------------------------------------------------------------------
 
 _COMMON = re.compile(
     r"(?:have|been|with|your|that|this|they|from|what|when|does|feel|much|very|more|just|like|well|good|fine|"
     r"normal|over|look|ever|time|times|most|only|some|than|then|there|here|about|after|before|back|down|"
     r"goes|know|last|never|none|nothing|really|them|thing|think|were|will|would|yes|day|days|week|weeks|"
-    r"month|months)\Z"
+    r"month|months|left|right|side|both|want|need|take|comes|come|make|mind|until|onto|into|these|those|first|doctor|"
+    r"start|loss|lost|losing|problem|change|trouble|reduc|poor|difficult|symptom|problems|changes|symptoms|"
+    r"reduced|unable|lack|"
+    r"usual|call|help|there|start|where|which|while|also|still|keep|give|given|able|does|dont|could|other|same|"
+    r"each|every|little|long|bit|put)\Z"
 )
 
 
-def _telling(text: str) -> set[str]:
-    return {word[:5] for word in re.findall(r"[a-z]{4,}", plain(text)) if not _COMMON.match(word)}
+@lru_cache(maxsize=20_000)
+def _stems(text: str) -> frozenset[str]:
+    """The beginnings of the words of a text, or of a pattern, that tell something."""
+    return frozenset(word[:5] for word in re.findall(r"[a-z]{4,}", plain(text)) if not _COMMON.match(word))
+
+
+def _vocabulary(fact: Fact) -> frozenset[str]:
+    spoken = [*map(str, fact.get("say", ())), str(fact.get("heard", "")), *(p for p in fact["any"] if p[0] != "!")]
+    return frozenset(stem for text in spoken for stem in _stems(text))
+
+
+def _own(fact: Fact, facts: Sequence[Fact]) -> frozenset[str]:
+    """What of a fact's vocabulary no other fact of its section shares."""
+    others = (other for other in facts if other is not fact and other["section"] == fact["section"])
+    return _vocabulary(fact).difference(*map(_vocabulary, others))
+
+
+def _trace(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
+    """Whether any telling word of a fact, or its value, stands in a section."""
+    if fact.get("vital"):
+        return all(any(_fits(value, unit, v, u) for v, u, _ in numbers(text)) for value, unit in fact["values"])
+    own = _own(fact, facts)
+    return not own or any(word.startswith(stem) for word in re.findall(r"[a-z]{3,}", text) for stem in own)
 
 
 def _in_their_words(fact: Fact, facts: Sequence[Fact], text: str) -> bool:
-    """Whether a clause that no other fact claims holds telling words of a fact's own question and answer.
+    """Whether a clause that no other fact claims holds a fact's own telling words, meant as the transcript means them.
 
-    Nobody can list every wording; one in the speakers' own words is not called missing. Which polarity it has is not
-    read, so it is unsure, and at most MAX_UNSURE such facts are let pass.
+    Nobody can list every wording: words of the house's terms, and of the question, must have the fact's polarity; words
+    of the answer must have the polarity that they have in the answer. A value must stand somewhere in the section.
     """
-    if not fact.get("heard"):
+    wanted = str(fact["polarity"])
+    if not fact.get("heard") or not all(
+        any(_fits(value, unit, v, u) for v, u, _ in numbers(text)) for value, unit in fact.get("values", ())
+    ):
         return False
-    others = [other for other in facts if other is not fact]
-    own = _telling(str(fact["heard"])) - {word for other in others for word in _telling(str(other.get("heard", "")))}
+    if fact.get("side") and not re.search(rf"\b{fact['side']}\b", " ".join([text])):
+        return False
+    others = [other for other in facts if other is not fact and other["section"] == fact["section"]]
+    own = _own(fact, facts)
     taken = [(one.sentence, one.start, one.end) for other in others for one in mentions(text, other)]
+    answer = plain(str(fact["heard"]).rpartition("?")[2])
     for sentence in sentences(text):
-        for clause in re.finditer(r"(?:(?!\band\b|\bbut\b)[^,:])+", sentence):
-            free = not any(at == sentence and s < clause.end() and clause.start() < e for at, s, e in taken)
-            if free and own & _telling(clause.group()):
+        for word in re.finditer(r"[a-z]{3,}", sentence):
+            stem = next((stem for stem in own if word.group().startswith(stem)), "")
+            if not stem or any(at == sentence and s < word.end() and word.start() < e for at, s, e in taken):
+                continue
+            meant = polarity(sentence, *word.span())
+            expected = {wanted, *_ACCEPT.get((wanted, str(fact["section"])), ()), *_meant_in(answer, stem)}
+            if meant in expected or (wanted == "absent" and _is_normal(Mention(sentence, *word.span(), meant))):
                 return True
     return False
+
+
+def _meant_in(answer: str, stem: str) -> set[str]:
+    return {
+        polarity(sentence, *word.span())
+        for sentence in sentences(answer)
+        for word in re.finditer(rf"\b{re.escape(stem)}\w*", sentence)
+    }
+
+
+_NORMAL = re.compile(
+    r"\b(?:normal\w*|fine|good|ok(?:ay)?|well|clear|unremarkable|no abnormality|intact|unaffected|unchanged|"
+    r"steady|stable|regular|"
+    r"preserved|satisfactory|undisturbed|healthy|comfortable|as usual|pink|unimpaired|maintained|settled|resolved|"
+    r"minimal|not a problem|same as (?:usual|before|ever)|all right|alright|bright|easy|easily|"
+    r"without (?:difficulty|trouble)|"
+    r"no (?:increase|change|more|worse\w*|difference|difficult\w*|problems?|trouble|issues?))\b"
+)
+_NOT_NORMAL = re.compile(r"\b(?:not|never|less|no longer|ab|poorly|than) ?\Z")
+
+
+def _is_normal(one: Mention) -> bool:
+    """Whether the clause of a mention calls it normal: "appetite good", "normal vision"."""
+    if one.polarity not in ("present", "unsure"):
+        return False
+    ends = [match.start() for match in re.finditer(r"[,:(]|\band\b|\bbut\b", one.sentence)]
+    start = max([at for at in ends if at < one.start], default=0)
+    stop = min([at for at in ends if at >= one.end and at > one.end + 1], default=len(one.sentence))
+    return any(
+        not _NOT_NORMAL.search(one.sentence[: match.start()])
+        for match in _NORMAL.finditer(one.sentence, start, stop)
+        if match.end() <= one.start or match.start() >= one.end
+    )
+
+
+# --- what speaks against a fact --------------------------------------------------------------------------------------
 
 
 def _trap(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Verdict:
     for name, meant in (("S", ("present",)), ("A", ("present", "hypothetical", "unsure"))):
         said = [one for one in mentions(texts[name], fact) if one.polarity in meant]
-        if any(name == "S" or one.polarity == "present" or not _FEAR.search(one.sentence) for one in said):
+        family = [two for other in facts if other["polarity"] == "family" for two in mentions(texts[name], other)]
+        said += [
+            one
+            for one in mentions(texts[name], fact)
+            if "family history" in one.sentence
+            and one.polarity == "family"
+            and not any(_overlap(one, two) for two in family)
+        ]
+        if any(not _FEAR.search(one.sentence) or "family history" in one.sentence for one in said):
             return Verdict("contradicted", f"{fact['id']} is not the patient's")
     return Verdict("hit")
 
 
-_FEAR = re.compile(r"\b(?:worr|fear|concern|afraid|anxi|scared|reassur)")
+_FEAR = re.compile(
+    r"\b(?:worr|fear|concern|afraid|anxi|scared|frighten|reassur|wonder|asks?\b|asked|asking|quer|preoccup|"
+    r"thought|thinks|"
+    r"looked it up|neighbour|sister in law|sister-in-law)"
+)
 
 
-def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], *, hit: bool) -> str:
-    """What in the note speaks against a fact, or ""."""
+def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], right: Sequence[Mention]) -> str:
+    """What in the note speaks against a fact, or "". Beside a right mention, only the very same words count."""
     section, wanted = str(fact["section"]), str(fact["polarity"])
-    opposite = {"present": "absent", "absent": "present", "family": "present"}.get(wanted)
+    opposite = _OPPOSED.get(wanted)
+    said = {one.sentence[one.start : one.end] for one in right}
     for name in _ELSEWHERE[section] if fact.get("against", True) else ():
         if name != section and _allowed_there(fact, facts, name):
             continue
         for one in mentions(texts[name], fact):
-            if (
-                one.polarity == opposite
-                and not (hit and _is_part(one))
-                and not _is_inside(one, fact, facts, texts[name])
-            ):
-                return f"{fact['id']} is {wanted}, the note has it {opposite}"
-            if wanted == "family" and one.polarity == "absent" and not hit:
+            if wanted == "family" and one.polarity == "absent" and not right:
                 return f"{fact['id']} is denied"
+            if one.polarity != opposite or (wanted == "absent" and _is_normal(one)):
+                continue
+            if said and one.sentence[one.start : one.end] not in said:
+                continue
+            if not (said and _is_part(one)) and not _is_inside(one, fact, facts, texts[name]):
+                return f"{fact['id']} is {wanted}, the note has it {opposite}"
     if fact.get("freq"):
         for one in mentions(texts["P"], fact):
             if _STOPPED.search(one.sentence[: one.start]) and not re.match(
                 r"[^.;]{0,12}\bif\b", one.sentence[one.end :]
             ):
                 return f"{fact['id']} is stopped"
-    return _wrong_detail(fact, facts, texts[section])
+    return _turned(fact, texts[section]) or _wrong_detail(fact, facts, texts[section], right)
 
 
 _STOPPED = re.compile(r"\b(?:stop|discontinu|withhold|cease|suspend)\w*(?: taking| the| his| her| current)* \Z")
+_DIRECTIONS = [
+    (sections, re.compile(rf"\b(?:{one})\b"), re.compile(rf"\b(?:{other})\b"))
+    for sections, one, other in (
+        (
+            "P",
+            r"reduc\w*|less|low[- ]\w*|cut\w*|avoid\w*|no|limit\w*|restrict\w*|decreas\w*|minimi\w*|lighter|away",
+            r"increas\w*|more|extra|add|higher|plenty|encourag\w*|resum\w*|liberal\w*|rais\w*",
+        ),
+        ("P", r"rais\w*|elevat\w*|prop\w*", r"lower\w*|drop\w*|flat"),
+        (
+            "A",
+            r"poor\w*|not well|uncontrolled|not at target",
+            r"(?<!not )(?:well[- ]controlled|good control|at target)",
+        ),
+        (
+            "O",
+            r"normal|intact|present|good|full|clear|soft|well|maintains",
+            r"abnormal\w*|reduced|impaired|loss|lost|poor|weak|restricted|limited|diminished|dry|avoids",
+        ),
+    )
+]
+
+
+def _turned(fact: Fact, text: str) -> str:
+    """Whether advice, an opinion or a finding is given the other way: "increase salt" for "reduce salt"."""
+    say = plain(str(fact.get("say", [""])[0]))
+    for sections, one, other in _DIRECTIONS:
+        for wanted, opposite in ((one, other), (other, one)):
+            if (
+                str(fact["section"]) not in sections
+                or fact.get("freq")
+                or not wanted.search(say)
+                or opposite.search(say)
+            ):
+                continue
+            words = _stems(say) | _stems(str(fact.get("heard", ""))) if fact["section"] == "P" else _stems(say)
+            topic = [stem for stem in words if not wanted.search(stem)]
+            for sentence in sentences(text):
+                if wanted.search(sentence):
+                    continue
+                for clause in re.finditer(r"(?:(?!\band\b|\bbut\b)[^,])+", sentence):
+                    found = opposite.search(sentence, *clause.span())
+                    about = any(word.startswith(tuple(topic)) for word in re.findall(r"[a-z]{4,}", clause.group()))
+                    if found and about and polarity(sentence, *found.span()) == "present":
+                        return f"{fact['id']} is turned: '{found.group()}'"
+    return ""
 
 
 def _is_inside(one: Mention, fact: Fact, facts: Sequence[Fact], text: str) -> bool:
@@ -787,49 +1155,87 @@ def _same(fact: Fact, facts: Sequence[Fact]) -> list[Fact]:
     return [other for other in facts if set(other["any"]) & set(fact["any"])]
 
 
-def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str) -> str:
-    """A dose, or a side, that the note gives to a mention and that no fact knows."""
+_DEGREE = re.compile(r"\b(?:mild|moderate|severe|acute|chronic|type (?:1|2))\b")
+_RELATIVE = re.compile(rf"\b{_KIN}\b")
+_SAME_KIN = {"mum": "mother", "mom": "mother", "ma": "mother", "dad": "father", "pa": "father"}
+_EITHER_SIDE = re.compile(r"\b(?:left (?:or|/) ?right|right (?:or|/) ?left)\b")
+
+
+def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[Mention]) -> str:
+    """A relative, degree, side or dose that the note gives to a mention and that no fact knows."""
+    say = plain(str(fact.get("say", [""])[0]))
     if fact.get("relative"):
-        named = {_kin(word) for one in mentions(text, fact) for word in _RELATIVE.findall(one.sentence)}
+        named = {_kin(word) for one in right for word in _RELATIVE.findall(one.sentence)}
         if named and _kin(str(fact["relative"]).split()[-1]) not in named:
             return f"{fact['id']} is of the {fact['relative']}, the note has it of the {'/'.join(sorted(named))}"
-    if not fact.get("side") and re.search(r"\b(?:both|bilateral)\b", str(fact.get("say", [""])[0])):
-        for one in mentions(text, fact):
-            if len(_sides(one) - {"both"}) == 1 and "both" not in _sides(one):
-                return f"{fact['id']} is on both sides"
-    for one in mentions(text, fact) if fact["section"] == "A" else ():
-        said = set(_DEGREE.findall(one.sentence))
-        if said and (wanted := set(_DEGREE.findall(str(fact.get("say", [""])[0])))) and not said & wanted:
-            return f"{fact['id']} is {'/'.join(wanted)}, the note has it {'/'.join(sorted(said))}"
     same = _same(fact, facts)
     sides = {other.get("side") for other in same}
     doses = {_base(value, unit) for other in same for value, unit in other.get("values", ())}
-    for one in mentions(text, fact):
-        if fact.get("side"):
-            said = _sides(one)
-            if said and not said & sides and "both" not in said:
-                return f"{fact['id']} is {fact['side']}, the note has it {'/'.join(sorted(said))}"
-        if fact.get("values") and fact["values"][0][1] in ("mg", "puff", "unit", "ml"):
+    if re.search(r"\b(?:total|max\w*|in 24)\b", text):
+        doses |= {(value * count, unit) for value, unit in doses for count in _TIMES_A_DAY.values()}
+    for one in right:
+        said = _sides(one)
+        if (
+            not fact.get("side")
+            and re.search(r"\b(?:both|bilateral)\b", say)
+            and len(said - {"both"}) == 1
+            and "both" not in said
+        ):
+            return f"{fact['id']} is on both sides"
+        if fact.get("side") and said and "both" not in said and (not said & sides or _EITHER_SIDE.search(one.sentence)):
+            return f"{fact['id']} is {fact['side']}, the note has it {'/'.join(sorted(said))}"
+        degrees = set(_DEGREE.findall(one.sentence)) if fact["section"] == "A" else set()
+        if degrees and (wanted := set(_DEGREE.findall(say))) and not degrees & wanted:
+            return f"{fact['id']} is {'/'.join(wanted)}, the note has it {'/'.join(sorted(degrees))}"
+        if fact.get("freq") and fact["values"][0][1] in ("mg", "mcg", "g", "puff", "unit", "ml"):
             dimension = _base(*fact["values"][0])[1]
             for value, unit, _ in _near(fact, facts, one):
                 base = _base(value, unit)
-                if unit in _UNIT and base[1] == dimension and base not in doses:
+                tablets = [_base(v, u) in doses for v, u in _products(one.sentence, value, unit)]
+                known = any(tablets) or (base in doses and not tablets)
+                if unit in _UNIT and base[1] == dimension and not known:
                     return f"{fact['id']} has {value:g} {unit}"
     return ""
 
 
-_DEGREE = re.compile(r"\b(?:mild|moderate|severe|acute|chronic)\b")
-_RELATIVE = re.compile(rf"\b{_KIN}\b")
-_SAME_KIN = {"mum": "mother", "mom": "mother", "ma": "mother", "dad": "father", "pa": "father"}
+_TABLETS = re.compile(r"\b(\d) (?:for|tablets?|tabs?|capsules?|caps?|puffs?)(?: of| at)? ?(\d[\d.]*) ?([a-z]+)")
+_TIMES = re.compile(
+    r"\b(\d[\d.]*) ?([a-z]+)(?: tablets?| tabs?| capsules?)?,? (?:for|take) (\d)\b(?! ?(?:days?|weeks?|/))"
+)
+
+
+def _products(sentence: str, value: float, unit: str) -> list[tuple[float, str]]:
+    """What tablets of this strength add up to: 1000 mg for "2 tablets of 500 mg"."""
+    found = [(int(m.group(1)), m.group(2), m.group(3)) for m in _TABLETS.finditer(sentence)]
+    found += [(int(m.group(3)), m.group(1), m.group(2)) for m in _TIMES.finditer(sentence)]
+    return [(value * n, unit) for n, strength, u in found if strength.strip(".") == f"{value:g}" and u == unit]
 
 
 def _kin(word: str) -> str:
     return _SAME_KIN.get(word, word).removesuffix("s")
 
 
+# --- values ----------------------------------------------------------------------------------------------------------
+
+
 def _base(value: float, unit: str) -> tuple[float, str]:
     name, factor = _UNIT.get(unit, (unit, 1.0))
     return round(float(value) * factor, 6), name
+
+
+_IN_DAYS = {"day": 1.0, "month": 30.4, "hour": 1 / 24}
+
+
+def _fits(value: float, unit: str, said: float, said_unit: str) -> bool:
+    """Whether a number said with a unit, or none, is this value; 8 weeks are two months, 12 weeks three."""
+    if said_unit not in _UNIT:
+        return said == value
+    (wanted, kind), (got, said_kind) = _base(value, unit), _base(said, said_unit)
+    if kind == said_kind:
+        return wanted == got
+    if kind not in _IN_DAYS or said_kind not in _IN_DAYS:
+        return False
+    return abs(got * _IN_DAYS[said_kind] / (wanted * _IN_DAYS[kind]) - 1) <= 0.1
 
 
 def _scope(facts: Sequence[Fact], fact: Fact, one: Mention) -> tuple[int, int]:
@@ -859,46 +1265,85 @@ def _near(fact: Fact, facts: Sequence[Fact], one: Mention) -> list[tuple[float, 
     before = [number for number in said if left <= number[2] < one.start]
     if fact.get("freq"):  # "5 mg of ramipril", but not the dose of the medicine before
         before = [number for number in before if _DOSE_OF.fullmatch(one.sentence[number[2] : one.start])]
+        if before and after and fact["section"] and _DOSE_OF.search(one.sentence[: after[0][2]]) is None:
+            return before + after
         return after + before
     return after + ([] if after and str(fact["section"]) == "O" else before)
 
 
 _DOSE_OF = re.compile(r"[\d.]+ ?(?:[a-z]+|%)?(?: (?:of|dose of|oral|tablets?|tablets of))*[ ]*")
+_DIRECTLY = re.compile(r"[\s:=~,-]*(?:(?:of|is|was|at|rate|level|on air|ra)[\s:=,-]*)*\Z")
+_ANY_FREQUENCY = re.compile("|".join(FREQUENCY.values()) + r"|\b(?:times|hourly|weekly|night|morning|evening|daily)\b")
 
 
-def _lacks(fact: Fact, facts: Sequence[Fact], one: Mention, text: str) -> str:
-    """What a mention does not say: a value, how often, or the side; "" when it is complete."""
+def _details(fact: Fact, facts: Sequence[Fact], one: Mention, texts: Mapping[str, str]) -> Verdict:
+    """Whether a mention has the fact's values, how often, and side: in its place, elsewhere in the section, or not."""
+    text, name = texts[str(fact["section"])], str(fact["id"])
+    found = [Verdict("hit")]
     said = _near(fact, facts, one) if fact.get("values") else []
     for value, unit in fact.get("values", ()):
-        wanted = _base(value, unit)
-        fits = any(_base(v, u) == wanted or (u not in _UNIT and v == value) for v, u, _ in said)
-        if not fits and not (_is_span(fact) and _span_elsewhere(said, text, wanted)):
-            return f"without {value:g} {unit}".rstrip()
-    if [unit for _, unit in fact.get("values", ())] == ["mmhg", "mmhg"]:
+        what = f"{name}: without {value:g} {unit}".rstrip()
+        products = [two for v, u, _ in said for two in _products(one.sentence, v, u)]
+        if any(_fits(value, unit, v, u) for v, u in [*((v, u) for v, u, _ in said), *products]):
+            continue
+        others = [v for v, u, _ in said if _is_rival(unit, u)]
+        if fact.get("vital"):
+            first = min((number for number in said if number[2] >= one.end), key=lambda n: n[2], default=None)
+            wrong = first is not None and bool(_DIRECTLY.fullmatch(one.sentence[one.end : first[2]]))
+            wrong = wrong and not any(_fits(v, u, *first[:2]) for v, u in fact["values"]) if first else False
+            if wrong and first:
+                found.append(Verdict("contradicted", f"{name} is {value:g}, the note has {first[0]:g}"))
+                continue
+        if any(_fits(value, unit, v, u) and (u in _UNIT or fact.get("vital")) for v, u, _ in numbers(text)) and not (
+            fact.get("freq") and others
+        ):
+            found.append(Verdict("told", what))
+        elif others and _base(1, unit)[1] in _IN_DAYS:
+            found.append(Verdict("contradicted", f"{name} is {value:g} {unit}, the note has {others[0]:g}"))
+        else:
+            found.append(Verdict("left out" if fact.get("freq") else "missing", what))
+    if [unit for _, unit in fact.get("values", ())] == ["mmhg", "mmhg"] and found == [Verdict("hit")]:
         order = [v for v, *_ in sorted(said, key=lambda number: number[2])]
         high, low = (float(value) for value, _ in fact["values"])
         if order.index(high) > order.index(low) and "diastolic" not in one.sentence:
-            return f"is not {high:g}/{low:g}"
-    if fact.get("freq"):
-        left, right = _scope(facts, fact, one)
-        if not _FREQUENCY[str(fact["freq"])].search(one.sentence, left, right):
-            return f"without how often ({fact['freq']})"
+            found.append(Verdict("contradicted", f"{name} is not {high:g}/{low:g}"))
+    found.append(_how_often(fact, facts, one, text))
     if fact.get("side") and fact["side"] not in _sides(one):
-        return f"without its side ({fact['side']})"
-    return ""
+        what = f"{name}: without its side ({fact['side']})"
+        if re.search(rf"\b{fact['side']}\b", text):
+            found.append(Verdict("told", what))
+        else:
+            anywhere = any(re.search(rf"\b{fact['side']}\b", other) for other in texts.values())
+            found.append(Verdict("missing" if anywhere else "left out", what))
+    return max(found, key=lambda verdict: _WORST.index(verdict.status))
 
 
-def _is_span(fact: Fact) -> bool:
-    """Whether the value of a fact is how long a complaint has lasted."""
-    return fact["section"] == "S" and not fact.get("freq") and len(fact["values"]) == 1
-
-
-def _span_elsewhere(said: Sequence[tuple[float, str, int]], text: str, wanted: tuple[float, str]) -> bool:
-    """Whether another sentence says how long, and the complaint's own gives no other time."""
-    times = ("day", "month", "hour")
-    return not any(_base(v, u)[1] in times for v, u, _ in said) and any(
-        _base(v, u) == wanted for v, u, _ in numbers(text)
+def _is_rival(unit: str, said_unit: str) -> bool:
+    """Whether a number with this unit could stand in the place of a value: a time for a time, a dose for a dose."""
+    return said_unit in _UNIT and (
+        _UNIT[said_unit][0] == _base(1, unit)[1] or {_UNIT[said_unit][0], _base(1, unit)[1]} <= set(_IN_DAYS)
     )
+
+
+def _how_often(fact: Fact, facts: Sequence[Fact], one: Mention, text: str) -> Verdict:
+    if not fact.get("freq"):
+        return Verdict("hit")
+    left, right = _scope(facts, fact, one)
+    name, wanted = str(fact["id"]), _FREQUENCY[str(fact["freq"])]
+    more = next((key for key in _TIMES_A_DAY if _FREQUENCY[key].search(one.sentence, one.end, right)), "")
+    if more and fact["freq"] in ("od", "nocte", "once"):
+        return Verdict("contradicted", f"{name} is {fact['freq']}, the note has {more}")
+    if wanted.search(one.sentence, left, right):
+        return Verdict("hit")
+    what = f"{name}: without how often ({fact['freq']})"
+    other = next((key for key, form in _FREQUENCY.items() if form.search(one.sentence, one.end, right)), "")
+    if other:
+        return Verdict("contradicted", f"{name} is {fact['freq']}, the note has {other}")
+    lines = sentences(text)
+    around = " ".join(lines[lines.index(one.sentence) : lines.index(one.sentence) + 2])
+    if wanted.search(around):
+        return Verdict("told", what)
+    return Verdict("missing" if _ANY_FREQUENCY.search(around) else "left out", what)
 
 
 _SIDE = re.compile(r"\b(left|right|bilateral\w*|both)\b")
@@ -921,30 +1366,54 @@ def _sides(one: Mention) -> set[str]:
 
 
 def note(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
-    """1 if the form is strict, each required fact is hit in its section, and nothing is contradicted or invented.
+    """The share of the required facts that the note has, or 0 for a note that must not be signed.
 
-    One fact whose polarity cannot be told, or that is told in the transcript's own words, is let pass. What is not
-    covered: see the docstring of this file.
+    0: the form is not strict; a fact is contradicted, in the wrong section, or, where safety needs it, left out; a
+    number, drug or finding is invented. A fact in words that nobody foresaw costs its own share, about 1/20, and no
+    more. What is not covered: see the docstring of this file.
     """
     lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
 
     def score(sample: Sample, completion: Completion) -> Score:
-        text, problem = _readable(completion)
-        if problem:
-            return Score(0.0, text[:80], problem)
-        bodies, problem = strict_sections(text)
-        if problem:
-            return Score(0.0, text[:400], problem)
-        verdicts = judge(sample.metadata["facts"], bodies)
-        wrong = [
-            verdict.why for verdict in verdicts.values() if verdict.status in ("contradicted", "missing", "leaked")
-        ]
-        unsure = [verdict.why for verdict in verdicts.values() if verdict.status == "unsure"]
-        wrong += unsure if len(unsure) > MAX_UNSURE else []
-        wrong = [*_invented(sample, bodies, lexicon, signs), *wrong]
-        return Score(float(not wrong), text, "; ".join(wrong or unsure)[:300])
+        value, text, why = _graded(sample, completion, lexicon, signs)
+        return Score(value, text, why)
 
     return score
+
+
+def complete(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
+    """1 if the note lacks nothing at all: no fact is missing, and at most MAX_UNSURE are told in unforeseen words."""
+    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        value, text, why = _graded(sample, completion, lexicon, signs)
+        unforeseen = 0
+        if value == 1:
+            verdicts = judge(sample.metadata["facts"], strict_sections(_readable(completion)[0])[0])
+            unforeseen = sum(verdict.status in ("told", "unsure") for verdict in verdicts.values())
+        return Score(float(value == 1 and unforeseen <= MAX_UNSURE), text, why)
+
+    return score
+
+
+def _graded(sample: Sample, completion: Completion, lexicon: str, signs: str) -> tuple[float, str, str]:
+    """(value, text, explanation in one line) of a note in the strict form."""
+    text, problem = _readable(completion)
+    if problem:
+        return 0.0, text[:80], problem
+    bodies, problem = strict_sections(text)
+    if problem:
+        return 0.0, text[:400], problem
+    verdicts = judge(sample.metadata["facts"], bodies)
+    wrong = _invented(sample, bodies, lexicon, signs)
+    wrong += [verdict.why for verdict in verdicts.values() if verdict.status in FATAL]
+    notes = wrong or [verdict.why for verdict in verdicts.values() if verdict.why]
+    return 0.0 if wrong else _share(sample, verdicts), text, "; ".join(notes)[:300]
+
+
+def _share(sample: Sample, verdicts: Mapping[str, Verdict]) -> float:
+    names = [str(fact["id"]) for fact in sample.metadata["facts"] if fact.get("required", True)]
+    return sum(verdicts[name].status in FOUND for name in names) / max(1, len(names))
 
 
 def form(*, suite_path: str) -> Scorer:
@@ -970,14 +1439,12 @@ def form_loose(*, suite_path: str) -> Scorer:
 
 
 def recall(*, suite_path: str) -> Scorer:
-    """The share of required facts that are hit in their section; one that cannot be told is left out. Loose form."""
+    """The share of required facts that are found in their section. Loose form; inventions do not count."""
 
     def judged(sample: Sample, bodies: Mapping[str, str]) -> tuple[float, str]:
         verdicts = judge(sample.metadata["facts"], bodies)
-        names = [str(fact["id"]) for fact in sample.metadata["facts"] if fact.get("required", True)]
-        counted = [verdicts[name] for name in names if verdicts[name].status != "unsure"]
-        hits = sum(verdict.status == "hit" for verdict in counted)
-        return hits / max(1, len(counted)), "; ".join(verdict.why for verdict in counted if verdict.why)
+        lost = [verdict.why for verdict in verdicts.values() if verdict.status not in FOUND]
+        return _share(sample, verdicts), "; ".join(lost)
 
     return _over_sections(judged)
 
@@ -989,7 +1456,7 @@ def precision(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "fin
     def judged(sample: Sample, bodies: Mapping[str, str]) -> tuple[float, str]:
         verdicts = judge(sample.metadata["facts"], bodies).values()
         body = "\n".join(bodies.values())
-        hits = sum(verdict.status == "hit" for verdict in verdicts)
+        hits = sum(verdict.status in FOUND for verdict in verdicts)
         against = [verdict.why for verdict in verdicts if verdict.status == "contradicted"]
         strange = _invented(sample, bodies, lexicon, signs)
         good = hits + len(numbers(plain(body))) + len(set(_named(body, _drug_index(lexicon)))) - len(strange)

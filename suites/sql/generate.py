@@ -3,7 +3,8 @@
     python suites/sql/generate.py
 
 The same seed gives the same bytes. No gold query occurs in two splits; the last two wordings of every intent, and half
-of the house questions, are asked only in the test split.
+of the house questions, are asked only in the test split. train_phrases.yaml holds wordings and house questions for the
+train split alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ SEED = 20261
 SIZES = {"test": 240, "dev": 60, "train": 1280}
 HELD_OUT = 2
 NEAR = 13
+AGAIN = 2
+"""How often a gold query of the train split is asked again, in other words."""
 COMPARISONS = (
     (">", ("above {v}", "of more than {v}", "over {v}")),
     ("<", ("below {v}", "of less than {v}", "under {v}")),
@@ -182,8 +185,12 @@ def ask(item: Item, phrases: dict[str, Any], held_out: bool, rng: random.Random)
     name = item["intent"]
     wordings = phrases["lone_wordings"] if name == "lone" else phrases["intents"][name]["wordings"]
     wording = rng.choice(wordings[-HELD_OUT:] if held_out else wordings[:-HELD_OUT])
+    return _spoken(wording, item), "held out" if held_out else "seen"
+
+
+def _spoken(wording: str, item: Item) -> str:
     text = wording.format(**item["slots"]).replace("the the ", "the ").replace("of of ", "of ")
-    return text[0].upper() + text[1:], "held out" if held_out else "seen"
+    return text[0].upper() + text[1:]
 
 
 def tables(schema: dict[str, Any]) -> str:
@@ -208,6 +215,7 @@ def build() -> dict[str, list[Item]]:
     splits: dict[str, list[Item]] = {"shots": [], "test": [], "dev": [], "train": []}
     seen: set[str] = set()
     near: set[tuple[str, ...]] = set()
+    taught: list[Item] = []
 
     def take(split: str, item: Item, question: str, wording: str) -> None:
         meta = {"schema": item["schema"], "intent": item["intent"], "wording": wording, "question": question}
@@ -238,11 +246,29 @@ def build() -> dict[str, list[Item]]:
             if question.lower() in seen or (split != "test" and grams(question) & near):
                 continue
             take(split, item, question, wording)
+            taught += [item] if split == "train" else []
+    more = yaml.safe_load((HERE / "train_phrases.yaml").read_text("utf-8"))
+    asked = {row["target"] for split in ("shots", "test", "dev") for row in splits[split]}
+    for item, question in [*_asked_again(taught, more["wordings"], rng), *_in_house(more["house"], asked)]:
+        if question.lower() not in seen and not grams(question) & near:
+            take("train", item, question, "house" if item["intent"] == "house" else "further")
     for split, rows in splits.items():
         if split != "shots":
             random.Random(f"{SEED} {split}").shuffle(rows)
         splits[split] = [{"id": f"sql-{split}-{i:04d}", **row} for i, row in enumerate(rows, 1)]
     return splits
+
+
+def _asked_again(items: list[Item], wordings: dict[str, list[str]], rng: random.Random) -> Iterator[tuple[Item, str]]:
+    for item in items:
+        for wording in rng.sample(wordings[item["intent"]], AGAIN):
+            yield item, _spoken(wording, item)
+
+
+def _in_house(house: list[list[str]], asked: set[str]) -> Iterator[tuple[Item, str]]:
+    for schema, question, sql in house:
+        if sql not in asked:
+            yield {"schema": schema, "sql": sql, "intent": "house"}, question
 
 
 def _least_asked(pool: list[Item], rows: list[Item]) -> Item:

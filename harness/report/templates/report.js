@@ -1,258 +1,118 @@
-"use strict";
-(() => {
-  const PAGE = 50;
-  const RIGHT = 0.5;
-  const FILTERS = [["all", "All"], ["regressed", "Regressed"], ["improved", "Improved"], ["failing", "All failing"]];
-  const $ = (id) => document.getElementById(id);
-  // arm and against: a place in index.arms, or -1 for each suite's own candidate and reference.
-  const state = { filter: "all", suite: -1, arm: -1, against: -1, query: "", page: 0 };
-  const unpacked = new Map();
-  let index, order = [], haystacks = null, here = "", turn = 0;
+/* Holds:
 
-  function make(tag, name, text) {
-    const element = document.createElement(tag);
-    if (name) element.className = name;
-    if (text !== undefined) element.textContent = text;
-    return element;
-  }
+preact 11.2.0
 
-  async function unpack(id) {
-    const bytes = Uint8Array.from(atob($(id).textContent), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    return JSON.parse(await new Response(stream).text());
-  }
+The MIT License (MIT)
 
-  function shard(number) {
-    if (!unpacked.has(number)) unpacked.set(number, unpack("shard-" + number));
-    return unpacked.get(number);
-  }
+Copyright (c) 2015-present Jason Miller
 
-  async function everyText() {
-    const all = [];
-    for (let number = 0; number * index.shard < index.keys.length; number++) {
-      const { texts, cases } = await shard(number);
-      for (const entry of cases) {
-        const places = new Set([entry.q, entry.t]);
-        for (const answer of entry.a) places.add(answer[1]).add(answer[6]).add(answer[7]);
-        all.push([...places].map((place) => texts[place]).join("\n").toLowerCase());
-      }
-    }
-    return all.map((text, place) => index.keys[place][1].toLowerCase() + "\n" + text);
-  }
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-  function arms(place) {
-    const suite = index.suites[index.keys[place][0]];
-    return [state.arm < 0 ? suite.candidate : state.arm, state.against < 0 ? suite.reference : state.against];
-  }
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
 
-  function change(place) {
-    const [after, before] = arms(place).map((arm) => index.values[place][arm]);
-    return after === null || before === null ? 0 : after - before;
-  }
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
 
-  function keeps(place) {
-    const [suite] = index.keys[place], values = index.values[place];
-    if (state.suite >= 0 && suite !== state.suite) return false;
-    if (state.filter === "regressed") return change(place) < 0;
-    if (state.filter === "improved") return change(place) > 0;
-    if (state.filter === "failing") return values.every((value) => value === null || value < RIGHT);
-    return true;
-  }
+----
 
-  function ordered(places) {
-    if (state.filter !== "regressed" && state.filter !== "improved") return places;
-    return places.sort((a, b) => Math.abs(change(b)) - Math.abs(change(a)) || a - b);
-  }
+@preact/signals 2.11.4
 
-  async function select() {
-    const mine = ++turn;
-    let places = ordered(index.keys.map((_, place) => place).filter(keeps));
-    const query = state.query.trim().toLowerCase();
-    if (query) {
-      if (!haystacks) {
-        $("status").textContent = "Reading all texts…";
-        haystacks = await everyText();
-        if (mine !== turn) return;
-      }
-      places = places.filter((place) => haystacks[place].includes(query));
-    }
-    order = places;
-    state.page = Math.min(state.page, Math.max(0, Math.ceil(order.length / PAGE) - 1));
-    await draw(mine);
-  }
+The MIT License (MIT)
 
-  async function draw(mine) {
-    const shown = order.slice(state.page * PAGE, (state.page + 1) * PAGE);
-    const cards = [];
-    for (const place of shown) {
-      const { texts, cases } = await shard(Math.floor(place / index.shard));
-      cards.push(card(place, cases[place % index.shard], texts));
-    }
-    if (mine !== turn) return;
-    $("live").replaceChildren(...cards);
-    const pages = Math.ceil(order.length / PAGE);
-    $("status").textContent = order.length === 0 ? "No sample fits." : `${order.length} of ${index.keys.length} samples`;
-    $("pages").hidden = pages < 2;
-    $("where").textContent = `page ${state.page + 1} of ${pages}`;
-    $("back").disabled = state.page === 0;
-    $("on").disabled = state.page >= pages - 1;
-  }
+Copyright (c) 2022-present Preact Team
 
-  function verdict(value) {
-    if (value === null) return make("span", "mark-none", "– not scored");
-    const right = value >= RIGHT, sign = right ? "✓ " : "✗ ";
-    const word = value === 1 ? "right" : value === 0 ? "wrong" : (100 * value).toFixed(1) + " %";
-    return make("span", right ? "mark-right" : "mark-wrong", sign + word);
-  }
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-  function card(place, entry, texts) {
-    const [suite, id, anchor] = index.keys[place];
-    const box = make("article", anchor === here ? "sample here" : "sample");
-    box.id = anchor;
-    const head = make("h3"), link = make("a", "", id);
-    link.href = "#" + anchor;
-    head.append(link, changed(place));
-    const about = [index.suites[suite].name, ...entry.m.map(([name, value]) => `${name}: ${value}`)].join(" · ");
-    const expected = make("p", "note", "Expected: ");
-    expected.append(make("b", "", texts[entry.t]));
-    const answers = make("div", "answers");
-    answers.append(...entry.a.map((answer) => given(answer, texts)));
-    box.append(head, make("p", "meta", about), pre("said asked", texts[entry.q]), expected, answers);
-    return box;
-  }
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
 
-  function changed(place) {
-    const by = change(place), [arm, against] = arms(place);
-    if (by === 0) return "";
-    const said = `${by > 0 ? "▲" : "▼"} ${index.arms[arm]} ${by > 0 ? "better" : "worse"} than ${index.arms[against]}`;
-    return make("span", by > 0 ? "gain tag" : "loss tag", said);
-  }
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
 
-  function pre(name, text) {
-    const block = make("pre", name, text || "(empty)");
-    if (text.length > 600) block.tabIndex = 0;
-    return block;
-  }
+----
 
-  function given([arm, text, finish, [prompt, completion], seconds, value, read, why, others, turns, passages], texts) {
-    const box = make("div", "answer" + (value === null ? "" : value >= RIGHT ? " right" : " wrong"));
-    const head = make("h4", "", index.arms[arm] + " ");
-    head.append(verdict(value));
-    box.append(head, pre("said", texts[text]));
-    if (texts[why]) box.append(make("p", "why", texts[why]));
-    if (texts[read] && texts[read] !== texts[text]) box.append(make("p", "why", "Read as: " + texts[read].slice(0, 300)));
-    for (const [name, score, said] of others) {
-      box.append(make("p", "why", `${name}: ${score === null ? "–" : (100 * score).toFixed(0) + " %"}${said ? ", " + said : ""}`));
-    }
-    const end = finish === "length" ? " · cut off at the token limit" : finish === "stop" || finish === "choice" ? "" : " · " + finish;
-    box.append(make("p", "spent", `${prompt} + ${completion} tokens · ${seconds.toFixed(2)} s${end}`));
-    const sent = make("details");
-    sent.append(make("summary", "", "Prompt as sent"));
-    sent.addEventListener("toggle", () => {
-      if (sent.childElementCount > 1) return;
-      if (passages.length) sent.append(make("p", "note", "Passages: " + passages.join(", ")));
-      for (const [role, place] of turns) {
-        const turnBox = make("div", "turn");
-        turnBox.append(make("b", "", role), pre("said", texts[place]));
-        sent.append(turnBox);
-      }
-    });
-    box.append(sent);
-    return box;
-  }
+@preact/signals-core 1.14.5
 
-  function choose(id, names, key, first) {
-    const box = $(id);
-    box.replaceChildren(...names.map((name, place) => {
-      const option = make("option", "", name);
-      option.value = String(place - first);
-      return option;
-    }));
-    box.value = String(state[key]);
-    box.addEventListener("change", () => {
-      state[key] = Number(box.value);
-      go();
-    });
-  }
+The MIT License (MIT)
 
-  function show() {
-    for (const button of document.querySelectorAll(".filters button")) {
-      button.setAttribute("aria-pressed", String(button.value === state.filter));
-    }
-    $("by-suite").value = String(state.suite);
-    $("by-arm").value = String(state.arm);
-    $("by-against").value = String(state.against);
-    $("find").value = state.query;
-  }
+Copyright (c) 2022-present Preact Team
 
-  function go() {
-    state.page = 0;
-    here = "";
-    show();
-    return select();
-  }
+Permission is hereby granted, free of charge, to any person obtaining a copy
+of this software and associated documentation files (the "Software"), to deal
+in the Software without restriction, including without limitation the rights
+to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+copies of the Software, and to permit persons to whom the Software is
+furnished to do so, subject to the following conditions:
 
-  async function follow() {
-    const anchor = location.hash.slice(1);
-    const place = index.keys.findIndex((key) => key[2] === anchor);
-    if (place < 0) return false;
-    if (!order.includes(place)) {
-      Object.assign(state, { filter: "all", suite: -1, query: "" });
-      await go();
-    }
-    here = anchor;
-    state.page = Math.floor(order.indexOf(place) / PAGE);
-    await draw(++turn);
-    $(anchor)?.scrollIntoView();
-    return true;
-  }
+The above copyright notice and this permission notice shall be included in all
+copies or substantial portions of the Software.
 
-  function wire() {
-    for (const [value, name] of FILTERS) {
-      const button = make("button", "", name);
-      button.type = "button";
-      button.value = value;
-      button.addEventListener("click", () => { state.filter = value; go(); });
-      document.querySelector(".filters").append(button);
-    }
-    choose("by-suite", ["All suites", ...index.suites.map((suite) => suite.title)], "suite", 1);
-    choose("by-arm", ["the candidate", ...index.arms], "arm", 1);
-    choose("by-against", ["the reference", ...index.arms], "against", 1);
-    let wait;
-    $("find").addEventListener("input", () => {
-      clearTimeout(wait);
-      wait = setTimeout(() => { state.query = $("find").value; go(); }, 120);
-    });
-    for (const [id, step] of [["back", -1], ["on", 1]]) {
-      $(id).addEventListener("click", async () => {
-        state.page += step;
-        await draw(++turn);
-        $("samples").scrollIntoView();
-      });
-    }
-    for (const link of document.querySelectorAll("a[data-filter]")) {
-      link.addEventListener("click", () => {
-        const { filter, suite, arm, against } = link.dataset;
-        Object.assign(state, { filter, suite: Number(suite), arm: Number(arm), against: Number(against), query: "" });
-        go();
-      });
-    }
-    window.addEventListener("hashchange", follow);
-  }
+THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE
+SOFTWARE.
 
-  async function start() {
-    index = await unpack("index");
-    wire();
-    for (const card of $("few").querySelectorAll("[id]")) card.removeAttribute("id");
-    $("few").hidden = true;
-    $("controls").hidden = false;
-    show();
-    await select();
-    await follow();
-    document.documentElement.dataset.ready = "yes";
-  }
+----
 
-  start().catch((error) => {
-    $("status").textContent = "The list of all samples needs a newer browser (" + error.message + ").";
-  });
-})();
+diff 9.0.0
+
+BSD 3-Clause License
+
+Copyright (c) 2009-2015, Kevin Decker <kpdecker@gmail.com>
+All rights reserved.
+
+Redistribution and use in source and binary forms, with or without
+modification, are permitted provided that the following conditions are met:
+
+1. Redistributions of source code must retain the above copyright notice, this
+   list of conditions and the following disclaimer.
+
+2. Redistributions in binary form must reproduce the above copyright notice,
+   this list of conditions and the following disclaimer in the documentation
+   and/or other materials provided with the distribution.
+
+3. Neither the name of the copyright holder nor the names of its
+   contributors may be used to endorse or promote products derived from
+   this software without specific prior written permission.
+
+THIS SOFTWARE IS PROVIDED BY THE COPYRIGHT HOLDERS AND CONTRIBUTORS "AS IS"
+AND ANY EXPRESS OR IMPLIED WARRANTIES, INCLUDING, BUT NOT LIMITED TO, THE
+IMPLIED WARRANTIES OF MERCHANTABILITY AND FITNESS FOR A PARTICULAR PURPOSE ARE
+DISCLAIMED. IN NO EVENT SHALL THE COPYRIGHT HOLDER OR CONTRIBUTORS BE LIABLE
+FOR ANY DIRECT, INDIRECT, INCIDENTAL, SPECIAL, EXEMPLARY, OR CONSEQUENTIAL
+DAMAGES (INCLUDING, BUT NOT LIMITED TO, PROCUREMENT OF SUBSTITUTE GOODS OR
+SERVICES; LOSS OF USE, DATA, OR PROFITS; OR BUSINESS INTERRUPTION) HOWEVER
+CAUSED AND ON ANY THEORY OF LIABILITY, WHETHER IN CONTRACT, STRICT LIABILITY,
+OR TORT (INCLUDING NEGLIGENCE OR OTHERWISE) ARISING IN ANY WAY OUT OF THE USE
+OF THIS SOFTWARE, EVEN IF ADVISED OF THE POSSIBILITY OF SUCH DAMAGE.
+*/
+"use strict";(()=>{var w,Dt,nt,G,et,$e,$t,Me,Rt,rt,tt,En,ve=Symbol.for("pv"),Re={},We=[],Cn=/^m(i|n|o|s|text|space)$/,ot=Array.isArray,it=We.slice,K=Object.assign;function Y(t){t&&t.parentNode&&t.remove()}function Wt(t,e,n){var r,i,o,s={},a=arguments.length;for(o in e)o=="key"?r=e[o]:o=="ref"&&typeof t!="function"?i=e[o]:s[o]=e[o];return a>2&&(s.children=a>3?it.call(arguments,2):n),me(t,s,r,i,null)}function me(t,e,n,r,i){var o={type:t,props:e,key:n,ref:r,__k:null,__:null,__b:0,__e:null,__c:null,constructor:ve,__v:i||++Dt,__i:-1,__u:0};return!i&&w.vnode&&w.vnode(o),o}function L(t){return t.children}function ie(t,e){this.props=t,this.context=e,this.__g=0}function J(t,e){if(e==null)return t.__&&J(t.__,t.__i+1);for(var n;e<t.__k.length;e++)if((n=t.__k[e])&&n.__e)return n.__e;return typeof t.type!="function"||t.props.__P?null:J(t)}function Pn(t){var e,n=t.__v,r=n.__e,i=[],o=[],s=t.__P;s&&((e=K({constructor:ve},n)).__v=n.__v+1,w.vnode&&w.vnode(e),st(s,e,n,t.__n,s.namespaceURI,32&n.__u?[r]:null,i,r||J(n),32&n.__u,o),e.__v=n.__v,e.__.__k[e.__i]=e,Ht(i,e,o),n.__=n.__e=null,e.__e!=r&&jt(e))}function jt(t){if((t=t.__)&&t.__c&&!t.props.__P)return t.__e=null,t.__k.some(function(e){return e&&(t.__e=e.__e)}),jt(t)}function Ot(t){(8&t.__g||(t.__g|=8,G.push(t),$e++))&&et==w.debounceRendering||((et=w.debounceRendering)||queueMicrotask)(Nt)}function Nt(){try{for(var t,e=1;G.length;)G.length>e&&G.sort($t),t=G.shift(),e=G.length,8&t.__g&&Pn(t)}finally{($e=G.length)&&(et||queueMicrotask)(Nt)}}function It(t,e,n,r,i,o,s,a,l,c,f){var d,v,u,m,h,y,x=r.__k||We,p=e.length;for(l=Tn(n,e,x,l,p),d=0;d<p;d++)(u=n.__k[d])!=null&&(v=~u.__i&&x[u.__i]||Re,u.__i=d,y=st(t,u,v,i,o,s,a,l,c,f),m=u.__e,(v.ref!=u.ref||8&v.__u)&&(v.ref&&at(v.ref,null,u,v),u.ref&&f.push(u.ref,u.__c||m,u)),h=h||m,4&u.__u?(l=Ut(u,l,t,!v.__v),v.__e&&(v.__e=null)):typeof u.type=="function"&&y!==void 0?l=y:m&&(l=m.nextSibling),u.__u&=-21);return n.__e=h,l}function Tn(t,e,n,r,i){var o,s,a,l,c,f,d,v,u,m=n.length,h=m,y=0,x=0,p=t.__k=Array(i);for(o=0;o<i;o++)(s=e[o])!=null&&typeof s!="boolean"&&typeof s!="function"?(typeof s!="object"||s.constructor===String?s=p[o]=me(null,s):ot(s)?s=p[o]=me(L,{children:s}):s.constructor===ve&&s.__b?s=p[o]=me(s.type,s.props,s.key,s.ref,s.__v):p[o]=s,l=o+y,s.__=t,s.__b=t.__b+1,a=null,~(c=s.__i=An(s,n,l,h))&&(h--,(a=n[c])&&(a.__u|=2)),a&&a.__v?(s.__u|=16,c==l-1?y--:c==l+1?y++:c!=l&&(c>l?y--:y++,x=1)):(~c||(i>m?y--:i<m&&y++),typeof s.type!="function"&&(s.__u|=4))):p[o]=null;if(x){for(f=[],d=[],o=0;o<i;o++)if((s=p[o])&&16&s.__u){for(y=0,v=f.length;y<v;)f[u=y+v>>1]<s.__i?y=u+1:v=u;f[y]=s.__i,d[o]=y+1}for(y=f.length;o--;)d[o]&&(d[o]==y?y--:p[o].__u|=4)}if(h)for(o=0;o<m;o++)!(a=n[o])||2&a.__u||(a.__e==r&&(r=J(a)),ut(a,a));return r}function Ut(t,e,n,r){var i,o,s,a;if(typeof t.type=="function"){if(t.props.__P)return e;if(i=t.__k)for(o=0;o<i.length;o++)i[o]&&(i[o].__=t,e=Ut(i[o],e,n,!1));return e}for(e&&!e.parentNode&&(e=J(t))&&!e.parentNode&&(e=null),s=t.__e,a=e;a&&a.nodeType==8;)a=a.nextSibling;for(s!=a&&(!r&&n.moveBefore&&s.parentNode?n.moveBefore(s,e):n.insertBefore(s,e||null)),e=s;(e=e&&e.nextSibling)&&e.nodeType==8&&!e.data.startsWith("$s"););return e}function An(t,e,n,r){var i,o=t.key,s=t.type,a=e[n],l=a&&!(2&a.__u);if(a===null&&o==null||l&&o==a.key&&s==a.type)return n;if(r>(l?1:0)){for(i=n-1;i>=0;i--)if((a=e[i])&&!(2&a.__u)&&o==a.key&&s==a.type)return i;for(i=n+1;i<e.length;i++)if((a=e[i])&&!(2&a.__u)&&o==a.key&&s==a.type)return i}return-1}function Mt(t,e,n){n==null&&(n=""),e[0]=="-"?t.setProperty(e,n):t[e]=n}function Oe(t,e,n,r,i){var o,s;if(e=="style")if(typeof n=="string")t.style.cssText=n;else{if(typeof r=="string"&&(t.style.cssText=r=""),r)for(e in r)n&&e in n||Mt(t.style,e);if(n)for(e in n)r&&n[e]==r[e]||Mt(t.style,e,n[e])}else if(e[0]=="o"&&e[1]=="n")typeof n!="function"&&(n=null),typeof r!="function"&&(r=null),(t.__e||(t.__e={}))[e]=n,n&&r||(s=tt[e]||(tt[e]=Ln(e)),(t.__a||(t.__a={}))[e]=rt,o=e!=(e=e.replace(Rt,"$1")),(e=e.slice(2))[0]<"a"&&(e=e.toLowerCase()),n?t.addEventListener(e,s,o):t.removeEventListener(e,s,o));else{if(i=="http://www.w3.org/2000/svg")e=e.replace(/xlink(H|:h)/,"h").replace(/sName$/,"s");else if(e!="width"&&e!="height"&&e!="href"&&e!="list"&&e!="form"&&e!="tabIndex"&&e!="download"&&e!="rowSpan"&&e!="colSpan"&&e!="role"&&e!="popover"&&e in t)try{return void(t[e]=n??"")}catch{}if(typeof n=="function")return;n==null||n===!1&&e[4]!="-"?t.removeAttribute(e):t.setAttribute(e,e=="popover"&&n==1?"":n)}}function Ln(t){return function(e){var n=this.__e;if(n){if(n=n[t],e[Me]==null)e[Me]=rt++;else if(e[Me]<this.__a[t])return;return n(w.event?w.event(e):e)}}}function st(t,e,n,r,i,o,s,a,l,c){var f,d,v,u,m,h,y,x,p,g,b,U,oe,Q,N,Lt,z,X,F=e.type;if(e.constructor!==ve)return null;128&n.__u&&(l=32&n.__u,f=n.__c.__z)&&(e.__u|=l,d=o=[],f.nodeType==8?a=De(f,o):o.push(f),a=o[0]||a),(f=w.__b)&&f(e);e:if(typeof F=="function"){v=s.length;try{if(x=e.props,p=(f=F.prototype)&&f.render,g=(f=F.contextType)&&r[f.__c],b=f?g?g.props.value:f.__:r,(u=n.__c)?(e.__c=u,2&u.__g&&(u.__g|=1)):(p?e.__c=u=new F(x,b):(e.__c=u=new ie(x,b),u.constructor=F,u.render=Mn),g&&g.sub(u),u.state||(u.state={}),u.__n=r,u.__g|=8,u.__h=[],u.__k=[]),p&&(u.__s||(u.__s=u.state),F.getDerivedStateFromProps&&(u.__s==u.state&&(u.__s=K({},u.__s)),K(u.__s,F.getDerivedStateFromProps(x,u.__s)))),m=u.props,h=u.state,u.__v=e,n.__c){if(x!==m&&p&&!F.getDerivedStateFromProps&&u.componentWillReceiveProps&&u.componentWillReceiveProps(x,b),e.__v==n.__v&&!(8&u.__g)||!(4&u.__g)&&u.shouldComponentUpdate&&u.shouldComponentUpdate(x,u.__s,b)===!1){e.__v!=n.__v&&(u.props=x,u.state=u.__s,u.__g&=-9),e.__e=n.__e,e.__k=n.__k,e.__k.some(function(R){R&&(R.__=e)}),We.push.apply(u.__h,u.__k),u.__k=[],u.__h.length&&s.push(u),a=J(n);break e}u.componentWillUpdate&&u.componentWillUpdate(x,u.__s,b),p&&u.componentDidUpdate&&u.__h.push(function(){u.componentDidUpdate(m,h,y)})}else p&&!F.getDerivedStateFromProps&&u.componentWillMount&&u.componentWillMount(),p&&u.componentDidMount&&u.__h.push(u.componentDidMount);u.context=b,u.props=x,u.__P=t,u.__g&=-5,U=w.__r,oe=p?25:0;do u.__g&=-9,U&&U(e),f=u.render(u.props,u.state=u.__s,u.context);while(8&u.__g&&++oe<25);p&&(We.push.apply(u.__h,u.__k),u.__k=[]),u.state=u.__s,u.getChildContext&&(r=K({},r,u.getChildContext())),p&&n.__c&&u.getSnapshotBeforeUpdate&&(y=u.getSnapshotBeforeUpdate(m,h)),Q=f&&f.type===L&&f.key==null?f.props.children:f,x.__P&&(f=a,i=(t=x.__P).namespaceURI,l=o=null,n.props&&n.props.__P!=t&&(n.__k.some(function(R){R&&ut(R,R)}),n.__k=null),a=n.__k?J(n,0):null),a=It(t,ot(Q)?Q:[Q],e,n,r,i,o,s,a,l,c),x.__P&&(e.__e=null,a=f),e.__u&=-161,d&&d.some(Y),u.__h.length&&s.push(u),1&u.__g&&(u.__g&=-4)}catch(R){if(s.length=v,e.__v=null,l||o)if(R&&R.then){if(e.__u|=128|l,o){for(~(z=o.indexOf(a||void 0))||(z=o.length);(X=o[z-1])&&X.nodeType==8;)z--;for(;z<o.length;z++)if(X=o[z])if(o[z]=null,N){if(X==Lt)break}else{if(X.nodeType!=8)break;X.data.startsWith("$s")&&(Lt=De(N=X))}}if(!N){for(;a&&a.nodeType==8&&a.nextSibling;)a=a.nextSibling;N=a}(f=De(N=e.__c.__z||(e.__c.__z=N)))?(e.__e=N,a=f):e.__e=a,a=a&&a.nextSibling}else o&&o.some(Y);else e.__e=n.__e;e.__k||(e.__k=n.__k||[]),R&&R.then||Ft(e),w.__e(R,e,n)}}else a=e.__e=On(n.__e,e,n,r,i,o,s,l,c,t);return(f=w.diffed)&&f(e),a}function De(t,e){if(t&&t.nodeType==8&&t.data.startsWith("$s"))for(var n=1;t=t.nextSibling;){if(t.nodeType==8){if(t.data.startsWith("$s"))n++;else if(t.data.startsWith("/$s")&&!--n)return t}e&&e.push(t)}}function Ft(t){t&&(t.__c&&(t.__c.__g|=4),t.__k&&t.__k.some(Ft))}function Ht(t,e,n){for(var r=0;r<n.length;)at(n[r++],n[r++],n[r++]);w.__c&&w.__c(e,t),t.some(function(i){try{t=i.__h,i.__h=[],t.some(function(o){o.call(i)})}catch(o){w.__e(o,i.__v)}})}function On(t,e,n,r,i,o,s,a,l,c){var f,d,v,u,m,h,y,x,p=n.props||Re,g=e.props,b=e.type;if(b=="svg"?i="http://www.w3.org/2000/svg":b=="math"?i="http://www.w3.org/1998/Math/MathML":i||(i="http://www.w3.org/1999/xhtml"),o){for(f=0;f<o.length;f++)if((m=o[f])&&(b?m.localName==b:m.nodeType==3)){t=m,o[f]=null;break}}if(!t){if(x=c.ownerDocument||document,!b)return x.createTextNode(g);t=x.createElementNS(i,b,g.is?g:c),a&&(w.__m&&w.__m(e,o),a=!1),o=null}if(b){if(c=b=="template"&&t.content||t,o=b=="textarea"&&g.defaultValue!=null?null:o&&it.call(c.childNodes),!a&&o)for(p={},f=0;f<t.attributes.length;f++)p[(m=t.attributes[f]).name]=m.value;for(f in p)m=p[f],f=="dangerouslySetInnerHTML"?v=m:f=="children"||f in g||f=="value"&&"defaultValue"in g||f=="checked"&&"defaultChecked"in g||Oe(t,f,null,m,i);for(f in g)m=g[f],f=="children"?u=m:f=="dangerouslySetInnerHTML"?d=m:f=="value"?h=m:f=="checked"?y=m:a&&typeof m!="function"||p[f]===m||Oe(t,f,m,p[f],i);d?(a||v&&(d.__html==v.__html||d.__html==t.innerHTML)||(t.innerHTML=d.__html),e.__k=[]):(v&&(t.textContent=""),(b=="foreignObject"||i=="http://www.w3.org/1998/Math/MathML"&&Cn.test(b))&&(i="http://www.w3.org/1999/xhtml"),It(c,ot(u)?u:[u],e,n,r,i,o,s,o?o[0]:n.__k&&J(n,0),a,l),o&&o.some(Y)),a&&b!="textarea"||(f="value",b=="progress"&&h==null?t.removeAttribute(f):h==null||h===t[f]&&(b!="progress"||h)||Oe(t,f,h,p[f],i),f="checked",y!=null&&y!=t[f]&&Oe(t,f,y,p[f],i))}else p===g||a&&t.data==g||(t.data=g);return t}function at(t,e,n,r){try{typeof t=="function"?e?e.__x=t(e)||1:r&&(r=r.__c||r.__e)&&(e=r.__x)&&(r.__x=null,typeof e=="function"?e():t(null)):t.current=e}catch(i){w.__e(i,n)}}function ut(t,e,n){var r,i,o,s;if(w.unmount&&w.unmount(t),!(r=t.ref)||r.current&&r.current!=t.__e||at(r,null,e,t),r=t.__c){if(r.componentWillUnmount)try{r.componentWillUnmount()}catch(a){w.__e(a,e)}r.__P=r.__n=null}if(r=t.__k)for(s=0;s<r.length;s++)r[s]&&ut(r[s],e,typeof t.type!="function"||n&&!t.props.__P);!n&&(r=t.__c)&&(r=r.__z)&&(i=De(r,o=[]))&&(r==t.__e&&o.some(Y),Y(i),Y(r)),n||Y(t.__e),t.__e=t.__c=t.__=null}function Mn(t,e,n){return this.constructor(t,n)}function qt(t,e){var n,r,i,o;w.__&&w.__(t,e),e.nodeType==9&&(e=e.documentElement),r=(n=t&&32&t.__u)?null:e.__k,e.__k=me(L,{children:[t]}),i=[],o=[],st(e,e.__k,r||Re,Re,e.namespaceURI,r?null:e.firstChild?it.call(e.childNodes):null,i,r?r.__e:e.firstChild,n,o),Ht(i,e.__k,o),e.__k.props.children=null}w={__e:function(t,e,n,r){for(var i,o,s;e=e.__;)if((i=e.__c)&&!(1&i.__g)){i.__g|=4;try{if((s=(o=i.constructor)&&o.getDerivedStateFromError)&&i.setState(o.getDerivedStateFromError(t)),i.componentDidCatch&&(i.componentDidCatch(t,r||{}),s=1),s&&8&i.__g)return void(i.__g|=2)}catch(a){t=a}}throw $e=0,t}},Dt=0,nt=function(t){return t!=null&&t.constructor===ve},ie.prototype.setState=function(t,e){var n=this.__s;n&&n!=this.state||(n=this.__s=K({},this.state)),typeof t=="function"&&(t=t(K({},n),this.props)),t&&(K(n,t),this.__v&&(e&&this.__k.push(e),Ot(this)))},ie.prototype.forceUpdate=function(t){this.__v&&(this.__g|=4,t&&this.__h.push(t),Ot(this))},ie.prototype.render=L,G=[],$e=0,$t=function(t,e){return t.__v.__b-e.__v.__b},Me=Symbol(),Rt=/(PointerCapture)$|Capture$/i,rt=0,tt={},En=0;var ye,P,lt,Bt,ct=Object.is,je=0,Kt=[],ft=[],C=w,Vt=C.__b,zt=C.__r,Gt=C.diffed,Jt=C.__c,Zt=C.unmount,Qt=C.__;function dt(t,e){C.__h&&C.__h(P,t,je||e),je=0;var n=P.__H||(P.__H={__:[],__h:[]});return t>=n.__.length&&n.__.push({}),n.__[t]}function se(t){return je=1,Dn(tn,t)}function Dn(t,e,n){var r=dt(ye++,2);if(r.t=t,!r.__c&&(r.__=[n?n(e):tn(void 0,e),function(o){var s=(r.__N||r.__)[0],a=r.t(s,o);ct(s,a)||(r.__N=[a,r.__[1]],r.__c.setState({}))}],r.__c=P,!P.__f)){P.__f=!0;var i=P.shouldComponentUpdate;P.shouldComponentUpdate=function(o,s,a){var l=this.__H;if(!l)return!0;var c=!1,f=this.props!=o;if(l.__.some(function(v){v.__N&&(c=!0,ct(v.__[0],v.__N[0])||(f=!0))}),i){var d=i.call(this,o,s,a);return c?d||f:d}return!c||f}}return r.__}function H(t,e){var n=dt(ye++,3);!C.__s&&en(n.__H,e)&&(n.__P=!0,n.__=t,n.u=e,P.__H.__h.push(n))}function be(t){return je=5,ae(function(){return{current:t}},[])}function ae(t,e){var n=dt(ye++,7);return en(n.__H,e)&&(n.__=t(),n.__H=e),n.__}function $n(){var t;do{for(;t=ft.shift();)try{ge(t)}catch(n){C.__e(n,{__:(t=t.__P)&&t.__v})}for(;t=Kt.shift();){var e=t.__H;if(t.__P&&e)try{e.__h.some(ge),e.__h.some(_t),e.__h=[]}catch(n){e.__h=[],C.__e(n,t.__v)}}}while(ft.length)}C.__b=function(t){P=null,Vt&&Vt(t)},C.__=function(t,e){t&&e.__k&&e.__k.__m&&(t.__m=e.__k.__m),Qt&&Qt(t,e)},C.__r=function(t){zt&&zt(t),ye=0;var e=(P=t.__c).__H;e&&(lt==P?P.__h=[]:(e.__h.some(ge),e.__h.some(_t),ye=0),e.__h=[],e.__.some(function(n){n.__N&&(n.__=n.__N),n.u=n.__N=void 0})),lt=P},C.diffed=function(t){Gt&&Gt(t);var e=t.__c;e&&e.__H&&(e.__H.__h.length&&Yt(Kt.push(e)),e.__H.__.some(function(n){n.u&&(n.__H=n.u)})),lt=P=null},C.__c=function(t,e){e.some(function(n){try{n.__h.some(ge),n.__h=n.__h.filter(function(r){return!r.__||_t(r)})}catch(r){n.__h=[function(){throw r}]}}),Jt&&Jt(t,e)},C.unmount=function(t){Zt&&Zt(t);var e,n,r=t.__c;r&&r.__H&&(r.__H.__.some(function(i){try{if(i.__P&&i.__c){if(n===void 0){for(n=t.__;n&&(!n.__c||!n.__c.__P);)n=n.__;n=n&&n.__c}i.__P=n,Yt(ft.push(i))}else ge(i)}catch(o){e=o}}),r.__H=void 0,e&&C.__e(e,r.__v))};var Xt=typeof requestAnimationFrame=="function";function Rn(t){var e,n=function(){clearTimeout(r),Xt&&cancelAnimationFrame(e),setTimeout(t)},r=setTimeout(n,35);Xt&&(e=requestAnimationFrame(n))}function Yt(t){t!=1&&Bt==C.requestAnimationFrame||((Bt=C.requestAnimationFrame)||Rn)($n)}function ge(t){var e=P,n=t.__c;typeof n=="function"&&(t.__c=void 0,n()),P=e}function _t(t){var e=P;t.__c=t.__(),P=e}function en(t,e){return!t||t.length!=e.length||e.some(function(n,r){return!ct(n,t[r])})}function tn(t,e){return typeof e=="function"?e(t):e}var Wn=Symbol.for("preact-signals");function Fe(){if(q>1)q--;else{var t,e=!1;for((function(){var i=Ie;for(Ie=void 0;i!==void 0;){var o=i.S;if(o.v===i.v)for(var s=o.t;s!==void 0;s=s.x)s.i===i.i&&(s.i=o.i);i=i.o}})();xe!==void 0;){var n=xe;for(xe=void 0,Ne++;n!==void 0;){var r=n.u;if(n.u=void 0,n.f&=-3,!(8&n.f)&&rn(n))try{n.c()}catch(i){e||(t=i,e=!0)}n=r}}if(Ne=0,q--,e)throw t}}function ee(t){if(q>0)return t();pt=++jn,q++;try{return t()}finally{Fe()}}var we,S=void 0;function Se(t){var e=S,n=we;S=void 0,we=void 0;try{return t()}finally{S=e,we=n}}var xe=void 0,q=0,Ne=0,jn=0,pt=0,Ie=void 0,Ue=0;function nn(t){if(S!==void 0){var e=t.n;if(e===void 0||e.t!==S)return e={i:0,S:t,p:S.s,n:void 0,t:S,e:void 0,x:void 0,r:e},S.s!==void 0&&(S.s.n=e),S.s=e,t.n=e,32&S.f&&t.S(e),e;if(e.i===-1)return e.i=0,e.n!==void 0&&(e.n.p=e.p,e.p!==void 0&&(e.p.n=e.n),e.p=S.s,e.n=void 0,S.s.n=e,S.s=e),e}}function T(t,e){this.v=t,this.i=0,this.n=void 0,this.t=void 0,this.l=0,this.W=e?.watched,this.Z=e?.unwatched,this.name=e?.name}T.prototype.brand=Wn;T.prototype.h=function(){return!0};T.prototype.S=function(t){var e=this,n=this.t;n!==t&&t.e===void 0&&(t.x=n,this.t=t,n!==void 0?n.e=t:Se(function(){var r;(r=e.W)==null||r.call(e)}))};T.prototype.U=function(t){var e=this;if(this.t!==void 0){var n=t.e,r=t.x;n!==void 0&&(n.x=r,t.e=void 0),r!==void 0&&(r.e=n,t.x=void 0),t===this.t&&(this.t=r,r===void 0&&Se(function(){var i;(i=e.Z)==null||i.call(e)}))}};T.prototype.subscribe=function(t){var e=this;return B(function(){var n=e.value;Se(function(){return t(n)})},{name:"sub"})};T.prototype.valueOf=function(){return this.value};T.prototype.toString=function(){return this.value+""};T.prototype.toJSON=function(){return this.value};T.prototype.peek=function(){var t=this;return Se(function(){return t.value})};Object.defineProperty(T.prototype,"value",{get:function(){var t=nn(this);return t!==void 0&&(t.i=this.i),this.v},set:function(t){if(t!==this.v){if(Ne>100)throw new Error("Cycle detected");(function(n){q!==0&&Ne===0&&n.l!==pt&&(n.l=pt,Ie={S:n,v:n.v,i:n.i,o:Ie})})(this),this.v=t,this.i++,Ue++,q++;try{for(var e=this.t;e!==void 0;e=e.x)e.t.N()}finally{Fe()}}}});function A(t,e){return new T(t,e)}function rn(t){for(var e=t.s;e!==void 0;e=e.n)if(e.S.i!==e.i||!e.S.h()||e.S.i!==e.i)return!0;return!1}function on(t){for(var e=t.s;e!==void 0;e=e.n){var n=e.S.n;if(n!==void 0&&(e.r=n),e.S.n=e,e.i=-1,e.n===void 0){t.s=e;break}}}function sn(t){for(var e=t.s,n=void 0;e!==void 0;){var r=e.p;e.i===-1?(e.S.U(e),r!==void 0&&(r.n=e.n),e.n!==void 0&&(e.n.p=r)):n=e,e.S.n=e.r,e.r!==void 0&&(e.r=void 0),e=r}t.s=n}function te(t,e){T.call(this,void 0,e),this.x=t,this.s=void 0,this.g=Ue-1,this.f=4}te.prototype=new T;te.prototype.h=function(){if(this.f&=-3,1&this.f)return!1;if((36&this.f)==32||(this.f&=-5,this.g===Ue))return!0;if(this.g=Ue,this.f|=1,this.i>0&&!rn(this))return this.f&=-2,!0;var t=S;try{on(this),S=this;var e=this.x();(16&this.f||this.v!==e||this.i===0)&&(this.v=e,this.f&=-17,this.i++)}catch(n){this.v=n,this.f|=16,this.i++}return S=t,sn(this),this.f&=-2,!0};te.prototype.S=function(t){if(this.t===void 0){this.f|=36;for(var e=this.s;e!==void 0;e=e.n)e.S.S(e)}T.prototype.S.call(this,t)};te.prototype.U=function(t){if(this.t!==void 0&&(T.prototype.U.call(this,t),this.t===void 0)){this.f&=-33;for(var e=this.s;e!==void 0;e=e.n)e.S.U(e)}};te.prototype.N=function(){if(!(2&this.f)){this.f|=6;for(var t=this.t;t!==void 0;t=t.x)t.t.N()}};Object.defineProperty(te.prototype,"value",{get:function(){if(1&this.f)throw new Error("Cycle detected");var t=nn(this);if(this.h(),t!==void 0&&(t.i=this.i),16&this.f)throw this.v;return this.v}});function ue(t,e){return new te(t,e)}function an(t){var e=t.j;if(t.j=void 0,typeof e=="function"){q++;var n=S;S=void 0;try{e()}catch(r){throw t.f&=-2,t.f|=8,ht(t),r}finally{S=n,Fe()}}}function ht(t){for(var e=t.s;e!==void 0;e=e.n)e.S.U(e);t.x=void 0,t.s=void 0,an(t)}function Nn(t){if(S!==this)throw new Error("Out-of-order effect");sn(this),S=t,this.f&=-2;try{8&this.f&&ht(this)}finally{Fe()}}function le(t,e){this.x=t,this.j=void 0,this.s=void 0,this.u=void 0,this.f=32,this.name=e?.name,we&&we.push(this)}le.prototype.c=function(){var t=this.S();try{if(8&this.f||this.x===void 0)return;var e=this.x();typeof e=="function"&&(this.j=e)}finally{t()}};le.prototype.S=function(){if(1&this.f)throw new Error("Cycle detected");this.f|=1,this.f&=-9,an(this),on(this),q++;var t=S;return S=this,Nn.bind(this,t)};le.prototype.N=function(){2&this.f||(this.f|=2,this.u=xe,xe=this)};le.prototype.d=function(){this.f|=8,1&this.f||ht(this)};le.prototype.dispose=function(){this.d()};function B(t,e){var n=new le(t,e);try{n.c()}catch(i){throw n.d(),i}var r=n.d.bind(n);return r[Symbol.dispose]=r,r}var un,qe,He,In=typeof window<"u"&&!!window.__PREACT_SIGNALS_DEVTOOLS__;var ln=[];B(function(){un=this.N})();function ce(t,e){w[t]=e.bind(null,w[t]||function(){})}function ke(t){if(He){var e=He;He=void 0,e()}He=t&&t.S()}function cn(t){var e=this,n=t.data,r=Be(n);r.name="ReactiveDom",r.value=n;var i=ae(function(){for(var a=e,l=e.__v;l=l.__;)if(l.__c){l.__c.__$f|=4;break}var c=ue(function(){var u=r.value.value;return u===0?0:u===!0?"":u||""}),f=ue(function(){return!Array.isArray(c.value)&&!nt(c.value)}),d=B(function(){if(this.N=fn,f.value){var u=c.value;a.__v&&a.__v.__e&&a.__v.__e.nodeType===3&&(a.__v.__e.data=u)}}),v=e.__$u.d;return e.__$u.d=function(){d(),v.call(this)},[f,c]},[]),o=i[0],s=i[1];return o.value?s.peek():s.value}cn.displayName="ReactiveTextNode";Object.defineProperties(T.prototype,{constructor:{configurable:!0,value:Wt(L,null).constructor},type:{configurable:!0,value:cn},props:{configurable:!0,get:function(){var t=this;return{data:{get value(){return t.value}}}}},__b:{configurable:!0,value:1}});ce("__b",function(t,e){if(ke(),qe=void 0,typeof e.type=="string"){var n,r=e.props;for(var i in r)if(i!=="children"){var o=r[i];o instanceof T&&(n||(e.__np=n={}),n[i]=o,r[i]=o.peek())}}t(e)});ce("__r",function(t,e){if(t(e),e.type!==L){ke();var n,r=e.__c;r&&(r.__$f&=-2,(n=r.__$u)===void 0&&(r.__$u=n=(function(i,o){var s;return B(function(){s=this},{name:o}),s.c=i,s})((function(i){return function(){var o;In&&((o=this.y)==null||o.call(this)),i.__$f|=1,i.setState({})}})(r),typeof e.type=="function"?e.type.displayName||e.type.name:""))),qe=r,ke(n)}});ce("__e",function(t,e,n,r){ke(),qe=void 0,t(e,n,r)});ce("diffed",function(t,e){ke(),qe=void 0;var n;if(typeof e.type=="string"&&(n=e.__e)){var r=e.__np,i=e.props,o=n.U;if(o)for(var s in o){var a=o[s];a===void 0||r&&s in r||(a.d(),o[s]=void 0)}if(r){o||(o={},n.U=o);for(var l in r){var c=o[l],f=r[l];c===void 0?(c=Un(n,l,f,i),o[l]=c):c.o(f,i)}}}t(e)});function Un(t,e,n,r){var i=e in t&&t.ownerSVGElement===void 0,o=A(n);return{o:function(s,a){o.value=s,r=a},d:B(function(){this.N=fn;var s=o.value.value;r[e]!==s&&(r[e]=s,i?t[e]=s:s!=null&&(s!==!1||e[4]==="-")?t.setAttribute(e,s):t.removeAttribute(e))})}}ce("unmount",function(t,e){if(typeof e.type=="string"){var n=e.__e;if(n){var r=n.U;if(r){n.U=void 0;for(var i in r){var o=r[i];o&&o.d()}}}var s=e.__np;if(s){var a=e.props;for(var l in s)a[l]=s[l]}e.__np=void 0}else{var c=e.__c;if(c){c.__$f|=8;var f=c.__$u;f&&(c.__$u=void 0,f.d())}}t(e)});ce("__h",function(t,e,n,r){r<3&&(e.__$f|=2),t(e,n,r)});ie.prototype.shouldComponentUpdate=function(t,e){if(this.__R)return!0;var n=this.__$u,r=n&&n.s!==void 0;for(var i in e)return!0;if(this.__f||typeof this.u=="boolean"&&this.u===!0){var o=2&this.__$f;if(!(r||o||4&this.__$f)||1&this.__$f)return!0}else if(!(r||4&this.__$f)||3&this.__$f)return!0;for(var s in t)if(s!=="__source"&&t[s]!==this.props[s])return!0;for(var a in this.props)if(!(a in t))return!0;return!1};function Be(t,e){return ae(function(){return A(t,e)},[])}var Fn=function(t){queueMicrotask(function(){queueMicrotask(t)})};function Hn(){ee(function(){for(var t;t=ln.shift();)un.call(t)})}function fn(){ln.push(this)===1&&(w.requestAnimationFrame||Fn)(Hn)}function ne(t,e,n,r){let i=t.index.suites[t.suiteOf(e)];return[n<0?i.candidate:n,r<0?i.reference:r]}function Ve(t,e,n,r){let[i,o]=ne(t,e,n,r),s=t.index.values[i][e],a=t.index.values[o][e];return s===null||a===null?0:s-a}function ze(t){if(t===null)return{sign:"\u2013",word:"not scored",tone:"none"};let e=t>=.5?"\u2713":"\u2717",n=t>=.5?"right":"wrong";return{sign:e,word:t===1?"right":t===0?"wrong":(100*t).toFixed(1)+" %",tone:n}}var vt=[["all","All"],["regressed","Regressed"],["improved","Improved"],["failing","All failing"],["wrong","Arm wrong"],["right","Arm right"]],gt=[["suite","as in the suite"],["change","largest change first"],["low","lowest score of the arm first"],["high","highest score of the arm first"]],E=A(null),M=A("all"),W=A("suite"),I=A(-1),D=A(-1),$=A(-1),Z=A(""),Ce=A(null),fe=A(null),k=A(-1),O=A(-1),Pe=A(!1),Te=A("reference"),j=ue(()=>{let t=E.value;if(!t)return[];let{values:e,suites:n}=t.index,r=[],i=I.value<0?0:n[I.value].start,o=I.value<0?t.count:n[I.value+1]?.start??t.count,s=new Float64Array(t.count),a=new Float64Array(t.count);for(let l=i;l<o;l++){if(Ce.value&&!Ce.value.has(l))continue;let[c,f]=ne(t,l,D.value,$.value),d=e[c][l],v=e[f][l],u=d===null||v===null?0:d-v;s[l]=u,a[l]=d??-1,!(M.value==="regressed"&&!(u<0))&&(M.value==="improved"&&!(u>0)||M.value==="wrong"&&!(d!==null&&d<.5)||M.value==="right"&&!(d!==null&&d>=.5)||M.value==="failing"&&!e.every(m=>m[l]===null||m[l]<.5)||r.push(l))}return W.value==="change"&&r.sort((l,c)=>Math.abs(s[c])-Math.abs(s[l])||l-c),W.value==="low"&&r.sort((l,c)=>a[l]-a[c]||l-c),W.value==="high"&&r.sort((l,c)=>a[c]-a[l]||l-c),r}),mt=0;async function yt(){let t=++mt,e=Z.value.trim().toLowerCase();if(!e||!E.value){Ce.value=null,fe.value=null;return}fe.value=0;let n=await E.value.search(e,()=>t!==mt,r=>fe.value=r);t===mt&&(fe.value=null,Ce.value=n)}function Ge(t){ee(()=>{M.value=t.filter??"all",W.value=M.value==="regressed"||M.value==="improved"?"change":"suite",I.value=t.suite??-1,D.value=t.arm??-1,$.value=t.against??-1,Z.value="",Ce.value=null,k.value=-1,O.value=-1})}function _e(){let t=E.value,e=new URLSearchParams;M.value!=="all"&&e.set("filter",M.value),W.value!=="suite"&&e.set("sort",W.value),I.value>=0&&e.set("suite",t.index.suites[I.value].name),D.value>=0&&e.set("arm",t.index.arms[D.value]),$.value>=0&&e.set("against",t.index.arms[$.value]),Z.value.trim()&&e.set("q",Z.value.trim());let n=e.toString();return"#"+(k.value<0?"samples":encodeURI(t.anchor(k.value)))+(n?"?"+n:"")}async function _n(t){let e=E.value,[n,r]=t.replace(/^#/,"").split("?",2),i=n;try{i=decodeURI(n)}catch{}let o=e.find(i);if(o<0&&n!=="samples")return!1;let s=new URLSearchParams(r??""),a=(c,f)=>c.indexOf(s.get(f)??""),l=vt.find(([c])=>c===s.get("filter"));return Ge({filter:l?.[0],suite:a(e.index.suites.map(c=>c.name),"suite"),arm:a(e.index.arms,"arm"),against:a(e.index.arms,"against")}),W.value=gt.find(([c])=>c===s.get("sort"))?.[0]??W.value,Z.value=s.get("q")??"",await yt(),o>=0&&!j.value.includes(o)&&Ge({}),k.value=o,O.value=o,!0}var qn=/^ *[=+\-@\t\r\n＝＋－＠]/;function dn(t){if(t===null)return"";if(typeof t=="number")return String(t);let e=qn.test(t)?"'"+t:t;return/[",\n\r]/.test(e)?`"${e.replaceAll('"','""')}"`:e}async function Bn(){let t=E.value,{arms:e,suites:n,ids:r,values:i}=t.index,o=[];for(let s of j.value){let{entry:a,text:l}=await t.sample(s),c={suite:n[t.suiteOf(s)].name,sample:r[s]};a&&Object.assign(c,{question:l(a.q),target:l(a.t)});for(let[f,d]of e.entries()){c[`${d}: score`]=i[f][s];let v=a?.a.find(([u])=>u===f);a&&(c[`${d}: answer`]=v?l(v[1]):null)}o.push(c)}return o}async function bt(t){let e=await Bn(),n=[...new Set(e.flatMap(o=>Object.keys(o)))],r=t==="csv"?[n.map(dn).join(","),...e.map(o=>n.map(s=>dn(o[s]??null)).join(","))]:e.map(o=>JSON.stringify(o)),i=document.createElement("a");i.href=URL.createObjectURL(new Blob([r.join(`
+`)+`
+`],{type:"text/plain"})),i.download=`samples.${t}`,i.click(),setTimeout(()=>URL.revokeObjectURL(i.href),1e4)}var Vn=Symbol.for("pv"),zn=0;function _(t,e,n,r,i,o){e||(e={});var s,a,l=e;if("ref"in l&&typeof t!="function")for(a in l={},e)a=="ref"?s=e[a]:l[a]=e[a];var c={type:t,props:l,key:n,ref:s,__k:null,__:null,__b:0,__e:null,__c:null,constructor:Vn,__v:--zn,__i:-1,__u:0};return(i||o)&&(c.__source=i,c.__self=o),w.vnode&&w.vnode(c),c}function pn(){let{arms:t,suites:e,text:n}=E.value.index,r=be(0),i=s=>a=>{s.value=Number(a.currentTarget.value),Je()},o=(s,a)=>[_("option",{value:"-1",children:s}),...a.map((l,c)=>_("option",{value:c,children:l}))];return _("div",{class:"controls",id:"controls",role:"search","aria-label":"Filter the samples",children:[_("div",{class:"filters",role:"group","aria-label":"Which samples",children:vt.map(([s,a])=>_("button",{type:"button",value:s,"aria-pressed":M.value===s,onClick:()=>{M.value=s,W.value=s==="regressed"||s==="improved"?"change":"suite",Je()},children:a},s))}),_("label",{children:["Suite"," ",_("select",{id:"by-suite",value:I.value,onChange:i(I),children:o("All suites",e.map(s=>s.title))})]}),_("label",{children:["Arm"," ",_("select",{id:"by-arm",value:D.value,onChange:i(D),children:o("the candidate",t)})]}),_("label",{children:["Compared with"," ",_("select",{id:"by-against",value:$.value,onChange:i($),children:o("the reference",t)})]}),_("label",{children:["Order"," ",_("select",{id:"by-order",value:W.value,onChange:s=>{W.value=s.currentTarget.value,Je()},children:gt.map(([s,a])=>_("option",{value:s,children:a}))})]}),_("label",{class:"find",children:[n?"Search in questions, answers, targets and explanations":"Search by id",_("input",{id:"find",type:"search",autocomplete:"off",spellcheck:!1,value:Z.value,onInput:s=>{Z.value=s.currentTarget.value,clearTimeout(r.current),r.current=setTimeout(()=>{yt().then(Je)},120)}})]})]})}function Je(){j.value.includes(k.value)||(k.value=-1),O.value=k.value}function hn(){let t=E.value,e=fe.value,n=j.value.length,r=e!==null?`Searching\u2026 ${Math.round(100*e)} %`:n?`${n} of ${t.count} samples`:"No sample fits.";return _("div",{class:"bar",children:[_("p",{id:"status",class:"note",role:"status",children:r}),_("span",{class:"turn-over",children:[_("button",{type:"button",id:"save-csv",disabled:!n,onClick:()=>{bt("csv")},children:"Save these as CSV"}),_("button",{type:"button",id:"save-jsonl",disabled:!n,onClick:()=>{bt("jsonl")},children:"as JSONL"})]})]})}function Gn(t){let e=Uint8Array.fromBase64;return e?e.call(Uint8Array,t):Uint8Array.from(atob(t),n=>n.charCodeAt(0))}async function Jn(t){let e=document.getElementById(t);return document.readyState==="loading"&&!e?.nextElementSibling&&await new Promise(n=>document.addEventListener("DOMContentLoaded",n,{once:!0})),document.getElementById(t).textContent}async function mn(t){let e=Gn(await Jn(t)),n=new Blob([e]).stream().pipeThrough(new DecompressionStream("gzip"));return JSON.parse(await new Response(n).text())}var Ze=class t{constructor(e){this.index=e;this.count=e.ids.length}index;count;unpacked=new Map;haystacks=new Map;remembered=0;static async open(){return new t(await mn("index"))}suiteOf(e){let{suites:n}=this.index,r=0;for(let i=n.length-1;r<i;){let o=r+i+1>>1;n[o].start<=e?r=o:i=o-1}return r}anchor(e){return this.index.anchors[e]??`${this.index.suites[this.suiteOf(e)].name}/${this.index.ids[e]}`}find(e){if(e.startsWith("s-")){let i=Object.entries(this.index.anchors).find(([,o])=>o===e);if(i)return Number(i[0])}let{suites:n,ids:r}=this.index;for(let[i,o]of n.entries()){if(!e.startsWith(o.name+"/"))continue;let s=e.slice(o.name.length+1),a=n[i+1]?.start??r.length;for(let l=o.start;l<a;l++)if(r[l]===s)return l}return-1}async sample(e){if(!this.index.text)return{entry:null,text:()=>""};let{texts:n,cases:r}=await this.shard(Math.floor(e/this.index.shard));return{entry:r[e%this.index.shard],text:i=>n[i]}}async search(e,n,r){let i=new Set,{ids:o,shard:s,text:a}=this.index;o.forEach((l,c)=>l.toLowerCase().includes(e)&&i.add(c));for(let l=0;a&&l*s<this.count;l++){let c=this.haystacks.get(l)??await this.lowered(l);if(n())return null;c.forEach((f,d)=>f.includes(e)&&i.add(l*s+d)),l%16===15&&r((l+1)*s/this.count)}return i}async lowered(e){let{texts:n,cases:r}=await this.shard(e),i=r.map(s=>{if(!s)return"";let a=new Set([s.q,s.t]);for(let l of s.a)a.add(l[1]).add(l[6]).add(l[7]);return[...a].map(l=>n[l]).join(`
+`).toLowerCase()}),o=i.reduce((s,a)=>s+a.length,0);return this.remembered+o<=6e7&&(this.remembered+=o,this.haystacks.set(e,i)),i}shard(e){let n=this.unpacked.get(e)??mn(`shard-${e}`);return this.unpacked.delete(e),this.unpacked.set(e,n),this.unpacked.size>64&&this.unpacked.delete(this.unpacked.keys().next().value),n}};var V=38,vn=6,Zn=8;function gn(){let t=E.value,e=j.value,n=be(null),r=Be(0),i=Be(400),s=Yn()||t.index.arms.length>Zn,a=Math.max(0,Math.floor(r.value/V)-vn),l=Math.min(e.length,Math.ceil((r.value+i.value)/V)+vn),c=e.indexOf(O.value),f=c>=a&&c<l;H(()=>{let h=new ResizeObserver(()=>i.value=n.current.clientHeight);return h.observe(n.current),()=>h.disconnect()},[]),H(()=>{let h=n.current;c<0?h.scrollTop=0:c*V<h.scrollTop?h.scrollTop=c*V:(c+2)*V>h.scrollTop+h.clientHeight&&(h.scrollTop=(c+2)*V-h.clientHeight)},[e,O.value,k.value>=0]);function d(h){e.length!==0&&(O.value=e[Math.max(0,Math.min(e.length-1,h))],k.value>=0&&(k.value=O.value))}function v(h){if(h.ctrlKey||h.altKey||h.metaKey)return;let y=Math.max(1,Math.floor(i.value/V)-2),p={ArrowDown:()=>d(c+1),j:()=>d(c+1),ArrowUp:()=>d(c<0?0:c-1),k:()=>d(c<0?0:c-1),PageDown:()=>d(c+y),PageUp:()=>d(c-y),Home:()=>d(0),End:()=>d(e.length-1),Enter:()=>u(O.value)," ":()=>u(O.value),"/":()=>document.getElementById("find").focus(),Escape:()=>k.value=-1}[h.key];p&&(h.preventDefault(),p())}function u(h){h<0||ee(()=>{O.value=h,Pe.value=!0,k.value=h})}let m=s?["Before","After"]:t.index.arms;return _("div",{ref:n,class:"grid"+(k.value>=0?" short":""),role:"grid",tabIndex:0,"aria-label":"Samples. Arrow keys move, Enter opens, Escape closes, slash searches.","aria-rowcount":e.length+1,"aria-colcount":m.length+3,"aria-activedescendant":f?`row-${O.value}`:void 0,onScroll:()=>r.value=n.current.scrollTop,onKeyDown:v,children:[_("div",{class:"row head",role:"row","aria-rowindex":1,style:{"--arms":m.length},children:[_("span",{role:"columnheader",title:"Better or worse than the arm compared with",children:"\xB1"}),_("span",{role:"columnheader",children:"Sample"}),m.map(h=>_("span",{role:"columnheader",class:"mark",title:h,children:h},h)),_("span",{role:"columnheader",class:"asks",children:"Question"})]}),_("div",{class:"rows",role:"presentation",style:{height:`${e.length*V}px`},children:e.slice(a,l).map((h,y)=>_(Qn,{place:h,row:a+y,few:s,show:u},h))})]})}function Qn({place:t,row:e,few:n,show:r}){let i=E.value,[o,s]=se("");H(()=>{let d=!0;return i.sample(t).then(({entry:v,text:u})=>d&&s(v?Xn(u(v.q)):"")),()=>{d=!1}},[t]);let a=Ve(i,t,D.value,$.value),[l,c]=ne(i,t,D.value,$.value),f=n?[c,l]:i.index.arms.map((d,v)=>v);return _("div",{id:`row-${t}`,class:"row"+(t===O.value?" active":"")+(t===k.value?" open":""),role:"row","aria-rowindex":e+2,"aria-selected":t===k.value,style:{top:`${e*V}px`,"--arms":f.length},onClick:()=>r(t),children:[_("span",{role:"gridcell",class:a>0?"gain":a<0?"loss":"none",children:a>0?_("b",{title:"better",children:"\u25B2"}):a<0?_("b",{title:"worse",children:"\u25BC"}):""}),_("span",{role:"gridcell",class:"name",children:i.index.ids[t]}),f.map(d=>{let{sign:v,word:u,tone:m}=ze(i.index.values[d][t]),h=u.endsWith("%")?u:v;return _("span",{role:"gridcell",class:`mark mark-${m}`,"aria-label":`${i.index.arms[d]} ${u}`,children:h},d)}),_("span",{role:"gridcell",class:"asks",children:o})]})}function Xn(t){return(t.split(`
+`).filter(n=>n.trim().length>9).at(-1)??t).slice(0,160)}function Yn(){let t=matchMedia("(min-width: 720px)"),[e,n]=se(!t.matches);return H(()=>{let r=()=>n(!t.matches);return t.addEventListener("change",r),()=>t.removeEventListener("change",r)},[]),e}var Kn=()=>[...document.querySelectorAll("main > [data-page]")];function Ae(t){for(let e of Kn())e.hidden=e.dataset.page!==t;for(let e of document.querySelectorAll("nav a"))e.dataset.to===t?e.setAttribute("aria-current","page"):e.removeAttribute("aria-current")}async function wt(t){if(await _n(t)){Ae("samples"),requestAnimationFrame(()=>document.querySelector("#opened, #samples").scrollIntoView({block:"nearest"}));return}let e=document.getElementById(t.slice(1)),n=e?.closest("main > [data-page]");Ae(n?.dataset.page??"overview"),n&&t!=="#decision"?e.scrollIntoView():scrollTo(0,0)}function yn(){for(let t of document.querySelectorAll("a[data-filter]"))t.addEventListener("click",e=>{if(!E.value)return;e.preventDefault();let{filter:n,suite:r,arm:i,against:o}=t.dataset;Ge({filter:n,suite:Number(r),arm:Number(i),against:Number(o)}),Ae("samples"),history.pushState(null,"",_e()),document.getElementById("samples").scrollIntoView()})}var de=class{diff(e,n,r={}){let i;typeof r=="function"?(i=r,r={}):"callback"in r&&(i=r.callback);let o=this.castInput(e,r),s=this.castInput(n,r),a=this.removeEmpty(this.tokenize(o,r)),l=this.removeEmpty(this.tokenize(s,r));return this.diffWithOptionsObj(a,l,r,i)}diffWithOptionsObj(e,n,r,i){var o;let s=p=>{if(p=this.postProcess(p,r),i){setTimeout(function(){i(p)},0);return}else return p},a=n.length,l=e.length,c=1,f=a+l;r.maxEditLength!=null&&(f=Math.min(f,r.maxEditLength));let d=(o=r.timeout)!==null&&o!==void 0?o:1/0,v=Date.now()+d,u=[{oldPos:-1,lastComponent:void 0}],m=this.extractCommon(u[0],n,e,0,r);if(u[0].oldPos+1>=l&&m+1>=a)return s(this.buildValues(u[0].lastComponent,n,e));let h=-1/0,y=1/0,x=()=>{for(let p=Math.max(h,-c);p<=Math.min(y,c);p+=2){let g,b=u[p-1],U=u[p+1];b&&(u[p-1]=void 0);let oe=!1;if(U){let N=U.oldPos-p;oe=U&&0<=N&&N<a}let Q=b&&b.oldPos+1<l;if(!oe&&!Q){u[p]=void 0;continue}if(!Q||oe&&b.oldPos<U.oldPos?g=this.addToPath(U,!0,!1,0,r):g=this.addToPath(b,!1,!0,1,r),m=this.extractCommon(g,n,e,p,r),g.oldPos+1>=l&&m+1>=a)return s(this.buildValues(g.lastComponent,n,e))||!0;u[p]=g,g.oldPos+1>=l&&(y=Math.min(y,p-1)),m+1>=a&&(h=Math.max(h,p+1))}c++};if(i)(function p(){setTimeout(function(){if(c>f||Date.now()>v)return i(void 0);x()||p()},0)})();else for(;c<=f&&Date.now()<=v;){let p=x();if(p)return p}}addToPath(e,n,r,i,o){let s=e.lastComponent;return s&&!o.oneChangePerToken&&s.added===n&&s.removed===r?{oldPos:e.oldPos+i,lastComponent:{count:s.count+1,added:n,removed:r,previousComponent:s.previousComponent}}:{oldPos:e.oldPos+i,lastComponent:{count:1,added:n,removed:r,previousComponent:s}}}extractCommon(e,n,r,i,o){let s=n.length,a=r.length,l=e.oldPos,c=l-i,f=0;for(;c+1<s&&l+1<a&&this.equals(r[l+1],n[c+1],o);)c++,l++,f++,o.oneChangePerToken&&(e.lastComponent={count:1,previousComponent:e.lastComponent,added:!1,removed:!1});return f&&!o.oneChangePerToken&&(e.lastComponent={count:f,previousComponent:e.lastComponent,added:!1,removed:!1}),e.oldPos=l,c}equals(e,n,r){return r.comparator?r.comparator(e,n):e===n||!!r.ignoreCase&&e.toLowerCase()===n.toLowerCase()}removeEmpty(e){let n=[];for(let r=0;r<e.length;r++)e[r]&&n.push(e[r]);return n}castInput(e,n){return e}tokenize(e,n){return Array.from(e)}join(e){return e.join("")}postProcess(e,n){return e}get useLongestToken(){return!1}buildValues(e,n,r){let i=[],o;for(;e;)i.push(e),o=e.previousComponent,delete e.previousComponent,e=o;i.reverse();let s=i.length,a=0,l=0,c=0;for(;a<s;a++){let f=i[a];if(f.removed)f.value=this.join(r.slice(c,c+f.count)),c+=f.count;else{if(!f.added&&this.useLongestToken){let d=n.slice(l,l+f.count);d=d.map(function(v,u){let m=r[c+u];return m.length>v.length?m:v}),f.value=this.join(d)}else f.value=this.join(n.slice(l,l+f.count));l+=f.count,f.added||(c+=f.count)}}return i}};function xt(t,e){let n;for(n=0;n<t.length&&n<e.length;n++)if(t[n]!=e[n])return t.slice(0,n);return t.slice(0,n)}function St(t,e){let n;if(!t||!e||t[t.length-1]!=e[e.length-1])return"";for(n=0;n<t.length&&n<e.length;n++)if(t[t.length-(n+1)]!=e[e.length-(n+1)])return t.slice(-n);return t.slice(-n)}function Qe(t,e,n){if(t.slice(0,e.length)!=e)throw Error(`string ${JSON.stringify(t)} doesn't start with prefix ${JSON.stringify(e)}; this is a bug`);return n+t.slice(e.length)}function Xe(t,e,n){if(!e)return t+n;if(t.slice(-e.length)!=e)throw Error(`string ${JSON.stringify(t)} doesn't end with suffix ${JSON.stringify(e)}; this is a bug`);return t.slice(0,-e.length)+n}function pe(t,e){return Qe(t,e,"")}function Le(t,e){return Xe(t,e,"")}function kt(t,e){return e.slice(0,er(t,e))}function er(t,e){let n=0;t.length>e.length&&(n=t.length-e.length);let r=e.length;t.length<e.length&&(r=t.length);let i=Array(r),o=0;i[0]=0;for(let s=1;s<r;s++){for(e[s]==e[o]?i[s]=i[o]:i[s]=o;o>0&&e[s]!=e[o];)o=i[o];e[s]==e[o]&&o++}o=0;for(let s=n;s<t.length;s++){for(;o>0&&t[s]!=e[o];)o=i[o];t[s]==e[o]&&o++}return o}function Et(t,e){let n=[];for(let r of Array.from(e.segment(t))){let i=r.segment;n.length&&/\s/.test(n[n.length-1])&&/\s/.test(i)?n[n.length-1]+=i:n.push(i)}return n}function Ye(t,e){if(e)return he(t,e)[1];let n;for(n=t.length-1;n>=0&&t[n].match(/\s/);n--);return t.substring(n+1)}function re(t,e){if(e)return he(t,e)[0];let n=t.match(/^\s*/);return n?n[0]:""}function he(t,e){if(!e)return[re(t),Ye(t)];if(e.resolvedOptions().granularity!="word")throw new Error('The segmenter passed must have a granularity of "word"');let n=Et(t,e),r=n[0],i=n[n.length-1],o=/\s/.test(r)?r:"",s=/\s/.test(i)?i:"";return[o,s]}var Ke="a-zA-Z0-9_\\u{AD}\\u{C0}-\\u{D6}\\u{D8}-\\u{F6}\\u{F8}-\\u{2C6}\\u{2C8}-\\u{2D7}\\u{2DE}-\\u{2FF}\\u{1E00}-\\u{1EFF}",tr=new RegExp(`[${Ke}]+|\\s+|[^${Ke}]`,"ug"),Ct=class extends de{equals(e,n,r){return r.ignoreCase&&(e=e.toLowerCase(),n=n.toLowerCase()),e.trim()===n.trim()}tokenize(e,n={}){let r;if(n.intlSegmenter){let s=n.intlSegmenter;if(s.resolvedOptions().granularity!="word")throw new Error('The segmenter passed must have a granularity of "word"');r=Et(e,s)}else r=e.match(tr)||[];let i=[],o=null;return r.forEach(s=>{/\s/.test(s)?o==null?i.push(s):i.push(i.pop()+s):o!=null&&/\s/.test(o)?i[i.length-1]==o?i.push(i.pop()+s):i.push(o+s):i.push(s),o=s}),i}join(e){return e.map((n,r)=>r==0?n:n.replace(/^\s+/,"")).join("")}postProcess(e,n){if(!e||n.oneChangePerToken)return e;let r=null,i=null,o=null;return e.forEach(s=>{s.added?i=s:s.removed?o=s:((i||o)&&bn(r,o,i,s,n.intlSegmenter),r=s,i=null,o=null)}),(i||o)&&bn(r,o,i,null,n.intlSegmenter),e}},nr=new Ct;function bn(t,e,n,r,i){if(e&&n){let[o,s]=he(e.value,i),[a,l]=he(n.value,i);if(t){let c=xt(o,a);t.value=Xe(t.value,a,c),e.value=pe(e.value,c),n.value=pe(n.value,c)}if(r){let c=St(s,l);r.value=Qe(r.value,l,c),e.value=Le(e.value,c),n.value=Le(n.value,c)}}else if(n){if(t){let o=re(n.value,i);n.value=n.value.substring(o.length)}if(r){let o=re(r.value,i);r.value=r.value.substring(o.length)}}else if(t&&r){let o=re(r.value,i),[s,a]=he(e.value,i),l=xt(o,s);e.value=pe(e.value,l);let c=St(pe(o,l),a);e.value=Le(e.value,c),r.value=Qe(r.value,o,c),t.value=Xe(t.value,o,o.slice(0,o.length-c.length))}else if(r){let o=re(r.value,i),s=Ye(e.value,i),a=kt(s,o);e.value=Le(e.value,a)}else if(t){let o=Ye(t.value,i),s=re(e.value,i),a=kt(o,s);e.value=pe(e.value,a)}}var Pt=class extends de{tokenize(e){let n=new RegExp(`(\\r?\\n)|[${Ke}]+|[^\\S\\n\\r]+|[^${Ke}]`,"ug");return e.match(n)||[]}},wn=new Pt;function Tt(t,e,n){return wn.diff(t,e,n)}var rr=250;function xn({text:t,from:e}){let n=ae(()=>t===e?[]:Tt(e,t,{timeout:rr}),[t,e]);return!n||n.length===0?_(L,{children:t||"(empty)"}):_(L,{children:n.map(({value:r,added:i,removed:o},s)=>i?_("ins",{children:r},s):o?_("del",{children:r},s):r)})}function Sn(){let t=E.value,e=k.value,[n,r]=se(null);if(H(()=>{let g=!0;return e<0?r(null):t.sample(e).then(b=>g&&r({place:e,sample:b})),()=>{g=!1}},[e]),H(()=>{!n||!Pe.value||(Pe.value=!1,document.getElementById("opened").focus())},[n]),e<0||!n)return null;let{place:i,sample:o}=n,{entry:s,text:a}=o,l=j.value,c=l.indexOf(i),f=t.index.suites[t.suiteOf(i)],d=Ve(t,i,D.value,$.value),[v,u]=ne(t,i,D.value,$.value),m=s?.a.find(g=>g[0]===u),h=!s||Te.value==="off"?null:Te.value==="expected"?s.t:m?.[1]??null;function y(g){let b=l[c+g];b!==void 0&&(k.value=b,O.value=b)}function x(){k.value=-1,document.querySelector("[role=grid]").focus()}function p(g){if(g.ctrlKey||g.altKey||g.metaKey||g.target instanceof HTMLSelectElement)return;let b={j:()=>y(1),k:()=>y(-1),Escape:x};b[g.key]&&(g.preventDefault(),b[g.key]())}return _("section",{class:"sample here",id:t.anchor(i),"aria-labelledby":"opened",onKeyDown:p,children:[_("div",{class:"bar",children:[_("h3",{id:"opened",tabIndex:-1,children:[_("a",{href:_e(),children:t.index.ids[i]}),d!==0&&_("span",{class:(d>0?"gain":"loss")+" tag",children:[d>0?"\u25B2":"\u25BC"," ",t.index.arms[v]," ",d>0?"better":"worse"," than ",t.index.arms[u]]})]}),_("span",{class:"turn-over",children:[_("label",{children:["Mark what differs from"," ",_("select",{id:"marking",value:Te.value,onChange:g=>Te.value=g.currentTarget.value,children:[_("option",{value:"reference",children:t.index.arms[u]}),_("option",{value:"expected",children:"the expected answer"}),_("option",{value:"off",children:"nothing"})]})]}),_("button",{type:"button",onClick:()=>y(-1),disabled:c<=0,children:"\u2190 Previous"}),_("button",{type:"button",onClick:()=>y(1),disabled:c<0||c>=l.length-1,children:"Next \u2192"}),_("button",{type:"button",onClick:x,children:"Close"})]})]}),_("p",{class:"meta",children:[f.title,...(s?.m??[]).map(([g,b])=>`${g}: ${b}`)].join(" \xB7 ")}),s?_(L,{children:[_(At,{class:"asked",text:a(s.q)}),_("p",{class:"note",children:["Expected: ",_("b",{children:a(s.t)})]}),_("div",{class:"answers",children:s.a.map(g=>_(ir,{answer:g,text:a,from:h===null||g===m?null:a(h)},`${i} ${g[0]}`))})]}):_(or,{place:i})]})}function or({place:t}){let{arms:e,values:n,text:r}=E.value.index;return _(L,{children:[_("p",{class:"note",children:r?"The texts of this sample are not in this file, to keep it small: see samples.csv or completions.jsonl.":"This report was made without texts: scores only."}),_("div",{class:"answers",children:e.map((i,o)=>_("div",{class:"answer",children:_("h4",{children:[i," ",_(kn,{value:n[o][t]})]})},i))})]})}function kn({value:t}){let{sign:e,word:n,tone:r}=ze(t);return _("span",{class:`mark-${r}`,children:[e," ",n]})}function At({text:t,from:e=null,...n}){let r=t.length>300||t.split(`
+`).length>10;return _("pre",{class:`said ${n.class??""}`,tabIndex:r?0:void 0,children:e===null?t||"(empty)":_(xn,{text:t,from:e})})}function ir({answer:t,text:e,from:n}){let[r,i,o,[s,a],l,c,f,d,v,u,m]=t,[h,y]=se(!1),x=o==="length"?" \xB7 cut off at the token limit":["stop","choice"].includes(o)?"":` \xB7 ${o}`;return _("div",{class:"answer"+(c===null?"":c>=.5?" right":" wrong"),children:[_("h4",{children:[E.value.index.arms[r]," ",_(kn,{value:c})]}),_(At,{text:e(i),from:n}),e(d)&&_("p",{class:"why",children:e(d)}),e(f)&&e(f)!==e(i)&&_("p",{class:"why",children:["Read as: ",e(f).slice(0,300)]}),v.map(([p,g,b])=>_("p",{class:"why",children:[p,": ",g===null?"\u2013":(100*g).toFixed(0)+" %",b&&`, ${b}`]},p)),_("p",{class:"spent",children:[s," + ",a," tokens \xB7 ",l.toFixed(2)," s",x]}),_("details",{onToggle:p=>y(p.currentTarget.open),children:[_("summary",{children:"Prompt as sent"}),h&&m.length>0&&_("p",{class:"note",children:["Passages: ",m.join(", ")]}),h&&u.map(([p,g],b)=>_("div",{class:"turn",children:[_("b",{children:p}),_(At,{text:e(g)})]},b))]})]})}function sr(){return _(L,{children:[_(pn,{}),_(hn,{}),_(gn,{}),_(Sn,{})]})}async function ar(){E.value=await Ze.open();let t=document.getElementById("few");for(let n of t.querySelectorAll("[id]"))n.removeAttribute("id");t.hidden=!0,yn(),qt(_(sr,{}),document.getElementById("live")),await wt(location.hash);let e=location.hash;B(()=>{let n=_e(),r=document.getElementById("samples").hidden;k.value<0&&j.value.length===E.value.count&&r||n===e||(e=n,history.replaceState(null,"",n),k.value>=0&&Ae("samples"))}),addEventListener("hashchange",()=>{location.hash!==e&&(e=location.hash,wt(e))}),performance.mark("ready"),document.documentElement.dataset.ready="yes"}ar().catch(t=>{document.getElementById("live").textContent=`The list of all samples needs a newer browser (${t.message}).`});})();

@@ -1,0 +1,196 @@
+// The open sample: the question once, every arm's answer side by side, the differences marked.
+import { useEffect, useState } from "preact/hooks";
+
+import type { Answer, Sample } from "./data";
+import { Marked } from "./diff";
+import { change, chosen, RIGHT, said } from "./scores";
+import { active, address, against, arm, data, entering, marking, open, order } from "./state";
+
+export function Opened() {
+  const all = data.value!;
+  const wanted = open.value;
+  const [shown, setShown] = useState<{ place: number; sample: Sample } | null>(null);
+  useEffect(() => {
+    let still = true;
+    if (wanted < 0) setShown(null);
+    else all.sample(wanted).then((sample) => still && setShown({ place: wanted, sample }));
+    return () => {
+      still = false;
+    };
+  }, [wanted]);
+  useEffect(() => {
+    if (!shown || !entering.value) return;
+    entering.value = false;
+    document.getElementById("opened")!.focus();
+  }, [shown]);
+  // Until the next sample is unpacked the one before stays, and with it the focus.
+  if (wanted < 0 || !shown) return null;
+  const { place, sample } = shown;
+  const { entry, text } = sample;
+  const places = order.value;
+  const at = places.indexOf(place);
+  const suite = all.index.suites[all.suiteOf(place)];
+  const by = change(all, place, arm.value, against.value);
+  const [mine, other] = chosen(all, place, arm.value, against.value);
+  const before = entry?.a.find((answer) => answer[0] === other);
+  const from = !entry || marking.value === "off" ? null : marking.value === "expected" ? entry.t : (before?.[1] ?? null);
+
+  function step(by: number): void {
+    const to = places[at + by];
+    if (to === undefined) return;
+    open.value = to;
+    active.value = to;
+  }
+
+  function close(): void {
+    open.value = -1;
+    document.querySelector<HTMLElement>("[role=grid]")!.focus();
+  }
+
+  function press(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target instanceof HTMLSelectElement) return;
+    const steps: Record<string, () => void> = { j: () => step(1), k: () => step(-1), Escape: close };
+    if (!steps[event.key]) return;
+    event.preventDefault();
+    steps[event.key]();
+  }
+
+  return (
+    <section class="sample here" id={all.anchor(place)} aria-labelledby="opened" onKeyDown={press}>
+      <div class="bar">
+        <h3 id="opened" tabIndex={-1}>
+          <a href={address()}>{all.index.ids[place]}</a>
+          {by !== 0 && (
+            <span class={(by > 0 ? "gain" : "loss") + " tag"}>
+              {by > 0 ? "▲" : "▼"} {all.index.arms[mine]} {by > 0 ? "better" : "worse"} than {all.index.arms[other]}
+            </span>
+          )}
+        </h3>
+        <span class="turn-over">
+          <label>
+            Mark what differs from{" "}
+            <select
+              id="marking"
+              value={marking.value}
+              onChange={(event) => (marking.value = event.currentTarget.value as typeof marking.value)}
+            >
+              <option value="reference">{all.index.arms[other]}</option>
+              <option value="expected">the expected answer</option>
+              <option value="off">nothing</option>
+            </select>
+          </label>
+          <button type="button" onClick={() => step(-1)} disabled={at <= 0}>
+            ← Previous
+          </button>
+          <button type="button" onClick={() => step(1)} disabled={at < 0 || at >= places.length - 1}>
+            Next →
+          </button>
+          <button type="button" onClick={close}>
+            Close
+          </button>
+        </span>
+      </div>
+      <p class="meta">
+        {[suite.title, ...(entry?.m ?? []).map(([name, value]) => `${name}: ${value}`)].join(" · ")}
+      </p>
+      {entry ? (
+        <>
+          <Said class="asked" text={text(entry.q)} />
+          <p class="note">
+            Expected: <b>{text(entry.t)}</b>
+          </p>
+          <div class="answers">
+            {entry.a.map((answer) => (
+              <Given
+                key={`${place} ${answer[0]}`}
+                answer={answer}
+                text={text}
+                from={from === null || answer === before ? null : text(from)}
+              />
+            ))}
+          </div>
+        </>
+      ) : (
+        <Scores place={place} />
+      )}
+    </section>
+  );
+}
+
+/** What is known of a sample without its texts. */
+function Scores({ place }: { place: number }) {
+  const { arms, values, text } = data.value!.index;
+  return (
+    <>
+      <p class="note">
+        {text
+          ? "The texts of this sample are not in this file, to keep it small: see samples.csv or completions.jsonl."
+          : "This report was made without texts: scores only."}
+      </p>
+      <div class="answers">
+        {arms.map((name, number) => (
+          <div class="answer" key={name}>
+            <h4>
+              {name} <Value value={values[number][place]} />
+            </h4>
+          </div>
+        ))}
+      </div>
+    </>
+  );
+}
+
+function Value({ value }: { value: number | null }) {
+  const { sign, word, tone } = said(value);
+  return (
+    <span class={`mark-${tone}`}>
+      {sign} {word}
+    </span>
+  );
+}
+
+/** A text as it was written; one that may need to be scrolled can be reached by keyboard. */
+function Said({ text, from = null, ...rest }: { text: string; from?: string | null; class?: string }) {
+  const long = text.length > 300 || text.split("\n").length > 10;
+  return (
+    <pre class={`said ${rest.class ?? ""}`} tabIndex={long ? 0 : undefined}>
+      {from === null ? text || "(empty)" : <Marked text={text} from={from} />}
+    </pre>
+  );
+}
+
+function Given({ answer, text, from }: { answer: Answer; text: (place: number) => string; from: string | null }) {
+  const [place, given, finish, [prompt, completion], seconds, value, read, why, others, turns, passages] = answer;
+  const [shown, setShown] = useState(false);
+  const end = finish === "length" ? " · cut off at the token limit" : ["stop", "choice"].includes(finish) ? "" : ` · ${finish}`;
+  return (
+    <div class={"answer" + (value === null ? "" : value >= RIGHT ? " right" : " wrong")}>
+      <h4>
+        {data.value!.index.arms[place]} <Value value={value} />
+      </h4>
+      <Said text={text(given)} from={from} />
+      {text(why) && <p class="why">{text(why)}</p>}
+      {text(read) && text(read) !== text(given) && <p class="why">Read as: {text(read).slice(0, 300)}</p>}
+      {others.map(([scorer, score, said]) => (
+        <p class="why" key={scorer}>
+          {scorer}: {score === null ? "–" : (100 * score).toFixed(0) + " %"}
+          {said && `, ${said}`}
+        </p>
+      ))}
+      <p class="spent">
+        {prompt} + {completion} tokens · {seconds.toFixed(2)} s{end}
+      </p>
+      <details onToggle={(event) => setShown(event.currentTarget.open)}>
+        <summary>Prompt as sent</summary>
+        {shown && passages.length > 0 && <p class="note">Passages: {passages.join(", ")}</p>}
+        {shown &&
+          turns.map(([role, place], number) => (
+            <div class="turn" key={number}>
+              <b>{role}</b>
+              <Said text={text(place)} />
+            </div>
+          ))}
+      </details>
+    </div>
+  );
+}
