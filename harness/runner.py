@@ -43,7 +43,7 @@ from harness.grading import grade, look_over
 from harness.progress import Progress, say
 from harness.reasoning import counted, opens, separated
 from harness.scoring import Job, Scoring, score_sample
-from harness.store import RunWriter, read_run, row_to_json, write_scores
+from harness.store import RunWriter, read_run, row_to_json, without_collection, write_scores
 
 Place = tuple[str, str, str, int]  # suite, arm, sample, draw
 Entrant = Callable[[Suite, Arm], Arm | None]
@@ -212,7 +212,8 @@ def _run_model(
             raise AdapterError(
                 f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
             )
-    tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
+    with without_collection():
+        tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
     described = manifests.describe(
         config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, dev
     )
