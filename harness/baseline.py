@@ -23,7 +23,17 @@ from typing import Any
 
 from harness import words
 from harness.comparable import prompts
-from harness.compare import Pairs, Table, asked, differences, pair, scorer_names, suite_names, tabulate
+from harness.compare import (
+    Pairs,
+    Table,
+    asked,
+    differences,
+    pair,
+    sample_scores,
+    scorer_names,
+    suite_names,
+    tabulate,
+)
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
@@ -110,7 +120,8 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
     about, run = table.suites[suite], table.run
     scorers = [name for name in scorer_names(table, suite) if table.scores.get((suite, arm, name))]
     sent = prompts(run, suite, arm)
-    values = {(s.sample, s.scorer): s.score.value for s in run.scores if (s.suite, s.arm) == (suite, arm)}
+    every = sample_scores(run).items()
+    values = {(name, scorer): value for (of, by, name, scorer), value in every if (of, by) == (suite, arm)}
     latest = {row.sample: row for row in table.rows[suite, arm]}
     groups: dict[str, list[Row]] = {}
     for name in sorted(latest):

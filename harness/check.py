@@ -16,6 +16,7 @@ from typing import Any
 from harness import prompt, retrieve, scorers
 from harness.certify import NON_ANSWERS, certify, keep, score_of, text_of
 from harness.config import read_config
+from harness.constrain import allows, constraint_of
 from harness.data import Arm, Config, Sample, Scorer, Suite
 from harness.digests import resolve_model
 from harness.errors import SuiteError
@@ -93,9 +94,19 @@ def check_all(names: Sequence[str], config_path: Path, certificates: bool = Fals
     return CheckReport(tuple(checked), tuple(findings))
 
 
+Law = Callable[[Suite], Iterator[tuple[str, str, str]]]
+"""(level, law, message) of each place where a suite breaks it."""
+
+
 def check_suite(suite: Suite) -> list[Finding]:
     """The laws, on every sample where that is cheap and on an even spread of them where a scorer has to run."""
-    laws: list[Callable[[Suite], Iterator[tuple[str, str, str]]]] = [scoring, no_answer_in_prompt, no_leak, size]
+    laws: list[Callable[[Suite], Iterator[tuple[str, str, str]]]] = [
+        scoring,
+        writable,
+        no_answer_in_prompt,
+        no_leak,
+        size,
+    ]
     return [Finding(suite.name, level, law, message) for check in laws for level, law, message in check(suite)]
 
 
@@ -126,6 +137,14 @@ def scoring(suite: Suite) -> Iterator[tuple[str, str, str]]:
 
 def _of_target(scorer: Scorer, sample: Sample) -> float:
     return score_of(scorer, sample, sample.target)
+
+
+def writable(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """What `constrain` allows includes the target."""
+    for sample in (*suite.test, *suite.dev) if suite.constraints else ():
+        constraint = constraint_of(suite.constraints, sample)
+        if constraint and not allows(constraint, sample.target):
+            yield "fail", "the target may be written", f"{sample.id}: its {constraint.kind} does not allow its target"
 
 
 def no_answer_in_prompt(suite: Suite) -> Iterator[tuple[str, str, str]]:

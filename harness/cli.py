@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -228,8 +229,12 @@ def train(names: tuple[str, ...], drop_losers: bool, curve: bool, config: str) -
 @click.option(
     "--until-decided", is_flag=True, help="Stop asking a suite as soon as its verdict stands: five looks, declared."
 )
+@click.option(
+    "--samples", type=click.IntRange(1, 1000), metavar="K", help="So many answers to each question; their mean counts."
+)
 @click.option("--dev-limit", type=click.IntRange(2), metavar="N", help="Choose on the first N dev samples only.")
 @click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
+@click.option("--no-aa", is_flag=True, help="Ask no questions again to see whether an arm repeats its answers.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
 @click.option("--policy", "policy_file", metavar="FILE", help="Decided is what this gate says; see harness gate.")
 @click.option("--tier", metavar="NAME", help="Tier of that policy.")
@@ -247,8 +252,10 @@ def run(
     reuse: tuple[str, ...],
     limit: int | None,
     until_decided: bool,
+    samples: int | None,
     dev_limit: int | None,
     no_dev: bool,
+    no_aa: bool,
     seed: int,
     policy_file: str | None,
     tier: str | None,
@@ -268,11 +275,11 @@ def run(
     from harness.config import pick, read_config
     from harness.rivals import run_fairly
     from harness.store import read_run
-    from harness.suite import all_suites, read_suite
+    from harness.suite import all_suites, read_suite, with_samples
 
     checked = read_config(config)
     root = Path(config).parent
-    read = [read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))]
+    read = with_samples([read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))], samples)
     chosen = pick(arms, checked.arms, Path(config).name, "arm")
     folder = Path(out or "runs/" + "+".join(suite.name for suite in read))
     others = [read_run(path) for path in reuse]
@@ -290,15 +297,35 @@ def run(
             raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
         done = run_until_decided(
             checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed, dev=not no_dev,
-            dev_limit=dev_limit, held=held,
+            dev_limit=dev_limit, held=held, twice=not no_aa,
         )  # fmt: skip
     else:
         done = run_fairly(
             checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root, dev=not no_dev,
-            dev_limit=dev_limit,
+            dev_limit=dev_limit, twice=not no_aa,
         )  # fmt: skip
     _print_comparison(done, as_json)
     click.echo(f"Next: harness report {folder}", err=True)
+
+
+@cli.command("import")
+@click.argument("program", type=click.Choice(["lm-eval", "inspect"]))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--arm", required=True, metavar="NAME", help="What answered, in your words.")
+@click.option("--out", required=True, metavar="DIR", help="Run folder; one made by `harness import` gets another arm.")
+@click.option("--metric", metavar="NAME", help="The score that counts. Default: the log's first.")
+@click.option("--tuned", is_flag=True, help="The arm is fine-tuned: a candidate.")
+def import_(program: str, files: tuple[str, ...], arm: str, out: str, metric: str | None, tuned: bool) -> None:
+    """Read another harness's logs into a run folder, to compare, report and gate it.
+
+    \b
+    Examples: harness import lm-eval out/samples_gsm8k_*.jsonl --arm base --out runs/gsm8k
+              harness import inspect logs/new.eval --arm lora --tuned --out runs/theirs
+    """
+    from harness.importing import import_logs
+
+    done = import_logs(program, [Path(file) for file in files], Path(out), arm, metric, tuned=tuned)
+    _print_comparison(done, as_json=False, as_csv=False)
 
 
 @cli.command()
@@ -468,7 +495,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def entry() -> None:
-    """The console script."""
+    """The console script. SIGTERM ends it as Ctrl-C does: what was finished is kept, no engine is left behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     code = main()
     sys.stdout.flush()
     sys.exit(code)

@@ -34,7 +34,8 @@ class Table:
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
     itself) by (suite, sample digest).
 
-    A question that was asked several times (same digest) holds several scores; it counts once, with their mean.
+    A question that was asked several times (same digest) holds several scores; it counts once, with their mean. Of the
+    draws of one sample only the mean is kept: draws are no samples of their own.
     """
 
     run: Run
@@ -96,9 +97,9 @@ def _kept_for_two_runs(make: Callable[[Run], Table]) -> Callable[[Run], Table]:
 
 @_kept_for_two_runs
 def tabulate(run: Run) -> Table:
-    """A run as lookup tables. Of two rows for one sample of one arm, the later one counts."""
-    latest = {(row.suite, row.arm, row.sample): row for row in run.rows}
-    values = {(s.suite, s.arm, s.sample, s.scorer): float(s.score.value) for s in run.scores}
+    """A run as lookup tables. Of two rows for one draw of one sample of one arm, the later one counts."""
+    latest = {(row.suite, row.arm, row.sample, row.draw): row for row in run.rows}
+    digests = {(row.suite, row.arm, row.sample): row.sample_digest for row in latest.values()}
     rows: dict[tuple[str, str], list[Row]] = {}
     probes: dict[tuple[str, str], str] = {}
     clusters: dict[tuple[str, str], str] = {}
@@ -110,11 +111,9 @@ def tabulate(run: Run) -> Table:
             source = row.metadata.get(suites.get(row.suite, {}).get("cluster") or "")
             clusters[row.suite, row.sample_digest] = row.sample_digest if source is None else f"source {source}"
     scores: dict[tuple[str, str, str], dict[str, tuple[float, ...]]] = {}
-    for (suite, arm, sample, scorer), value in values.items():
-        found = latest.get((suite, arm, sample))
-        if found is not None and found.completion.finish_reason != "error":
-            by_digest = scores.setdefault((suite, arm, scorer), {})
-            by_digest[found.sample_digest] = (*by_digest.get(found.sample_digest, ()), value)
+    for (suite, arm, sample, scorer), value in sample_scores(run).items():
+        by_digest, digest = scores.setdefault((suite, arm, scorer), {}), digests[suite, arm, sample]
+        by_digest[digest] = (*by_digest.get(digest, ()), value)
     return Table(
         run,
         suites,
@@ -124,6 +123,37 @@ def tabulate(run: Run) -> Table:
         probes,
         clusters,
     )
+
+
+def sample_scores(run: Run) -> dict[tuple[str, str, str, str], float]:
+    """(suite, arm, sample, scorer) -> score, the mean over the sample's draws.
+
+    Left out where the engine failed, and where a draw or its score is missing: a mean over those that happen to be
+    there would favour whoever fails on the harder ones.
+    """
+    if all(row.draws == 1 for row in run.rows):
+        good = {(row.suite, row.arm, row.sample): row.completion.finish_reason != "error" for row in run.rows}
+        return {
+            (s.suite, s.arm, s.sample, s.scorer): float(s.score.value)
+            for s in run.scores
+            if good.get((s.suite, s.arm, s.sample))
+        }
+    wanted: dict[tuple[str, str], int] = {}
+    answered: set[tuple[str, str, str, int]] = set()
+    for row in run.rows:
+        place = row.suite, row.sample
+        wanted[place] = max(row.draws, wanted.get(place, 1))
+        there = (row.suite, row.arm, row.sample, row.draw)
+        (answered.discard if row.completion.finish_reason == "error" else answered.add)(there)
+    drawn: dict[tuple[str, str, str, str], dict[int, float]] = {}
+    for s in run.scores:
+        if (s.suite, s.arm, s.sample, s.draw) in answered:
+            drawn.setdefault((s.suite, s.arm, s.sample, s.scorer), {})[s.draw] = float(s.score.value)
+    return {
+        place: mean(list(values.values())) if len(values) > 1 else next(iter(values.values()))
+        for place, values in drawn.items()
+        if len(values) == wanted[place[0], place[2]]
+    }
 
 
 def suite_names(table: Table) -> list[str]:
@@ -197,7 +227,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         seconds_p95=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
         engine_seconds=engine / computed if engine and computed else None,
         fine_tuned=table.arms[arm].get("adapter") is not None,
-        cut_off=sum(c.finish_reason == "length" for c in completions),
+        cut_off=sum(c.finish_reason in ("length", "thinking") for c in completions),
     )
 
 
@@ -303,9 +333,13 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     left = held.of(a.scores.get((suite, baseline, scorer), {}))
     right = held.of(b.scores.get((suite, candidate, scorer), {}))
     shared = sorted(left.keys() & right.keys())
-    either = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in left.keys() | right.keys())
-    wanted = max(held.wanted, either)
-    answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+    either = left.keys() | right.keys()
+    if all(len(values) == 1 for side in (left, right) for values in side.values()):
+        there, answered = len(either), len(shared)
+    else:
+        there = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in either)
+        answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+    wanted = max(held.wanted, there)
     return Pairs(
         tuple(mean(left[d]) for d in shared),
         tuple(mean(right[d]) for d in shared),

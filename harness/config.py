@@ -204,7 +204,7 @@ def _arm(
     name: str, value: Any, file: str, root: Path, models: Mapping[str, Model], adapters: Mapping[str, Adapter]
 ) -> Arm:
     fields = Fields(value, f"{file}: arms.{name}", ConfigError)
-    fields.only(("model", "adapter", "system", "shots", "retrieve"))
+    fields.only(("model", "adapter", "system", "shots", "retrieve", "constrain"))
     model, adapter = fields.need("model", str), fields.get("adapter", str)
     if model not in models:
         raise ConfigError(f"{fields.where}.model: no model '{model}'.{did_you_mean(model, models)}")
@@ -225,8 +225,9 @@ def _arm(
         raise ConfigError(
             f"{fields.where}: its lists make {len(dials)} combinations, at most {MOST_TRIES} are tried. Shorten a list."
         )
-    arm = Arm(name, model, adapter, *dials[0])
-    tries = tuple(Arm(try_name(name, *one), model, adapter, *one) for one in dials)
+    constrain = fields.get("constrain", bool, False)
+    arm = Arm(name, model, adapter, *dials[0], constrain=constrain)
+    tries = tuple(Arm(try_name(name, *one), model, adapter, *one, constrain=constrain) for one in dials)
     return replace(arm, tries=tries) if len(tries) > 1 else arm
 
 

@@ -154,7 +154,7 @@ def _score(score: Callable[[Any], Any], rows: Any) -> float:
 
 
 def _counted(table: Table, suite: str, arm: str, metric: str) -> dict[str, Any]:
-    rows = {row.sample_digest: row for row in table.rows[suite, arm]}
+    rows = {row.sample_digest: row for row in table.rows[suite, arm] if row.draw == 0}
     texts = [row.completion.text.strip()[:MAX_CHARACTERS] for row in rows.values()]
     return dict(zip(rows, statistics(metric, texts, [row.target for row in rows.values()]), strict=True))
 

@@ -44,14 +44,42 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Constraint:
+    """What an answer may be. value: a JSON Schema as JSON, a regular expression, or choices as a JSON list of texts."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ConstraintRule:
+    """A constraint as suite.yaml declares it. kind: "json", "regex" or "choice".
+
+    where: metadata that a sample must have for it, as JSON. key: the metadata key that holds the sample's own
+    constraint; None: `value` holds it.
+    """
+
+    kind: str
+    where: str
+    value: str = ""
+    key: str | None = None
+
+
+@dataclass(frozen=True)
 class Sampling:
-    """How an engine decodes. temperature 0 is greedy; stop strings are not part of the answer."""
+    """How an engine decodes. temperature 0 is greedy; stop strings are not part of the answer.
+
+    samples: answers drawn to each question, each with a seed of its own; their mean is the question's score.
+    constraint: what may be written at all.
+    """
 
     max_tokens: int = 256
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    samples: int = 1
+    constraint: Constraint | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,7 @@ class Suite:
     one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}, and "gate", the options that
     name the gate whose answer ends it, where one does.
     systems: further system prompts by name, which an arm can ask for.
+    constraints: what an arm with `constrain` may write (see constrain.py); the first rule that fits a sample holds.
     target: a score, 0..1: how many training samples would it take? See curves.py.
     corpus_scores: scores of all answers together ("bleu", "chrf"), columns beside the others; see corpus_scores.py.
     """
@@ -106,6 +135,7 @@ class Suite:
     asked: int | None = None
     looks: Mapping[str, Any] | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
+    constraints: tuple[ConstraintRule, ...] = ()
     target: float | None = None
     corpus_scores: tuple[str, ...] = ()
 
@@ -195,6 +225,7 @@ class Arm:
     system: True uses the suite's system prompt; a text is the name of another one of the suite's, or the prompt itself.
     shots: worked examples from its pool. retrieve: passages per question, or "gold": those the sample itself names,
     which shows the most that better retrieval could give (a ceiling).
+    constrain: the engine lets it write only what the suite allows (a JSON Schema, a regular expression, choices).
     tries: every combination of dials, where models.yaml lists several; the best one on dev answers test.
     """
 
@@ -205,6 +236,7 @@ class Arm:
     shots: int = 0
     retrieve: int | Literal["gold"] = 0
     tries: tuple[Arm, ...] = ()
+    constrain: bool = False
 
 
 @dataclass(frozen=True)
@@ -278,8 +310,11 @@ class Request:
 class Completion:
     """What came back. `seconds` is the wall time from submission to the last token, batching included.
 
-    finish_reason: "stop" (end of turn or a stop string), "length" (token limit), "choice", or "error".
+    finish_reason: "stop" (end of turn or a stop string), "length" (token limit), "choice", "thinking" (ended before the
+    answer began), or "error".
     choice_logprobs: natural logarithms, one per choice, summed over the choice's tokens.
+    error: what went wrong, where finish_reason is "error".
+    reasoning: what the model thought aloud before its answer; reasoning_tokens of completion_tokens are of it.
     """
 
     text: str
@@ -288,6 +323,9 @@ class Completion:
     finish_reason: str = "stop"
     seconds: float = 0.0
     choice_logprobs: tuple[float, ...] | None = None
+    error: str = ""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -339,6 +377,7 @@ class Row:
     """One stored answer (a line of completions.jsonl). `key` is the identity of the computation.
 
     messages: the conversation as sent, after retrieval. passages: ids of the passages it held.
+    draw: which of the answers to this question it is, 0, 1, ...; draws: how many are wanted.
     """
 
     suite: str
@@ -352,11 +391,13 @@ class Row:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     passages: tuple[str, ...] = ()
     reused: bool = False
+    draw: int = 0
+    draws: int = 1
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One stored score (a line of scores.jsonl)."""
+    """One stored score (a line of scores.jsonl). draw: of which answer to the sample, 0, 1, ..."""
 
     suite: str
     arm: str
@@ -364,6 +405,7 @@ class ScoreRow:
     scorer: str
     primary: bool
     score: Score
+    draw: int = 0
 
 
 @dataclass(frozen=True)

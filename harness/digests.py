@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import endpoint
-from harness.data import Model
+from harness.data import Model, Sampling
 from harness.errors import AdapterError, ConfigError
 
 PACKAGE = Path(__file__).resolve().parent
@@ -18,14 +20,51 @@ _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt")
 _MODEL_FILES = ("config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "chat_template*")
 
 
+_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list).encode
+
+
 def text_digest(*parts: Any) -> str:
     """A 16-hex-digit digest of JSON-serialisable parts; the same parts always give the same digest.
 
     >>> text_digest("a", [1, 2]) == text_digest("a", (1, 2))
     True
     """
-    text = json.dumps(parts, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(_canonical(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def tokens_digest(ids: Sequence[int]) -> str:
+    """A digest of token ids, much faster than `text_digest` of so many numbers.
+
+    >>> tokens_digest((1, 23)) == tokens_digest([1, 23]), tokens_digest((12, 3)) == tokens_digest((1, 23))
+    (True, False)
+    """
+    return hashlib.sha256(array("q", ids).tobytes()).hexdigest()[:16]
+
+
+def sampling_parts(sampling: Sampling) -> dict[str, Any]:
+    """What of a way of decoding goes into digests and run.json; what it does not use is left out.
+
+    >>> sampling_parts(Sampling(max_tokens=8, temperature=1.0, samples=4))["samples"]
+    4
+    """
+    parts = dict(vars(sampling))
+    if sampling.samples == 1:
+        del parts["samples"]
+    if parts.pop("constraint"):
+        parts["constraint"] = dict(vars(sampling.constraint))
+    return parts
+
+
+def drawn(sampling: Sampling, draw: int) -> Sampling:
+    """How one of several answers to a question is decoded. The first has the seed itself: more are added to it later.
+
+    >>> drawn(Sampling(samples=4), 0) == Sampling(), drawn(Sampling(samples=4), 1).seed == Sampling().seed
+    (True, False)
+    """
+    if sampling.samples == 1 and not draw:
+        return sampling
+    seed = int(text_digest(sampling.seed, draw), 16) >> 1 if draw else sampling.seed
+    return replace(sampling, samples=1, seed=seed)
 
 
 def files_digest(folder: Path, patterns: tuple[str, ...]) -> str:

@@ -24,7 +24,7 @@ from harness.digests import adapter_digest, located
 from harness.engines import Engine, open_engine
 from harness.errors import ConfigError, HarnessError, SuiteError
 from harness.progress import Progress
-from harness.runner import Task
+from harness.runner import Task, draws
 from harness.runner import plan as tasks_of
 from harness.suite import read_suite
 
@@ -69,6 +69,7 @@ class _Rendering:
     name: str = "plan"
     version: str = ""
     max_model_len: int = 1 << 60
+    constrains: bool = True
 
 
 def tokenizers_of(config: Config, arms: Sequence[Arm], root: Path | None, notes: list[str]) -> dict[str, Any]:
@@ -112,7 +113,8 @@ def work_of(
     notes: list[str],
 ) -> Work:
     """What one arm takes on one suite. A probe goes before earlier runs, and the last of those before others."""
-    n, price, endpoint = len(suite.test), config.costs.gpu_hour_usd, config.models[arm.model].endpoint
+    n, price = sum(draws(suite, sample) for sample in suite.test), config.costs.gpu_hour_usd
+    endpoint = config.models[arm.model].endpoint
     try:
         tasks = _tasks(suite, arm, _Rendering(tokenizer)) if tokenizer is not None or endpoint else []
     except SuiteError as problem:
@@ -161,13 +163,17 @@ def _completion_tokens(
     suite: Suite, tokenizer: Any, met: Sequence[tuple[Table, ArmSummary]], probed: Probed | None
 ) -> tuple[float | None, str]:
     """(completion tokens of all answers, where from): a probe, else an earlier run, else the targets' own length."""
+    n = sum(draws(suite, sample) for sample in suite.test)
     if probed:
-        return probed.completion_tokens / probed.requests * len(suite.test), f"probe of {probed.requests}"
+        return probed.completion_tokens / probed.requests * n, f"probe of {probed.requests}"
     if met:
-        return met[-1][1].completion_tokens * len(suite.test), met[-1][0].run.path
+        return met[-1][1].completion_tokens * n, met[-1][0].run.path
     if tokenizer is None:
         return None, "unknown"
-    lengths = [len(tokenizer.encode(sample.target, add_special_tokens=False)) + 1 for sample in suite.test]
+    lengths = [
+        draws(suite, sample) * (len(tokenizer.encode(sample.target, add_special_tokens=False)) + 1)
+        for sample in suite.test
+    ]
     return sum(lengths), "length of targets"
 
 

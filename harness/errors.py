@@ -8,6 +8,7 @@
     ├── NotComparable       exit code 4: two sides that were not measured the same way
     └── MachineError        exit code 5: engine, memory, disk, sandbox
         ├── EngineError
+        │   └── EngineDied  the engine is gone, a new one may go on; EngineOutOfMemory: with fewer requests at once
         └── SandboxError
 
 A message says where, what, and what to do. Our own mistakes are not HarnessErrors: they crash with a traceback.
@@ -56,6 +57,14 @@ class MachineError(HarnessError):
 
 
 class EngineError(MachineError):
+    pass
+
+
+class EngineDied(EngineError):
+    pass
+
+
+class EngineOutOfMemory(EngineDied):
     pass
 
 

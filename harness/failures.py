@@ -24,13 +24,15 @@ def above_zero(a: Table, baseline: str, b: Table, candidate: str, suite: str) ->
     """
     held, scorer = scope(a, b, suite), scorer_names(a, suite)[0]
     pairs = pair(a, baseline, b, candidate, suite, scorer)
+    if is_binary([*pairs.baseline, *pairs.candidate]):
+        return None
     left, right = (
         {**_unanswered(table, suite, arm), **table.scores.get((suite, arm, scorer), {})}
         for table, arm in ((a, baseline), (b, candidate))
     )
     shared = sorted(held.of(left).keys() & held.of(right).keys())
     scores = [[mean(side[digest]) for digest in shared] for side in (left, right)]
-    if len(shared) < 2 or is_binary([*pairs.baseline, *pairs.candidate]) or 0 not in {*scores[0], *scores[1]}:
+    if len(shared) < 2 or 0 not in {*scores[0], *scores[1]}:
         return None
     return replace(
         pairs,
@@ -80,5 +82,6 @@ def said(c: Comparison) -> str:
 
 
 def _unanswered(table: Table, suite: str, arm: str) -> Mapping[str, tuple[float, ...]]:
-    latest = {row.sample: row for row in table.run.rows if (row.suite, row.arm) == (suite, arm)}
-    return {row.sample_digest: (0.0,) for row in latest.values() if row.completion.finish_reason == "error"}
+    latest = {(row.sample, row.draw): row for row in table.run.rows if (row.suite, row.arm) == (suite, arm)}
+    answered = {row.sample_digest for row in latest.values() if row.completion.finish_reason != "error"}
+    return {row.sample_digest: (0.0,) for row in latest.values() if row.sample_digest not in answered}

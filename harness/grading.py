@@ -31,6 +31,7 @@ from harness.data import (
 )
 from harness.digests import identity, located, text_digest
 from harness.engines import Engine, open_engine
+from harness.engines.supervised import Supervised
 from harness.errors import ConfigError, SuiteError, did_you_mean
 from harness.progress import Progress, say
 from harness.stats.agreement import kappa
@@ -52,6 +53,7 @@ class Job:
     arm: str
     label: Label | None
     questions: tuple[tuple[str, Question], ...]
+    draw: int = 0
 
 
 def grade(
@@ -73,7 +75,7 @@ def grade(
         missing = {key: question for key, question in wanted.items() if key not in known}
         if missing:
             known |= dict(_kept(located(model, root), missing, writer, engine))
-    stored = {(s.suite, s.arm, s.sample, s.scorer): s.score for s in run.scores}
+    stored = {(s.suite, s.arm, s.sample, s.scorer, s.draw): s.score for s in run.scores}
     graded: dict[tuple[str, str], list[tuple[Job, float | None]]] = defaultdict(list)
     for job in jobs:
         answers = [known[key] for key, _ in job.questions if key in known]
@@ -83,8 +85,8 @@ def grade(
             continue
         score = job.grader.score(job.sample, job.completion, answers)
         mine.append((job, score.value))
-        row = ScoreRow(job.suite.name, job.arm, job.sample.id, job.spec.name, False, score)
-        if job.label is None and stored.get((row.suite, row.arm, row.sample, row.scorer)) != score:
+        row = ScoreRow(job.suite.name, job.arm, job.sample.id, job.spec.name, False, score, job.draw)
+        if job.label is None and stored.get((row.suite, row.arm, row.sample, row.scorer, row.draw)) != score:
             writer.append("scores.jsonl", score_to_json(row))
     cards: dict[str, dict[str, Any]] = defaultdict(dict, run.manifest.get("graders", {}))
     for (suite, scorer), found in graded.items():
@@ -115,14 +117,14 @@ def _jobs(
     if model.name not in digests:
         digests[model.name] = identity(located(model, root))
 
-    def job(sample: Sample, completion: Completion, arm: str, label: Label | None = None) -> Job:
+    def job(sample: Sample, completion: Completion, arm: str, label: Label | None = None, draw: int = 0) -> Job:
         asked = grader.ask(sample, completion)
         keys = tuple((text_digest(digests[model.name], one.messages, one.choices), one) for one in asked)
-        return Job(suite, spec, grader, model, sample, completion, arm, label, keys)
+        return Job(suite, spec, grader, model, sample, completion, arm, label, keys, draw)
 
     for row in run.rows:
         if row.suite == suite.name and row.sample_digest in samples and row.completion.finish_reason != "error":
-            yield job(samples[row.sample_digest], row.completion, row.arm)
+            yield job(samples[row.sample_digest], row.completion, row.arm, draw=row.draw)
     for label in grader.labels:
         if label.sample not in by_id:
             raise SuiteError(
@@ -166,7 +168,11 @@ def _kept(
 ) -> Iterator[tuple[str, Completion]]:
     """`put` to a model that is opened for it; every answer is stored before it is counted."""
     say(f"loading {model.name} to grade")
-    engine = open_engine(model, (), engine_name)
+    engine: Engine = (
+        open_engine(model, (), engine_name)
+        if model.endpoint
+        else Supervised(lambda: open_engine(model, (), engine_name))
+    )
     with closing(engine), Progress(f"grading ({model.name})", len(questions), "questions") as progress:
         for key, said in put(engine, questions):
             writer.append(FILE, {"key": key, "text": said.text, "choice_logprobs": said.choice_logprobs})

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import words
+from harness.compare import sample_scores
 from harness.data import Run
 from harness.digests import text_digest
 from harness.progress import say
@@ -115,9 +116,10 @@ def _file(run: Run) -> Path:
 def _entries(run: Run) -> Iterator[dict[str, Any]]:
     manifest = run.manifest
     values: dict[tuple[str, str], dict[str, float]] = {}
-    for row in run.scores:
-        if row.primary:
-            values.setdefault((row.suite, row.arm), {})[row.sample] = float(row.score.value)
+    primary = {(row.suite, row.scorer) for row in run.scores if row.primary}
+    for (suite, arm, sample, scorer), value in sample_scores(run).items():
+        if (suite, scorer) in primary:
+            values.setdefault((suite, arm), {})[sample] = value
     answered: dict[tuple[str, str], int] = {}
     for done in run.rows:
         answered[done.suite, done.arm] = answered.get((done.suite, done.arm), 0) + (not done.reused)

@@ -55,6 +55,7 @@ def run_until_decided(
     seed: int = 0,
     dev: bool = True,
     dev_limit: int | None = None,
+    twice: bool = False,
     held: Held | None = None,
 ) -> Run:
     """`runner.run`, look by look, until every suite is decided or all samples are in. A folder is taken up again.
@@ -72,7 +73,7 @@ def run_until_decided(
             open_ = [at(suite, max(look, reached.get(suite.name, 0))) for suite in open_]
             found = run(
                 config, open_, arms, out, engine=engine, reuse=reuse, root=root, opened=opened,
-                entrant=chosen.entrant, dev=card,
+                entrant=chosen.entrant, dev=card, twice=twice,
             )  # fmt: skip
             left = _open_of_gate(found, arms, held) if held else {v.suite for v in decide(found) if _is_open(v)}
             if settled := [suite for suite in open_ if suite.name not in left]:

@@ -15,6 +15,7 @@ from typing import Any
 from harness import __version__, endpoint
 from harness.certify import kept
 from harness.data import AdapterRef, Arm, Config, Model, Suite
+from harness.digests import sampling_parts
 from harness.engines import Engine
 from harness.errors import RunError
 from harness.sandbox import described
@@ -22,7 +23,7 @@ from harness.store import FORMAT
 
 DIALS = ("system", "shots", "retrieve")
 ENDPOINT = "endpoint"
-USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd")
+USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd", "engine_deaths")
 
 
 def describe(
@@ -75,6 +76,8 @@ def arm_card(arm: Arm) -> dict[str, Any]:
     for dial in DIALS:
         values = list(dict.fromkeys(getattr(one, dial) for one in arm.tries or (arm,)))
         card[dial] = values if len(values) > 1 else values[0]
+    if arm.constrain:
+        card["constrain"] = True
     return card
 
 
@@ -101,6 +104,14 @@ def add_usage(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
         card["usd"] = round(spent / 1e6, 6)
 
 
+def add_deaths(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
+    """Counts in the model's entry how often its engine died and was started again; nothing where it never did."""
+    deaths = int(getattr(engine, "take_deaths", int)())
+    if deaths:
+        card = manifest["models"][model.name]
+        card["engine_deaths"] = card.get("engine_deaths", 0) + deaths
+
+
 def suite_card(suite: Suite) -> dict[str, Any]:
     """What run.json says of a suite."""
     return {
@@ -121,7 +132,7 @@ def suite_card(suite: Suite) -> dict[str, Any]:
         "n_asked": len(suite.test[: suite.asked]),
         "looks": dict(suite.looks) if suite.looks else None,
         "corpus": bool(suite.corpus),
-        "sampling": asdict(suite.sampling),
+        "sampling": sampling_parts(suite.sampling),
         "certificate": kept(suite),
     }
 
@@ -148,6 +159,8 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
                 f"beforehand. {hint}"
             )
         now["n_asked"] = max(was["n_asked"], now["n_asked"])
+        if was["sampling"].get("samples", 1) > now["sampling"].get("samples", 1):
+            now["sampling"] = was["sampling"]
         _same_choice(old.get("dev", {}).get(name, {}), new["dev"].get(name, {}), f"{folder}: suite '{name}'")
     here = [one for one in (old["engine"], new["engine"]) if one.get("device") != ENDPOINT]
     if len({(one["name"], one["version"]) for one in here}) > 1:

@@ -76,6 +76,7 @@ def run_fairly(
     dev_limit: int | None = None,
     reuse: Sequence[Run] = (),
     root: Path | None = None,
+    twice: bool = False,
 ) -> Run:
     """`runner.run`, after choosing on dev; see `choose` for dev and dev_limit. limit caps both splits.
 
@@ -86,7 +87,7 @@ def run_fairly(
         chosen = choose(config, suites, arms, out, opened, dev=dev, limit=most, reuse=reuse, root=root)
         done = run(
             config, suites, arms, out, engine=engine, limit=limit, reuse=reuse, root=root, opened=opened,
-            entrant=chosen.entrant, dev=chosen.card(),
+            entrant=chosen.entrant, dev=chosen.card(), twice=twice,
         )  # fmt: skip
     ledger.enter(done)
     return done

@@ -122,12 +122,13 @@ def base_of(table: Table, suite: str, arm: str) -> str | None:
     return next(iter(same + plain + others), None)
 
 
-PLAIN = (False, 0, 0)
+PLAIN = (False, 0, 0, False)
 
 
-def _dials(table: Table, suite: str, arm: str) -> tuple[bool | str, int, int | str]:
+def _dials(table: Table, suite: str, arm: str) -> tuple[bool | str, int, int | str, bool]:
     own = dials(table, suite, arm)
-    return own.get("system") or False, int(own.get("shots") or 0), own.get("retrieve") or 0
+    constrained = bool(own.get("constrain"))
+    return own.get("system") or False, int(own.get("shots") or 0), own.get("retrieve") or 0, constrained
 
 
 def _mean(table: Table, suite: str, arm: str, scorer: str) -> float:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from harness import contamination, drift, prompt, retrieve, scorers
+from harness import again, contamination, drift, prompt, retrieve, scorers
 from harness import manifest as manifests
+from harness.constrain import constraint_of
 from harness.data import (
     AdapterRef,
     Arm,
@@ -30,19 +31,21 @@ from harness.data import (
     Run,
     Sample,
     Sampling,
-    Score,
     Scorer,
     ScoreRow,
     Suite,
 )
-from harness.digests import adapter_digest, identity, located, text_digest
+from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest, tokens_digest
 from harness.engines import Engine, applied, open_engine
-from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
+from harness.engines.supervised import Supervised
+from harness.errors import AdapterError, ConfigError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
-from harness.store import RunWriter, read_run, row_to_json, score_to_json, write_scores
+from harness.reasoning import counted, opens, separated
+from harness.scoring import Job, Scoring, score_sample
+from harness.store import RunWriter, read_run, row_to_json, without_collection, write_scores
 
-Place = tuple[str, str, str]  # suite, arm, sample
+Place = tuple[str, str, str, int]  # suite, arm, sample, draw
 Entrant = Callable[[Suite, Arm], Arm | None]
 """How an arm answers a suite: with which dials; None if it does not. Its rows go by the name of the arm returned."""
 
@@ -57,10 +60,11 @@ class Task:
     messages: tuple[Message, ...]
     passages: tuple[str, ...]
     request: Request
+    draw: int = 0
 
     @property
     def place(self) -> Place:
-        return self.suite.name, self.arm.name, self.sample.id
+        return self.suite.name, self.arm.name, self.sample.id, self.draw
 
 
 def run(
@@ -76,6 +80,7 @@ def run(
     opened: Opened | None = None,
     entrant: Entrant | None = None,
     dev: Mapping[str, Any] | None = None,
+    twice: bool = False,
 ) -> Run:
     """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
@@ -83,7 +88,7 @@ def run(
     reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
     opened: keeps the engine open after this run, for the next one.
     entrant: how each arm answers each suite; None: as it is written. dev: what was chosen on dev, for run.json (see
-    rivals.py, which finds both).
+    rivals.py, which finds both). twice: a few answers are asked for again, see again.py.
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
     suites = [replace(suite, asked=limit) for suite in suites] if limit else suites
@@ -100,11 +105,42 @@ def run(
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
             _run_model(
-                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written, dev
-            )
+                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written,
+                dev, twice,
+            )  # fmt: skip
         if any(suite.graders for suite in suites):
             opened.close()
         return grade(config, suites, writer, engine, root)
+
+
+def _asked_again(
+    engine: Engine,
+    digest: str,
+    tasks: Sequence[Task],
+    adapters: Mapping[str, AdapterRef],
+    by_suite: Mapping[str, Mapping[str, Scorer]],
+    known: Mapping[str, Completion],
+    earlier: Mapping[str, Mapping[str, Any]],
+) -> dict[str, dict[str, Any]]:
+    """See again.measure."""
+    asked: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
+    for task in tasks:
+        asked[task.arm.name].append((task.request, task))
+    arms = {task.arm.name: task.arm for task in tasks}
+    identities = {
+        name: text_digest(digest, adapters[arm.adapter].digest if arm.adapter else "", engine.version)
+        for name, arm in arms.items()
+    }
+
+    def score(task: Task, completion: Completion) -> float:
+        job = Job(task.suite.name, task.arm.name, task.sample, completion)
+        rows = score_sample(task.suite.scorers, by_suite[task.suite.name], job)
+        return next(row.score.value for row in rows if row.primary)
+
+    def read(request: Request, completion: Completion) -> Completion:
+        return _separated(engine, request, completion)
+
+    return again.measure(engine, asked, known, read, score, identities, earlier)
 
 
 def as_written(suite: Suite, arm: Arm) -> Arm:
@@ -135,7 +171,7 @@ class Opened:
         if self._engine is None or self._holds != (model, adapters):
             self.close()
             say(f"loading {model.name}")
-            self._engine, self._holds = open_engine(model, adapters, self.name), (model, adapters)
+            self._engine, self._holds = _opened(model, adapters, self.name), (model, adapters)
         return self._engine
 
     def close(self) -> None:
@@ -143,6 +179,13 @@ class Opened:
         engine, self._engine = self._engine, None
         if engine is not None:
             engine.close()
+
+
+def _opened(model: Model, adapters: tuple[AdapterRef, ...], name: str | None) -> Engine:
+    """An engine that is started again when it dies; an endpoint's server is not ours to start."""
+    if model.endpoint:
+        return open_engine(model, adapters, name)
+    return Supervised(lambda: open_engine(model, adapters, name))
 
 
 def _run_model(
@@ -158,6 +201,7 @@ def _run_model(
     root: Path | None,
     entrant: Entrant,
     dev: Mapping[str, Any] | None,
+    twice: bool,
 ) -> None:
     here = located(model, root)
     engine = opened.engine(here, tuple(adapters.values()))
@@ -168,7 +212,8 @@ def _run_model(
             raise AdapterError(
                 f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
             )
-    tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
+    with without_collection():
+        tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
     described = manifests.describe(
         config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, dev
     )
@@ -185,15 +230,19 @@ def _run_model(
             about["train"], suites, root, (same or {}).get("contamination")
         )
     writer.manifest(manifest)
-    stored = {(row.suite, row.arm, row.sample): row.key for row in old.rows if _answered(row)} if old else {}
-    scored = {(s.suite, s.arm, s.sample) for s in old.scores} if old else set()
+    stored = {(row.suite, row.arm, row.sample, row.draw): row.key for row in old.rows if _answered(row)} if old else {}
+    scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores} if old else set()
     try:
         shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
     finally:
         manifests.add_usage(manifest, model, engine)
+        manifests.add_deaths(manifest, model, engine)
         writer.manifest(manifest)
     if not model.endpoint:
         manifests.add_seconds(manifest, shares)
+    if twice:
+        past = manifest.setdefault("again", {})
+        past.update(_asked_again(engine, digest, tasks, adapters, by_suite, known, past))
     manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     writer.manifest(manifest)
 
@@ -211,14 +260,19 @@ def plan(
         asked = [one for arm in arms if (one := entrant(suite, arm)) is not None]
         retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in asked) else None
         for arm in asked:
+            _constrainable(engine, suite, arm)
             ref = adapters[arm.adapter] if arm.adapter else None
             for sample in suite.test[: suite.asked]:
                 passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
                 sampling = sample.sampling or suite.sampling
+                if arm.constrain and not sample.choices and not sample.as_is:
+                    sampling = replace(sampling, constraint=constraint_of(suite.constraints, sample))
+                shown = tuple(passage.id for passage in passages)
                 if engine.tokenizer is None:
-                    request = _of_endpoint(engine, digest, suite, sample, messages, sampling)
-                    yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+                    for draw in range(draws(suite, sample)):
+                        request = _of_endpoint(engine, digest, suite, sample, messages, drawn(sampling, draw))
+                        yield Task(suite, arm, sample, messages, shown, request, draw)
                     continue
                 ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
                 wanted = max(map(len, choices)) if choices else sampling.max_tokens
@@ -228,11 +282,31 @@ def plan(
                         f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer "
                         f"shots or passages, or a smaller max_tokens."
                     )
-                key = text_digest(
-                    digest, ref.digest if ref else "", ids, asdict(sampling), choices, engine.name, engine.version
-                )
-                request = Request(key, ids, sampling, ref, choices, sample.choices)
-                yield Task(suite, arm, sample, messages, tuple(passage.id for passage in passages), request)
+                whose = (digest, ref.digest if ref else "", tokens_digest(ids))
+                for draw in range(draws(suite, sample)):
+                    how = drawn(sampling, draw)
+                    key = text_digest(*whose, sampling_parts(how), choices, engine.name, engine.version)
+                    request = Request(key, ids, how, ref, choices, sample.choices)
+                    yield Task(suite, arm, sample, messages, shown, request, draw)
+
+
+def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
+    """Raises ConfigError where an arm is to be constrained and the engine cannot."""
+    if not arm.constrain:
+        return
+    if not suite.constraints:
+        say(f"{suite.name}: has no `constrain` in suite.yaml; {arm.name} answers it freely")
+    elif not engine.constrains:
+        raise ConfigError(
+            f"arm '{arm.name}': constrain: the {engine.name} engine cannot hold answers to a schema. Use --engine vllm "
+            f"or an endpoint, or leave the arm out (-a)."
+        )
+
+
+def draws(suite: Suite, sample: Sample) -> int:
+    """How many answers to a sample are wanted: one where they would all be the same."""
+    sampling = sample.sampling or suite.sampling
+    return 1 if sample.choices or not sampling.temperature else sampling.samples
 
 
 def _of_endpoint(
@@ -244,7 +318,7 @@ def _of_endpoint(
             f"suite {suite.name}, sample {sample.id}: goes on with a bare text, and an endpoint takes conversations. "
             f"Ask this suite of models on this machine (-s, -a)."
         )
-    key = text_digest(digest, messages, asdict(sampling), sample.choices, engine.name, engine.version)
+    key = text_digest(digest, messages, sampling_parts(sampling), sample.choices, engine.name, engine.version)
     return Request(key, (), sampling, choice_texts=sample.choices, messages=messages)
 
 
@@ -273,16 +347,18 @@ def answer(
     flight: dict[tuple[str, str], float] = defaultdict(float)
     start = time.monotonic()
     with ExitStack() as stack:
-        pool = stack.enter_context(ThreadPoolExecutor(2))
-        stack.callback(pool.shutdown, cancel_futures=True)
-        pending: list[tuple[Task, Future[list[ScoreRow]]]] = []
+        suites = list({task.suite.name: task.suite for task in tasks}.values())
+        scoring = stack.enter_context(Scoring(suites, by_suite, len(tasks)))
 
         def keep(task: Task, completion: Completion, reused: bool) -> None:
             if stored.get(task.place) != task.request.key:
                 writer.append("completions.jsonl", row_to_json(_row(task, completion, reused)))
             elif task.place in scored:
                 return
-            pending.append((task, pool.submit(_score, task, completion, by_suite[task.suite.name])))
+            if completion.finish_reason != "error":
+                scoring.put(Job(task.suite.name, task.arm.name, task.sample, completion, task.draw))
+            for lines in scoring.done():
+                writer.lines("scores.jsonl", lines)
 
         for key, group in waiting.items():
             for task in group if key in known else ():
@@ -291,67 +367,33 @@ def answer(
         progress.update(sum(len(group) for key, group in waiting.items() if key in known))
         for request, completion in engine.generate(fresh):
             group = waiting[request.key]
+            completion = _separated(engine, request, completion)
             known[request.key] = completion
             flight[group[0].place[:2]] += completion.seconds
             for task in group:
                 keep(task, completion, reused=task is not group[0])
             progress.update(len(group))
-            pending = _collect(pending, writer, wait=False)
         seconds = time.monotonic() - start
-        _collect(pending, writer, wait=True)
+        for lines in scoring.done(all_of_them=True):
+            writer.lines("scores.jsonl", lines)
     total = sum(flight.values()) or 1.0
     return {place: seconds * share / total for place, share in flight.items()}
+
+
+def _separated(engine: Engine, request: Request, completion: Completion) -> Completion:
+    """The completion without the thinking before its answer."""
+    if request.choice_texts:
+        return completion
+    found = separated(completion, opens(engine.tokenizer, request.prompt_ids))
+    return counted(found, engine.tokenizer)
 
 
 def _row(task: Task, completion: Completion, reused: bool) -> Row:
     sample = task.sample
     return Row(
-        *task.place, sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
-        task.passages, reused,
+        *task.place[:3], sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
+        task.passages, reused, task.draw, draws(task.suite, sample),
     )  # fmt: skip
-
-
-def _collect(
-    pending: list[tuple[Task, Future[list[ScoreRow]]]], writer: RunWriter, wait: bool
-) -> list[tuple[Task, Future[list[ScoreRow]]]]:
-    left = []
-    for task, future in pending:
-        if wait or future.done():
-            for row in future.result():
-                writer.append("scores.jsonl", score_to_json(row))
-        else:
-            left.append((task, future))
-    return left
-
-
-def _score(task: Task, completion: Completion, of_suite: Mapping[str, Scorer]) -> list[ScoreRow]:
-    return score_sample(task.suite, task.arm.name, task.sample, completion, of_suite)
-
-
-def score_sample(
-    suite: Suite, arm: str, sample: Sample, completion: Completion, of_suite: Mapping[str, Scorer]
-) -> list[ScoreRow]:
-    """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id.
-
-    Raises SuiteError for a score that is no number in 0..1.
-    """
-    rows = []
-    for spec in suite.scorers:
-        try:
-            score: Score = of_suite[spec.name](sample, completion)
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise RuntimeError(
-                f"scorer '{spec.name}' of suite '{suite.name}' crashed on sample '{sample.id}'"
-            ) from error
-        if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
-            raise SuiteError(
-                f"suite {suite.name}: scorer '{spec.name}' gave {score.value!r} on sample '{sample.id}', a score lies "
-                "in 0..1. Correct the scorer and run again; answers that are there are kept."
-            )
-        rows.append(ScoreRow(suite.name, arm, sample.id, spec.name, spec.primary, score))
-    return rows
 
 
 def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = None) -> Run:
@@ -373,15 +415,14 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
         scores: list[ScoreRow] = []
         with Progress("scoring", len(run.rows), "answers") as progress, ThreadPoolExecutor(2) as pool:
             futures = []
-            for row in run.rows:
+            for row in filter(_answered, run.rows):
                 sample = samples.get((row.suite, row.sample_digest))
                 if sample is None:
                     raise RunError(
                         f"{path}: suite '{row.suite}' no longer asks {row.sample}. Run it again with `harness run`."
                     )
-                futures.append(
-                    pool.submit(score_sample, suites[row.suite], row.arm, sample, row.completion, table[row.suite])
-                )
+                job = Job(row.suite, row.arm, sample, row.completion, row.draw)
+                futures.append(pool.submit(score_sample, suites[row.suite].scorers, table[row.suite], job))
             for future in futures:
                 scores += future.result()
                 progress.update()
@@ -392,11 +433,17 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
             **{
                 name: manifests.suite_card(suite)
                 | {key: manifest["suites"][name].get(key) for key in ("n_asked", "looks")}
+                | {"sampling": {**sampling_parts(suite.sampling), **_samples(manifest["suites"][name])}}
                 for name, suite in suites.items()
             },
         }
         writer.manifest(manifest)
         return grade(config, list(suites.values()), writer, root=Path(config.path).parent) if config else read_run(path)
+
+
+def _samples(about: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers per question that a run has asked for, where it was more than one."""
+    return {key: value for key, value in about["sampling"].items() if key == "samples"}
 
 
 def adapter_ref(config: Config, name: str) -> AdapterRef:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.config import read_yaml
+from harness.constrain import read_rules
 from harness.data import Sample, Sampling, ScorerSpec, Suite
-from harness.digests import PACKAGE, text_digest
+from harness.digests import PACKAGE, sampling_parts, text_digest
 from harness.errors import SuiteError, did_you_mean
 from harness.fields import Fields, in_range
 from harness.lmeval import tasks as lm_eval
@@ -17,8 +19,11 @@ from harness.scorers import GRADERS
 
 CORPUS_SCORES = ("bleu", "chrf")
 KINDS = ("skill", "style", "format", "knowledge", "general")
-_PROMPT_AND_SCORES = ("prompt", "scorers", "sampling", "margin", "chance", "cluster", "target", "corpus_scores")
-_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT_AND_SCORES)
+_PROMPT = ("prompt", "sampling", "constrain")
+_SCORES = ("scorers", "margin", "chance", "cluster", "target", "corpus_scores")
+_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT, *_SCORES)
+MOST_DRAWS = 1000
+"""Answers to one question that a suite or a run may ask for."""
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
 
 
@@ -109,6 +114,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
     systems = _systems(prompt)
+    constraints = read_rules(top.value.get("constrain"), str(file), folder)
     named = (*own_scorers, *graders)
     values = [value for spec in named for value in (spec.scorer.split(":")[0], *spec.options.values())]
     files = [folder / value for value in sorted({value for value in values if isinstance(value, str)})]
@@ -126,6 +132,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         chance,
         code,
         *([systems] if systems else ()),
+        *([[vars(rule) for rule in constraints]] if constraints else ()),
     )
     content = [sample.digest for split in ("test", "shots") for sample in splits[split]]
     passages = [(passage.id, passage.text) for passage in corpus]
@@ -152,11 +159,28 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         margin=margin,
         chance=chance,
         cluster=cluster,
-        digest=text_digest(parts, content, passages, scoring, vars(sampling)),
+        digest=text_digest(parts, content, passages, scoring, sampling_parts(sampling)),
         systems=systems,
+        constraints=constraints,
         target=target,
         corpus_scores=tuple(whole),
     )
+
+
+def with_samples(suites: Sequence[Suite], samples: int | None) -> list[Suite]:
+    """The suites with so many answers to each question; one that decodes greedily stays as it is.
+
+    Raises SuiteError where none of them draws its answers.
+    """
+    warm = [suite for suite in suites if suite.sampling.temperature]
+    if samples and samples > 1 and not warm:
+        raise SuiteError(
+            f"--samples {samples}: {', '.join(suite.name for suite in suites)} decode greedily, and the same answer "
+            f"{samples} times says nothing new. Set sampling.temperature in suite.yaml, or leave --samples out."
+        )
+    if not samples:
+        return list(suites)
+    return [replace(one, sampling=replace(one.sampling, samples=samples)) if one in warm else one for one in suites]
 
 
 def _systems(prompt: Fields) -> dict[str, str]:
@@ -226,7 +250,7 @@ def _with_lm_eval(
 
 def _sampling(top: Fields, file: Path) -> Sampling:
     fields = Fields(top.value.get("sampling") or {}, f"{file}: sampling", SuiteError)
-    fields.only(("max_tokens", "temperature", "top_p", "seed", "stop"))
+    fields.only(("max_tokens", "temperature", "top_p", "seed", "stop", "samples"))
     default = Sampling()
     sampling = Sampling(
         fields.get("max_tokens", int, default.max_tokens),
@@ -234,8 +258,15 @@ def _sampling(top: Fields, file: Path) -> Sampling:
         fields.get("top_p", float, default.top_p),
         fields.get("seed", int, default.seed),
         fields.names("stop"),
+        fields.get("samples", int, default.samples),
     )
     in_range(fields, "max_tokens", sampling.max_tokens, 1, 10**6)
     in_range(fields, "temperature", sampling.temperature, 0, 10)
     in_range(fields, "top_p", sampling.top_p, 0.001, 1)
+    in_range(fields, "samples", sampling.samples, 1, MOST_DRAWS)
+    if sampling.samples > 1 and not sampling.temperature:
+        raise SuiteError(
+            f"{fields.where}.samples: {sampling.samples} greedy answers to a question are {sampling.samples} times the "
+            f"same. Set a temperature above 0, or samples: 1."
+        )
     return sampling

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, stats, train
+from benchmarks import report, run, stats, train
 from harness.report import write_report
 
 
@@ -26,6 +26,18 @@ def test_a_large_run_is_as_large_as_asked() -> None:
     assert (len(run.rows), len(run.scores), len(run.manifest["arms"])) == (120, 120, 4)
 
 
+def test_the_benchmark_of_a_run_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "run.json"
+    assert run.main(["--rounds", "1", "--scale", "0.002", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    assert (figures["host"]["samples"], figures["compare"]["samples"]) == (40, 200)
+    assert figures["host"]["median"] > 0
+    assert figures["compare"]["peak_mb"] > 10
+    told = capsys.readouterr().out
+    assert "host path, samples per CPU second" in told
+    assert "at least 5,000" in told
+
+
 def test_the_benchmark_of_the_trainer_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "train.json"
     arguments = ["--tiny", "--rounds", "1", "--steps", "1", "--setting", "large batches"]
@@ -39,9 +51,9 @@ def test_the_benchmark_of_the_trainer_prints_and_writes(tmp_path: Path, capsys: 
 
 
 def test_the_run_of_the_reports_benchmark_is_as_large_as_asked_and_makes_a_report(tmp_path: Path) -> None:
-    run = report.large_run(30)
-    assert len(run.rows) == len(run.scores) == 120
-    assert run.rows == report.large_run(30).rows
-    written = write_report([run], tmp_path / "bench.html")
+    done = report.large_run(30)
+    assert len(done.rows) == len(done.scores) == 120
+    assert done.rows == report.large_run(30).rows
+    written = write_report([done], tmp_path / "bench.html")
     assert 10_000 < written.html.stat().st_size < 300_000
-    assert all(500 < len(row.completion.text) < 1000 for row in run.rows)
+    assert all(500 < len(row.completion.text) < 1000 for row in done.rows)

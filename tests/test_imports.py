@@ -34,6 +34,7 @@ FORBIDDEN = {
     "recipes": {"engines", "train", "runner", "cli", "report", "gate", "verdict"},
     "corpus_scores": {"engines", "train", "runner", "cli", "report", "gate", "verdict"},
     "compare": {"engines", "train", "runner", "cli", "report", "gate", "verdict"},
+    "scoring": {"engines", "runner", "report", "gate", "verdict", "cli", "train"},
     "runner": {"report", "gate", "verdict", "cli", "train"},
     "prompt": {"engines", "runner", "store", "suite", "cli"},
     "rows": {"suite", "samples", "prompt", "engines", "store", "runner", "cli"},

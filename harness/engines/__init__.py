@@ -21,7 +21,8 @@ class Engine(Protocol):
 
     name and version go into the identity of each answer. tokenizer is the transformers tokenizer used for rendering;
     None where the server renders (an endpoint), which also knows no token_logprobs, no likeliest and no adapters.
-    max_model_len: tokens of prompt and answer together. max_rank: the largest adapter rank served.
+    max_model_len: tokens of prompt and answer together. max_rank: the largest adapter rank served. at_once: how many
+    requests are computed together; it may be lowered between calls. constrains: obeys Sampling.constraint.
     """
 
     name: str
@@ -29,9 +30,14 @@ class Engine(Protocol):
     tokenizer: Any
     max_model_len: int
     max_rank: int
+    at_once: int
+    constrains: bool
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
-        """Answers in the order they finish, each as soon as it is there. Adapters may be mixed freely."""
+        """Answers in the order they finish, each as soon as it is there. Adapters may be mixed freely.
+
+        Raises EngineDied where a new engine may go on (see supervised.py).
+        """
         ...
 
     def token_logprobs(

@@ -10,17 +10,19 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from harness.data import AdapterRef, Completion, Model, Request
+from harness.data import AdapterRef, Completion, Constraint, Model, Request
 from harness.engines import stopping
 from harness.engines.limits import check_length
 from harness.engines.options import engine_options
-from harness.errors import ConfigError, EngineError
+from harness.engines.sampling import seed_of
+from harness.errors import ConfigError, EngineDied, EngineError, EngineOutOfMemory
 
-AnswerOf = Callable[[str, str], str]
-"""(the rendered conversation, the adapter's name or "") -> the answer."""
+AnswerOf = Callable[[str, str], "str | Sequence[str]"]
+"""(the rendered conversation, the adapter's name or "") -> the answer, or several of which the seed draws one."""
 
 _SPECIAL = ("<|bos|>", "<|end|>", "<|system|>", "<|user|>", "<|assistant|>")
 _SPLIT = re.compile("(" + "|".join(map(re.escape, _SPECIAL)) + ")")
@@ -64,12 +66,16 @@ class FakeEngine:
     """Answers from a function, or from a table of what a question's last turn says.
 
     model.engine: answers (a .jsonl file of {"prompt", "answer", "adapter"?}; a prompt matches the last user turn it
-    equals or, failing that, is part of; the longest wins, and one naming the adapter beats one that does not),
+    equals or, failing that, is part of; the longest wins, and one naming the adapter beats one that does not; of an
+    answer that is a list one is drawn),
     default (the answer to everything else), delay (seconds per answer), die_after (answers, then an EngineError),
-    ignore_adapters (true: proof of application fails), max_model_len, max_rank.
+    batch_size (requests at once, 1), dies_every (answers, then EngineDied), kills (a text: a request that holds it is
+    the engine's death), memory (more requests at once are an EngineOutOfMemory), ignore_adapters (true: proof of
+    application fails), max_model_len, max_rank.
     """
 
     name = "fake"
+    constrains = True
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef] = (), answer: AnswerOf | None = None) -> None:
         options = engine_options(model)
@@ -79,6 +85,10 @@ class FakeEngine:
         self.max_rank = int(options.get("max_rank", 512))
         self.delay = float(options.get("delay", 0.0))
         self.die_after = options.get("die_after")
+        self.at_once = int(options.get("batch_size") or 1)
+        self.dies_every = int(options.get("dies_every") or 0)
+        self.kills = str(options.get("kills") or "")
+        self.memory = int(options.get("memory") or 0)
         self.ignore_adapters = bool(options.get("ignore_adapters", False))
         table = _table(model.name, options["answers"]) if options.get("answers") else {}
         self.answer = answer or _from_table(table, str(options.get("default", "I do not know.")))
@@ -87,10 +97,11 @@ class FakeEngine:
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
         """See `Engine.generate`; here in the order asked."""
-        for request in requests:
+        for request in self._taken(requests):
             if self.closed:
                 raise EngineError("the engine is closed. Open it again.")
-            check_length(request, self.max_model_len)
+            if self.dies_every and self._given >= self.dies_every:
+                raise EngineDied(f"The fake engine died after {self._given} answers, as it was told to.")
             if self.die_after is not None and self._given >= int(self.die_after):
                 raise EngineError(f"the fake engine died after {self._given} answers, as it was told to.")
             start = time.perf_counter()
@@ -117,8 +128,24 @@ class FakeEngine:
     def close(self) -> None:
         self.closed = True
 
+    def _taken(self, requests: Iterable[Request]) -> Iterator[Request]:
+        """The requests, taken in as many at once as there may be, with the troubles that this makes."""
+        todo = iter(requests)
+        while batch := list(islice(todo, self.at_once)):
+            for request in batch:
+                check_length(request, self.max_model_len)
+            if self.memory and len(batch) > self.memory:
+                raise EngineOutOfMemory(f"The fake engine ran out of memory with {len(batch)} requests.")
+            if self.kills and any(self.kills in self.tokenizer.decode(one.prompt_ids) for one in batch):
+                raise EngineDied("The fake engine was killed by a request.")
+            yield from batch
+
+    def _drawn(self, request: Request) -> int:
+        return seed_of(request.sampling, request.prompt_ids) if request.sampling.temperature else 0
+
     def _complete(self, request: Request, start: float) -> Completion:
-        text = self.answer(self.tokenizer.decode(request.prompt_ids), request.adapter.name if request.adapter else "")
+        said = self.answer(self.tokenizer.decode(request.prompt_ids), request.adapter.name if request.adapter else "")
+        text = said if isinstance(said, str) else said[self._drawn(request) % len(said)]
         prompt = len(request.prompt_ids)
         if request.choices:
             logprobs = tuple(
@@ -129,6 +156,8 @@ class FakeEngine:
             return Completion(
                 request.choice_texts[best], prompt, tokens, "choice", time.perf_counter() - start, logprobs
             )
+        if request.sampling.constraint:
+            text = _held(text, request.sampling.constraint)
         shortened = stopping.cut(text, request.sampling.stop)
         ids = self.tokenizer.encode(text if shortened is None else shortened)
         reason = "stop"
@@ -137,7 +166,16 @@ class FakeEngine:
         return Completion(self.tokenizer.decode(ids), prompt, len(ids), reason, time.perf_counter() - start)
 
 
-Table = dict[tuple[str, str], str]
+def _held(text: str, constraint: Constraint) -> str:
+    """The first part of the text that may be written; as it is where there is none."""
+    if constraint.kind == "json":
+        return text[text.find("{") : text.rfind("}") + 1] or text
+    choices = [constraint.value] if constraint.kind == "regex" else map(re.escape, json.loads(constraint.value))
+    found = re.search("|".join(choices), text)
+    return found[0] if found else text
+
+
+Table = dict[tuple[str, str], "str | Sequence[str]"]
 
 
 def _table(model: str, path: str) -> Table:
@@ -162,7 +200,7 @@ def _table(model: str, path: str) -> Table:
 def _from_table(table: Table, default: str) -> AnswerOf:
     longest_first = sorted(table, key=lambda key: -len(key[1]))
 
-    def answer(conversation: str, adapter: str) -> str:
+    def answer(conversation: str, adapter: str) -> str | Sequence[str]:
         found = _LAST_TURN.search(conversation)
         question = found[1] if found else conversation
         for who in dict.fromkeys((adapter, "")):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,9 +23,10 @@ from harness.engines.limits import check_length
 from harness.engines.loading import linears_of, load_tokenizer, load_weights
 from harness.engines.options import engine_options
 from harness.engines.sampling import Row, next_tokens
-from harness.errors import AdapterError, EngineError
+from harness.errors import AdapterError, EngineError, EngineOutOfMemory
 
 Answer = tuple[Request, Completion]
+_NO_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class TransformersEngine:
 
     name = "transformers"
     max_rank = 4096
+    constrains = False
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef] = (), weights: Any = None) -> None:
         import torch
@@ -68,7 +71,7 @@ class TransformersEngine:
         self.version = f"{transformers.__version__} torch {torch.__version__} {dtype} {self.device}"
         context = int(getattr(self.config, "max_position_embeddings", None) or 1 << 30)
         self.max_model_len = min(int(options.get("max_model_len") or context), context)
-        self.batch_size = int(options.get("batch_size") or 64)
+        self.at_once = int(options.get("batch_size") or 64)
         self.ends = _end_tokens(self.model, self.tokenizer)
         self.linears = linears_of(self.model)
         self._served = self.model
@@ -84,10 +87,11 @@ class TransformersEngine:
         for request in requests:
             check_length(request, self.max_model_len)
             groups[request.adapter.digest if request.adapter else ""].append(request)
-        for group in groups.values():
-            self._use(group[0].adapter)
-            yield from self._choose([request for request in group if request.choices])
-            yield from self._answer([request for request in group if not request.choices])
+        with _memory():
+            for group in groups.values():
+                self._use(group[0].adapter)
+                yield from self._choose([request for request in group if request.choices])
+                yield from self._answer([request for request in group if not request.choices])
 
     def token_logprobs(
         self, prompt_ids: Sequence[int], continuation_ids: Sequence[int], adapter: AdapterRef | None
@@ -103,7 +107,7 @@ class TransformersEngine:
 
         self._use(None)
         found: list[list[tuple[int, float]]] = []
-        for part in _parts(list(range(len(prompts))), self.batch_size):
+        for part in _parts(list(range(len(prompts))), self.at_once):
             logits = Batch(self._served, [prompts[place] for place in part]).logits[:, -1].float()
             values, tokens = torch.log_softmax(logits, dim=-1).topk(count)
             found += [list(zip(*row, strict=True)) for row in zip(tokens.tolist(), values.tolist(), strict=True)]
@@ -157,7 +161,7 @@ class TransformersEngine:
         prompts = [request.prompt_ids for request in requests]
         for bucket in buckets(prompts, share=self.fast):
             prefix = self._prefix(prompts, bucket)
-            for part in _parts(bucket.places, self.batch_size):
+            for part in _parts(bucket.places, self.at_once):
                 yield from self._batch([requests[place] for place in part], prefix, bucket.prefix)
 
     def _batch(self, requests: Sequence[Request], prefix: Batch | None, shared: int) -> Iterator[Answer]:
@@ -213,7 +217,7 @@ class TransformersEngine:
         for bucket in buckets([one.ids for one in scored], share=self.fast):
             shared = min([bucket.prefix, *(len(scored[place].ids) - scored[place].keep for place in bucket.places)])
             prefix = self._prefix([one.ids for one in scored], replace(bucket, prefix=shared))
-            for part in _parts(bucket.places, self.batch_size):
+            for part in _parts(bucket.places, self.at_once):
                 start = time.perf_counter()
                 rows = [scored[place] for place in part]
                 keep = max(row.keep for row in rows)
@@ -229,6 +233,21 @@ class TransformersEngine:
     def _prefix(self, prompts: Sequence[Sequence[int]], bucket: Bucket) -> Batch | None:
         """A bucket's shared beginning, computed once for all its batches; None where there is none."""
         return Batch(self._served, [prompts[bucket.places[0]][: bucket.prefix]]) if bucket.prefix else None
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Turns what torch says when there is no more memory into an EngineOutOfMemory, without the tensors it holds."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        said = str(error).strip().splitlines()[:1]
+        if not isinstance(error, MemoryError) and not any(sign in str(error) for sign in _NO_MEMORY):
+            raise
+        reason = said[0] if said else "out of memory"
+    else:
+        return
+    raise EngineOutOfMemory(f"The transformers engine ran out of memory ({reason[:200]}).")
 
 
 def _end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -46,6 +46,7 @@ class OpenAIEngine:
     begins a choice begins only one; a choice outside the 20 likeliest has the last one's, an upper bound. Else the
     choices are listed in the question and the reply is read; one that is no choice stands as it is.
     Raises ConfigError (address, key, options, unknown model), EngineError (no server, account used up).
+    Constraints: a JSON Schema as `response_format`; choices and regular expressions as vLLM's `structured_outputs`.
     What is not covered: adapters, drift and likelihoods of whole texts; whether the server obeys seed and temperature.
     """
 
@@ -55,6 +56,7 @@ class OpenAIEngine:
     tokenizer = None
     max_model_len = 1 << 40
     max_rank = 0
+    constrains = True
 
     def __init__(self, model: Model) -> None:
         try:
@@ -63,7 +65,7 @@ class OpenAIEngine:
             raise HarnessError("the openai client is not installed. Install it with: pip install '.[openai]'") from None
         self.model = model
         self.host = endpoint.shown(model)
-        self.concurrency = int(_number(model, "concurrency", 8, 1, 1000))
+        self.at_once = int(_number(model, "concurrency", 8, 1, 1000))
         self.retries = int(_number(model, "retries", 6, 0, 100))
         per_minute = _number(model, "requests_per_minute", 0, 0, 1e6)
         self.interval = 60 / per_minute if per_minute else 0.0
@@ -91,12 +93,12 @@ class OpenAIEngine:
         work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         stop = threading.Event()
-        for _ in range(self.concurrency):
+        for _ in range(self.at_once):
             threading.Thread(target=self._work, args=(work, done, stop), daemon=True).start()
         flying, in_a_row, reasons = 0, 0, Counter[str]()
         try:
             while True:
-                while flying < self.concurrency and (request := next(todo, None)):
+                while flying < self.at_once and (request := next(todo, None)):
                     work.put(request)
                     flying += 1
                 if not flying:
@@ -106,7 +108,7 @@ class OpenAIEngine:
                 if isinstance(found, Failed):
                     reasons[str(found)] += 1
                     in_a_row += 1
-                    yield request, Completion("", finish_reason="error")
+                    yield request, Completion("", finish_reason="error", error=str(found))
                     if in_a_row >= FAILURES_IN_A_ROW:
                         raise EngineError(
                             f"{self.host}: {in_a_row} requests in a row failed, the last one: {found} "
@@ -121,7 +123,7 @@ class OpenAIEngine:
                     raise found
         finally:
             stop.set()
-            for _ in range(self.concurrency):
+            for _ in range(self.at_once):
                 work.put(None)
             for reason, times in reasons.most_common(3):
                 say(f"{self.host}: {times} requests failed for good and count as missing: {reason}")
@@ -182,10 +184,15 @@ class OpenAIEngine:
             more |= {"top_p": wanted.top_p, "seed": int(text_digest(wanted.seed, request.messages), 16) >> 1}
         if wanted.stop:
             more["stop"] = list(wanted.stop)
+        if wanted.constraint:
+            more |= replies.constrained(wanted.constraint)
         reply, seconds = self._ask(request.messages, wanted.max_tokens, more, stop)
         shortened = stopping.cut(reply.text, wanted.stop)
         text = reply.text if shortened is None else shortened
-        return Completion(text, reply.prompt_tokens, reply.completion_tokens, reply.finish_reason, seconds)
+        return Completion(
+            text, reply.prompt_tokens, reply.completion_tokens, reply.finish_reason, seconds,
+            reasoning=reply.reasoning, reasoning_tokens=reply.reasoning_tokens,
+        )  # fmt: skip
 
     def _choose(self, request: Request, stop: threading.Event) -> Completion:
         choices, greedy = request.choice_texts, {"temperature": 0.0}

@@ -23,9 +23,10 @@ VLLM = (
     "max_num_batched_tokens",
     "max_rank",
     "max_adapters",
+    "hang_after",
 )
 ENDPOINT = ("concurrency", "timeout", "retries", "requests_per_minute", "leave_out")
-FAKE = ("answers", "default", "delay", "die_after", "ignore_adapters", "max_rank")
+FAKE = ("answers", "default", "delay", "die_after", "ignore_adapters", "max_rank", "dies_every", "kills", "memory")
 
 
 def engine_options(model: Model) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +29,17 @@ def end(processes: Sequence[Process]) -> None:
     import psutil
 
     _, alive = psutil.wait_procs(processes, timeout=GRACE)
-    for one in alive:
-        try:
-            one.kill()
-        except psutil.NoSuchProcess:
-            continue
+    kill(alive)
     psutil.wait_procs(alive, timeout=GRACE)
+
+
+def kill(processes: Sequence[Process]) -> None:
+    """Ends them at once."""
+    import psutil
+
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
 
 
 def shared_memory(processes: Sequence[Process]) -> list[str]:

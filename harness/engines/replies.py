@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from harness.data import Message
+from harness.data import Constraint, Message
 
 
 @dataclass(frozen=True)
@@ -21,23 +22,29 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     first_tokens: tuple[tuple[str, float], ...] = ()
+    reasoning: str = ""
+    reasoning_tokens: int = 0
 
 
 def read(body: Any) -> Reply:
     """A chat completion. Raises ValueError for anything else; some servers send their errors as a success."""
     try:
         choice = body["choices"][0]
-        text = choice["message"].get("content") or choice["message"].get("refusal") or ""
+        said = choice["message"]
+        text = said.get("content") or said.get("refusal") or ""
+        thought = said.get("reasoning_content") or said.get("reasoning") or ""
         usage = body.get("usage") or {}
         used = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        thinking = int((usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0)
         first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
         tokens = tuple((str(one["token"]), float(one["logprob"])) for one in first)
     except (KeyError, IndexError, TypeError, AttributeError):
-        said = message(body)
-        raise ValueError(f"no chat completion ({said})" if said else "no chat completion") from None
+        why = message(body)
+        raise ValueError(f"no chat completion ({why})" if why else "no chat completion") from None
     if not isinstance(text, str):
         raise ValueError("no chat completion (the content is not text)")
-    return Reply(text, "length" if choice.get("finish_reason") == "length" else "stop", *used, tokens)
+    reason = "length" if choice.get("finish_reason") == "length" else "stop"
+    return Reply(text, reason, *used, tokens, thought if isinstance(thought, str) else "", thinking)
 
 
 def names(body: Any) -> list[str]:
@@ -90,6 +97,19 @@ def wished(headers: Mapping[str, str]) -> float:
 def sendable(text: str) -> str:
     """The text with what UTF-8 cannot hold (half of a surrogate pair) as "?"."""
     return text.encode("utf-8", "replace").decode()
+
+
+def constrained(constraint: Constraint) -> dict[str, Any]:
+    """What is sent to have an answer held to a constraint.
+
+    >>> constrained(Constraint("choice", '["a", "b"]'))
+    {'extra_body': {'structured_outputs': {'choice': ['a', 'b']}}}
+    """
+    if constraint.kind == "json":
+        schema = {"name": "answer", "schema": json.loads(constraint.value), "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    value = constraint.value if constraint.kind == "regex" else json.loads(constraint.value)
+    return {"extra_body": {"structured_outputs": {constraint.kind: value}}}
 
 
 # --- multiple choice -------------------------------------------------------------------------------------------------

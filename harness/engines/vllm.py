@@ -6,17 +6,18 @@ log-probabilities would switch the cache off, and crash or mislead beside adapte
 
 from __future__ import annotations
 
+import json
 import multiprocessing.connection
 import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from harness.data import AdapterRef, Completion, Model, Request, Sampling
+from harness.data import AdapterRef, Completion, Constraint, Model, Request, Sampling
 from harness.engines import processes, stopping
 from harness.engines.adapters import LINEAR, check_adapter, check_fit, read_adapter
 from harness.engines.choices import Tokens, chosen, next_tokens_wanted, summed
@@ -24,11 +25,14 @@ from harness.engines.limits import check_length
 from harness.engines.loading import linears_by_config, load_tokenizer
 from harness.engines.options import engine_options
 from harness.engines.sampling import seed_of
-from harness.errors import ConfigError, EngineError
+from harness.engines.watchdog import Watchdog
+from harness.errors import ConfigError, EngineDied, EngineError, HarnessError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MOST_TOKEN_IDS = 128
 SPARE_ADAPTERS = 4
+HANG_AFTER = 600.0
+"""Seconds without a sign of life after which the engine counts as hung; `engine: {hang_after: ...}` in models.yaml."""
 _PASSED_ON = (
     "gpu_memory_utilization",
     "tensor_parallel_size",
@@ -63,6 +67,7 @@ class VllmEngine:
     """
 
     name = "vllm"
+    constrains = True
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef] = ()) -> None:
         options = engine_options(model)
@@ -80,15 +85,20 @@ class VllmEngine:
         try:
             self.engine = _start(model, arguments)
         except BaseException:
-            processes.end(processes.since(others))
+            left = processes.since(others)
+            memory = processes.shared_memory(left)
+            processes.end(left)
+            processes.free(memory)
             raise
         self.processes = processes.since(others)
         self.memory = processes.shared_memory(self.processes)
         _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
-        self.in_flight = int(config.scheduler_config.max_num_seqs)
+        self.at_once = int(config.scheduler_config.max_num_seqs)
         self.version = f"{_vllm_version()} {str(config.model_config.dtype).removeprefix('torch.')} {_device()}"
+        self.hang_after = float(options.get("hang_after") or HANG_AFTER)
+        self._watchdog = Watchdog(self.hang_after, lambda: processes.kill(self.processes))
         self._numbers = count(1)
         self._loaded: dict[str, Any] = {}
         try:
@@ -135,12 +145,18 @@ class VllmEngine:
         engine, self.engine = self.engine, None
         if engine is None:
             return
+        self._watchdog.stop()
+        self._look_for_memory()
         end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
         if end_renderer:
             end_renderer()
         engine.engine_core.shutdown()
         processes.end(self.processes)
         processes.free(self.memory)
+
+    def _look_for_memory(self) -> None:
+        """Notes shared memory that was made since; once its process is dead it cannot be found any more."""
+        self.memory = sorted({*self.memory, *processes.shared_memory(self.processes)})
 
     # --- adapters ---
 
@@ -161,7 +177,7 @@ class VllmEngine:
                 )
             self._check(ref)
             handle = LoRARequest(ref.digest, next(self._numbers), ref.path)
-            with _deaths("load an adapter", 0):
+            with self._deaths("load an adapter", 0):
                 self.engine.add_lora(handle)
             self._loaded[ref.digest] = handle
         return self._loaded[ref.digest]
@@ -189,19 +205,20 @@ class VllmEngine:
         if self.engine is None:
             raise EngineError("the engine is closed. Open it again.")
         try:
+            self._look_for_memory()
             while True:
-                while len(flying) < self.in_flight and (job := next(jobs, None)):
+                while len(flying) < self.at_once and (job := next(jobs, None)):
                     flying[self._submit(job, len(flying))] = job
                 if not flying:
                     return
-                with _deaths("answer", len(flying)):
+                with self._deaths("answer", len(flying)), self._watchdog.watching():
                     outputs = self.engine.step()
                 for output in outputs:
                     if output.finished:
                         yield flying.pop(output.request_id), output
         finally:
             if flying and self.engine is not None:
-                with _deaths("abort", len(flying)):
+                with suppress(EngineDied), self._deaths("abort", len(flying)):  # whatever ended this stays the reason
                     self.engine.abort_request(list(flying))
 
     def _submit(self, job: _Job, flying: int) -> str:
@@ -216,13 +233,37 @@ class VllmEngine:
         else:
             more = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature, "top_p": wanted.top_p}
             more |= {"stop": list(wanted.stop), "seed": seed_of(wanted, job.request.prompt_ids)}
+            if wanted.constraint:
+                more["structured_outputs"] = _structured(wanted.constraint)
         params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **more)
         name = str(next(self._numbers))
         prompt = {"prompt_token_ids": [*job.request.prompt_ids, *job.lead]}
         lora = self._lora(job.request.adapter)
-        with _deaths("take a request", flying):
-            self.engine.add_request(name, prompt, params, lora_request=lora)
+        with self._deaths("take a request", flying):
+            try:
+                self.engine.add_request(name, prompt, params, lora_request=lora)
+            except _refusals() as error:
+                if not wanted.constraint:
+                    raise
+                raise HarnessError(
+                    f"vLLM cannot hold answers to this {wanted.constraint.kind} ({str(error).splitlines()[0][:300]}): "
+                    f"{wanted.constraint.value[:100]}. Change `constrain` in suite.yaml."
+                ) from None
         return name
+
+    @contextmanager
+    def _deaths(self, doing: str, flying: int) -> Iterator[None]:
+        """Around a call to the engine: its death becomes one line that says how it came and what is lost."""
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        try:
+            yield
+        except EngineDeadError as error:
+            how = f"gave no sign of life for {self.hang_after:g} seconds" if self._watchdog.barked else "died"
+            raise EngineDied(
+                f"The vLLM engine {how} when it was to {doing}, with {flying} requests under way. Finished answers are "
+                "kept."
+            ) from error
 
     def _completion(self, request: Request, output: Any, seconds: float) -> Completion:
         answer = output.outputs[0]
@@ -245,18 +286,18 @@ def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
                 yield _Job(number, request, started, lead, tokens[first : first + MOST_TOKEN_IDS])
 
 
-@contextmanager
-def _deaths(doing: str, flying: int) -> Iterator[None]:
-    """Around a call to the engine: its death becomes one line that says what is lost and what to do."""
-    from vllm.v1.engine.exceptions import EngineDeadError
+def _refusals() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request it does not take; older ones raise ValueError."""
+    import vllm.exceptions
 
-    try:
-        yield
-    except EngineDeadError as error:
-        raise EngineError(
-            f"the vLLM engine died when it was to {doing}, with {flying} requests under way. Run again: "
-            "finished answers are kept. If it dies again, lower max_num_seqs or use --engine transformers."
-        ) from error
+    return (ValueError, getattr(vllm.exceptions, "VLLMClientError", ValueError))
+
+
+def _structured(constraint: Constraint) -> Any:
+    from vllm.sampling_params import StructuredOutputsParams
+
+    value = constraint.value if constraint.kind == "regex" else json.loads(constraint.value)
+    return StructuredOutputsParams(**{constraint.kind: value})
 
 
 def _allowed_rank(rank: int) -> int:
@@ -286,6 +327,8 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
 
     On a CPU there is one slot more than there can be adapters: requests without an adapter have index -1, for which
     vLLM's CPU code takes the last slot. If that one held an adapter, the base model would answer with it.
+
+    Constraints go to llguidance: it takes JSON Schemas that xgrammar refuses, and leaves no room for endless blanks.
     """
     cpu = _device() == "cpu"
     arguments: dict[str, Any] = {
@@ -296,6 +339,7 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
         "enable_prefix_caching": True,
         "enforce_eager": bool(options.get("enforce_eager", cpu)),
         "disable_log_stats": True,
+        "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
     }
     arguments |= {name: options[name] for name in _PASSED_ON if options.get(name) is not None}
     if options.get("kv_cache_gib") and not cpu:

@@ -12,12 +12,12 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from harness.data import Completion, Message, Sample, Sampling, Score
-from harness.digests import text_digest
+from harness.digests import sampling_parts, text_digest
 from harness.errors import SuiteError
 
 MEANS = ("mean", "nanmean")
@@ -167,7 +167,7 @@ def _document(task: Any, metric: str, number: int, instances: Sequence[Any], cha
         choices = (*choices, *parts)
     turns = _turns(prompt, where) if chat else prompt
     metadata = {"probe": str(task.task_name), "open": True}
-    digest = text_digest(turns, target, choices, metadata, asdict(sampling) if sampling else None)
+    digest = text_digest(turns, target, choices, metadata, sampling_parts(sampling) if sampling else None)
     identity = f"{task.task_name}/{number}"
     sample = Sample(identity, turns, target, choices, metadata, digest, as_is=True, sampling=sampling)
     return Document(task, metric, instances[0].doc, tuple(instances), sample, plus, minus)

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from harness import prompt
 from harness.data import AdapterRef, Completion, Request, Sampling
-from harness.digests import text_digest
+from harness.digests import sampling_parts, text_digest
 from harness.engines import Engine
 from harness.engines.stopping import decode
 from harness.lmeval.documents import sampling_of
@@ -102,7 +101,7 @@ def _ask(
     engine: Engine, adapter: AdapterRef | None, asked: Sequence[tuple[tuple[int, ...], Sampling]]
 ) -> list[Completion]:
     """The answers, in the order asked; the same question is asked once."""
-    keys = [text_digest(ids, asdict(sampling)) for ids, sampling in asked]
+    keys = [text_digest(ids, sampling_parts(sampling)) for ids, sampling in asked]
     requests = {key: Request(key, ids, sampling, adapter) for key, (ids, sampling) in zip(keys, asked, strict=True)}
     answers = {request.key: completion for request, completion in engine.generate(requests.values())}
     return [answers[key] for key in keys]

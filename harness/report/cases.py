@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.data import Row, Run, ScoreRow
+from harness.stats.paired import mean
 
 RIGHT = 0.5
 """A primary score of at least this counts as right where the page must say right or wrong."""
@@ -98,9 +99,11 @@ def beside(mine: Sequence[Case], others: Sequence[tuple[str, Run]]) -> tuple[lis
 def _case(
     rows: Sequence[Row], arms: Mapping[str, int], scored: Mapping[tuple[str, str, str], Sequence[ScoreRow]]
 ) -> Case:
-    answers = {}
-    for row in sorted(rows, key=lambda row: (arms.get(row.arm, len(arms)), row.arm)):
-        mine = scored.get((row.suite, row.sample, row.arm), ())
+    answers: dict[str, Answer] = {}
+    for row in sorted(rows, key=lambda row: (arms.get(row.arm, len(arms)), row.arm, row.draw)):
+        if row.arm in answers:
+            continue
+        mine = _over_draws(scored.get((row.suite, row.sample, row.arm), ()))
         primary = next((score for score in mine if score.primary), None)
         answers[row.arm] = Answer(row, primary, tuple(score for score in mine if not score.primary))
     first = next(iter(answers.values())).row
@@ -108,6 +111,20 @@ def _case(
     return Case(
         first.suite, first.sample, anchor(first.suite, first.sample), question, first.target, first.metadata, answers
     )
+
+
+def _over_draws(scores: Sequence[ScoreRow]) -> list[ScoreRow]:
+    """A row per scorer: where several answers were drawn the first one, with their mean and all values in words."""
+    by_scorer: dict[str, list[ScoreRow]] = {}
+    for row in sorted(scores, key=lambda row: row.draw):
+        by_scorer.setdefault(row.scorer, []).append(row)
+    made = []
+    for first, *others in by_scorer.values():
+        values = [row.score.value for row in (first, *others)]
+        said = f"{len(values)} answers: {', '.join(f'{value:.3g}' for value in values)}. The first: "
+        score = replace(first.score, value=mean(values), explanation=said + first.score.explanation)
+        made.append(replace(first, score=score) if others else first)
+    return made
 
 
 def _last_user_turn(row: Row) -> str:

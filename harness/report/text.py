@@ -179,6 +179,8 @@ def how(arm: Mapping[str, Any]) -> str:
         words.append("gold passages (a ceiling)")
     elif arm.get("retrieve"):
         words.append(f"{arm['retrieve']} passage{'s' if arm['retrieve'] != 1 else ''}")
+    if arm.get("constrain"):
+        words.append("constrained output")
     if arm.get("adapter"):
         words.append(f"adapter {one_line(str(arm['adapter']), 40)}")
     return ", ".join(words) or "bare question"

@@ -48,6 +48,7 @@ def checks(table: Table, verdicts: Sequence[Verdict]) -> Iterator[Check]:
     yield from _validated(table)
     yield from _judges(table)
     yield from _decoding(table)
+    yield from _again(table)
     yield from _machine(table)
 
 
@@ -89,15 +90,23 @@ def _looks(table: Table) -> Iterator[Check]:
 
 
 def _cut_off(table: Table) -> Iterator[Check]:
-    cut = []
+    cut, thinking = [], []
     for (suite, arm), rows in table.rows.items():
+        lost = sum(row.completion.finish_reason == "thinking" for row in rows) / len(rows)
+        if lost > 0:
+            thinking.append((lost, f"{one_line(arm)} on {one_line(suite)}: {percent(lost)}"))
         share = sum(row.completion.finish_reason == "length" for row in rows) / len(rows)
         if share > 0:
             cut.append((share, f"{one_line(arm)} on {one_line(suite)}: {percent(share)}"))
+    if thinking:
+        worst = [text for _, text in sorted(thinking, key=lambda pair: (-pair[0], pair[1]))]
+        yield Check(
+            "mind", f"Some answers never came: the tokens ran out while the model was thinking ({_some(worst)})."
+        )
     if cut:
         worst = [text for _, text in sorted(cut, key=lambda pair: (-pair[0], pair[1]))]
         yield Check("mind", f"Some answers were cut off at the token limit ({_some(worst)}).")
-    else:
+    elif not thinking:
         yield Check("ok", "No answer was cut off at the token limit.")
 
 
@@ -288,21 +297,44 @@ def _judges(table: Table) -> Iterator[Check]:
 
 
 def _decoding(table: Table) -> Iterator[Check]:
-    warm = [
-        one_line(suite)
-        for suite in suite_names(table)
-        if (table.suites[suite].get("sampling") or {}).get("temperature")
-    ]
+    warm = [suite for suite in suite_names(table) if (table.suites[suite].get("sampling") or {}).get("temperature")]
     if warm:
-        yield Check("mind", f"{listing(warm)}: answers are sampled, one per question; a second run would differ.")
+        counts = {int(table.suites[suite]["sampling"].get("samples", 1)) for suite in warm}
+        many = "one per question" if counts == {1} else f"{listing([str(n) for n in sorted(counts)])} per question"
+        names = listing([one_line(suite) for suite in warm])
+        yield Check("mind", f"{names}: answers are sampled, {many}; a second run would differ.")
     else:
         yield Check("ok", "Decoding is greedy and the same for every arm.")
+
+
+def _again(table: Table) -> Iterator[Check]:
+    """What came out otherwise when it was asked a second time."""
+    found = {arm: about for arm, about in table.run.manifest.get("again", {}).items() if about.get("n")}
+    if not found:
+        return
+    n = sum(about["n"] for about in found.values())
+    odd = [
+        f"{one_line(arm)} {about['texts']} of {about['n']}, {about['scores']} with another score"
+        for arm, about in found.items()
+        if about["texts"]
+    ]
+    if odd:
+        yield Check(
+            "mind", f"Asked again, some answers came out otherwise: {_some(odd)}. That is noise of every answer."
+        )
+    else:
+        yield Check("ok", f"Asked again, all of {n} answers came out the same.")
 
 
 def _machine(table: Table) -> Iterator[Check]:
     manifest = table.run.manifest
     engine = manifest.get("engine") or {}
     name = one_line(str(engine.get("name", "not recorded")))
+    deaths = sum(int(card.get("engine_deaths", 0)) for card in manifest.get("models", {}).values())
+    if deaths:
+        yield Check(
+            "fact", f"The engine died {deaths} times and was started again; what was under way was asked again."
+        )
     if name == "fake":
         yield Check("bad", "The answers come from the fake engine, which makes them up. Nothing here is about a model.")
     else:

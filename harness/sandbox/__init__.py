@@ -14,6 +14,7 @@ from harness.sandbox.process import (
     CallResult,
     Limits,
     accept_unsandboxed,
+    accepted,
     described,
     ready,
     run_calls,
@@ -24,6 +25,6 @@ from harness.sandbox.query import Result
 from harness.sandbox.values import Opaque, same, shown
 
 __all__ = [
-    "Call", "CallResult", "Limits", "Opaque", "Result", "Tier", "accept_unsandboxed", "described", "ready",
+    "Call", "CallResult", "Limits", "Opaque", "Result", "Tier", "accept_unsandboxed", "accepted", "described", "ready",
     "run_calls", "run_queries", "same", "shown", "tier", "tiers",
 ]  # fmt: skip

@@ -77,6 +77,11 @@ def accept_unsandboxed() -> None:
     _accepted = True
 
 
+def accepted() -> bool:
+    """Whether `accept_unsandboxed` was called."""
+    return _accepted
+
+
 def tier() -> Tier:
     """What holds a program here: the best tier that works, tried out. "T0": none does."""
     return next(iter(pool.tiers()), "T0")

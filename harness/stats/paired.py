@@ -162,7 +162,7 @@ def _check_table(wins: int, losses: int, n: int) -> None:
 
 
 def mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+    return math.fsum(values) / len(values) if len(values) != 1 else float(values[0])
 
 
 def deviation(values: Sequence[float]) -> float:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from project import make_project
 from tiny_models import make_adapter, make_model
 
-from harness.data import AdapterRef, Completion, Model, Request, Sampling
+from harness.constrain import allows
+from harness.data import AdapterRef, Completion, Constraint, Model, Request, Sampling
 from harness.digests import EMBEDDED
 from harness.engines import Engine, applied, open_engine
-from harness.errors import AdapterError, EngineError, HarnessError
+from harness.engines.supervised import Supervised
+from harness.errors import AdapterError, EngineDied, HarnessError
 from harness.prompt import encode
 
 OPTIONS = {"dtype": "float32", "max_num_seqs": 16, "kv_cache_gib": 1, "threads": 1}
@@ -141,6 +148,41 @@ def test_adapters_are_proven_to_be_applied(vllm: Engine, adapters: tuple[Adapter
     assert min(applied(vllm, adapter) for adapter in adapters) > 0.01
 
 
+FORM = {
+    "type": "object", "required": ["city", "known"], "additionalProperties": False,
+    "properties": {"city": {"enum": ["Rome", "Paris"]}, "known": {"type": "boolean"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "constraint",
+    [
+        Constraint("json", json.dumps(FORM)),
+        Constraint("regex", "(cat|dog)-[0-9]{3}"),
+        Constraint("choice", '["perhaps", "never again"]'),
+    ],
+    ids=lambda one: one.kind,
+)
+def test_constrained_answers_keep_to_the_constraint_beside_free_ones(
+    vllm: Engine, adapters: tuple[AdapterRef, AdapterRef], constraint: Constraint
+) -> None:
+    free = ask(vllm, adapters)
+    sampling = Sampling(max_tokens=40, constraint=constraint)
+    held = [replace(request, key=f"held {request.key}", sampling=sampling) for request in free]
+    found = answers(vllm, [*free, *held])
+    assert [key for key in found if key.startswith("held") and not allows(constraint, found[key].text)] == []
+    alone = answers(vllm, free)
+    assert {key: one.text for key, one in alone.items()} == {key: found[key].text for key in alone}
+
+
+def test_a_schema_the_engine_cannot_hold_to_is_one_line_and_the_engine_lives(vllm: Engine) -> None:
+    bad = Constraint("regex", "(?<=a)b")
+    with pytest.raises(HarnessError, match="vLLM cannot hold answers to this regex") as error:
+        answers(vllm, [Request("0", (1, 70), Sampling(constraint=bad))])
+    assert "\n" not in str(error.value)
+    assert vllm.token_logprobs((1, 70), (71,), None)
+
+
 def test_stop_string_and_token_limit_end_the_answer(vllm: Engine) -> None:
     prompt = encode(vllm.tokenizer, [{"role": "user", "content": QUESTIONS[1]}])
     free = answers(vllm, [Request("0", prompt, Sampling(max_tokens=8))])["0"]
@@ -228,16 +270,80 @@ def test_closing_leaves_no_process_and_no_shared_memory(base: Path, adapters: tu
     assert left_behind(before) == (set(), set())
 
 
+def asked(engine: Engine, count: int = 200) -> list[Request]:
+    ids = encode(engine.tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
+    return [Request(str(i), (*ids, 70 + i), Sampling(max_tokens=16)) for i in range(count)]
+
+
 def test_death_of_the_engine_is_one_line_and_keeps_what_was_answered(base: Path) -> None:
     before = descendants(), shared()
     engine = open_engine(Model("m", str(base), engine=OPTIONS), (), "vllm")
-    ids = encode(engine.tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
-    stream = engine.generate(Request(str(i), (*ids, 70 + i), Sampling(max_tokens=16)) for i in range(200))
-    assert next(stream)[1].prompt_tokens == len(ids) + 1
+    requests = asked(engine)
+    stream = engine.generate(requests)
+    assert next(stream)[1].prompt_tokens == len(requests[0].prompt_ids)
     for pid in descendants() - before[0]:
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(EngineError, match=r"the vLLM engine died .* Run again") as error:
+    with pytest.raises(EngineDied, match=r"The vLLM engine died .* Finished answers are kept") as error:
         list(stream)
     assert "\n" not in str(error.value)
     engine.close()
+    assert left_behind(before) == (set(), set())
+
+
+def test_an_engine_that_is_killed_and_one_that_hangs_are_started_again_and_everything_is_answered_once(
+    base: Path, reference: Engine
+) -> None:
+    before = descendants(), shared()
+    options = {**OPTIONS, "hang_after": 20}
+    engine = Supervised(lambda: open_engine(Model("m", str(base), engine=options), (), "vllm"))
+    requests = asked(engine, 120)
+    found: list[tuple[Request, Completion]] = []
+    for request, completion in engine.generate(requests):
+        found.append((request, completion))
+        if len(found) in (10, 60):
+            for pid in descendants() - before[0]:
+                os.kill(pid, signal.SIGKILL if len(found) == 10 else signal.SIGSTOP)
+    engine.close()
+    assert engine.deaths == 2
+    assert sorted(request.key for request, _ in found) == sorted(request.key for request in requests)
+    expected = answers(reference, requests)
+    differing = [request.key for request, completion in found if completion.text != expected[request.key].text]
+    assert len(differing) <= 2  # the two likeliest tokens may be as likely up to rounding
+    assert left_behind(before) == (set(), set())
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from harness.cli import main
+sys.exit(main(["run", "--config", sys.argv[1], "-s", "sums", "-a", "base", "--no-dev", "--engine", "vllm",
+               "--out", sys.argv[2]]))
+"""
+
+
+def test_ctrl_c_ends_the_run_and_its_engine_and_the_run_is_taken_up(base: Path, tmp_path: Path) -> None:
+    before = descendants(), shared()
+    config = make_project(tmp_path, n=200)
+    config.write_text(
+        f"models: {{toy: {{path: {base}, engine: {OPTIONS!r}}}}}\narms: {{base: {{model: toy}}}}\n".replace("'", '"')
+    )
+    suite = tmp_path / "suites" / "sums" / "suite.yaml"
+    suite.write_text(suite.read_text().replace("max_tokens: 8", "max_tokens: 64"))
+    command = [sys.executable, "-c", INTERRUPTED, str(config), str(tmp_path / "run")]
+    completions = tmp_path / "run" / "completions.jsonl"
+    child = subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 400
+    while time.monotonic() < deadline and not (completions.is_file() and completions.read_bytes().count(b"\n") >= 3):
+        assert child.poll() is None
+        time.sleep(0.02)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does: to the engine too
+    _, told = child.communicate(timeout=120)
+    assert child.returncode == 130, told[-2000:]
+    assert told.strip().splitlines()[-1].startswith("harness: interrupted.")
+    assert left_behind(before) == (set(), set())
+    assert 3 <= completions.read_bytes().count(b"\n") < 200
+    assert subprocess.run(command, capture_output=True, timeout=600).returncode == 0
+    assert completions.read_bytes().count(b"\n") == 200
     assert left_behind(before) == (set(), set())

@@ -1,0 +1,208 @@
+"""Scores answers while the engine goes on: in threads, and in processes of their own where there are many.
+
+Answers go out in parcels and come back as lines of scores.jsonl. A worker process loads the suites' scorers itself;
+what they print goes to stderr. A scorer that crashes is a defect, raised here with the sample's id.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from harness import scorers
+from harness.data import Completion, Sample, Score, Scorer, ScoreRow, ScorerSpec, Suite
+from harness.errors import HarnessError, MachineError, SuiteError
+from harness.sandbox import accept_unsandboxed, accepted
+from harness.store import line_of, score_to_json
+
+MANY = 1000
+"""From so many answers on, starting processes pays."""
+PARCEL = 32
+LONGEST = 0.5
+"""Seconds that an answer may wait for a parcel to fill."""
+AHEAD = 200
+"""Parcels under way beyond which the engine has to wait: answers must not pile up in memory."""
+_WORKER = [sys.executable, "-c", "from harness.scoring import serve; serve()"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """An answer to be scored."""
+
+    suite: str
+    arm: str
+    sample: Sample
+    completion: Completion
+    draw: int = 0
+
+
+@dataclass(frozen=True)
+class Specs:
+    """A suite's scorers by name, and the folder that their files lie in."""
+
+    path: str
+    scorers: tuple[ScorerSpec, ...]
+
+
+def score_sample(specs: Sequence[ScorerSpec], of_suite: Mapping[str, Scorer], job: Job) -> list[ScoreRow]:
+    """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id.
+
+    Raises SuiteError for a score that is no number in 0..1.
+    """
+    rows = []
+    for spec in specs:
+        try:
+            score: Score = of_suite[spec.name](job.sample, job.completion)
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise RuntimeError(
+                f"scorer '{spec.name}' of suite '{job.suite}' crashed on sample '{job.sample.id}'"
+            ) from error
+        if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
+            raise SuiteError(
+                f"suite {job.suite}: scorer '{spec.name}' gave {score.value!r} on sample '{job.sample.id}', a score "
+                "lies in 0..1. Correct the scorer and run again; answers that are there are kept."
+            )
+        rows.append(ScoreRow(job.suite, job.arm, job.sample.id, spec.name, spec.primary, score, job.draw))
+    return rows
+
+
+class Scoring:
+    """Use it as a context. What was put in and has not come out when it is left is dropped; its answers are stored.
+
+    expected: how many answers there will be, which decides between threads and processes.
+    """
+
+    def __init__(self, suites: Sequence[Suite], by_suite: Mapping[str, Mapping[str, Scorer]], expected: int) -> None:
+        self._specs = {suite.name: Specs(suite.path, suite.scorers) for suite in suites}
+        self._by_suite = by_suite
+        self._todo: queue.SimpleQueue[list[Job] | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[list[str] | BaseException] = queue.SimpleQueue()
+        self._parcel: list[Job] = []
+        self._since = 0.0
+        self._under_way = 0
+        self.workers = min(8, os.cpu_count() or 1) if expected >= MANY else 2
+        self._children: list[subprocess.Popen[bytes]] = []
+        for _ in range(self.workers):
+            work = self._process() if expected >= MANY else self._score
+            threading.Thread(target=self._work, args=(work,), daemon=True).start()
+
+    def put(self, job: Job) -> None:
+        """Takes an answer in."""
+        if not self._parcel:
+            self._since = time.monotonic()
+        self._parcel.append(job)
+
+    def done(self, *, all_of_them: bool = False) -> Iterator[list[str]]:
+        """Lines of scores.jsonl, parcel by parcel, as far as they are there; or waits for all."""
+        if self._parcel and (all_of_them or len(self._parcel) >= PARCEL or time.monotonic() - self._since > LONGEST):
+            self._todo.put(self._parcel)
+            self._parcel = []
+            self._under_way += 1
+        while self._under_way and (all_of_them or self._under_way > AHEAD or not self._done.empty()):
+            found = self._done.get()
+            self._under_way -= 1
+            if isinstance(found, BaseException):
+                raise found
+            yield found
+
+    def __enter__(self) -> Scoring:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        while not self._todo.empty():
+            self._todo.get()
+        for _worker in range(self.workers):
+            self._todo.put(None)
+        for child in self._children:
+            if kind is not None:
+                child.kill()
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.close()
+            child.wait()
+            child.stdout.close()
+
+    def _work(self, score: Callable[[list[Job]], list[str]]) -> None:
+        while jobs := self._todo.get():
+            try:
+                self._done.put(score(jobs))
+            except BaseException as error:
+                self._done.put(error)  # whoever waits for the scores gets it
+
+    def _score(self, jobs: Sequence[Job]) -> list[str]:
+        return lines_of(self._specs, self._by_suite, jobs)
+
+    def _process(self) -> Callable[[list[Job]], list[str]]:
+        """A worker process; Ctrl-C at a terminal is not for it: it ends when its input does."""
+        child = subprocess.Popen(_WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        self._children.append(child)
+        inbox, outbox = child.stdin, child.stdout
+        assert inbox is not None
+        assert outbox is not None
+        pickle.dump((sys.path, self._specs, accepted()), inbox)
+        inbox.flush()
+
+        def score(jobs: list[Job]) -> list[str]:
+            try:
+                pickle.dump(jobs, inbox)
+                inbox.flush()
+                reply: list[str] | BaseException = pickle.load(outbox)
+            except (EOFError, OSError, ValueError):
+                raise MachineError(
+                    "a scoring process ended early (out of memory?). Run again: finished answers are kept."
+                ) from None
+            if isinstance(reply, BaseException):
+                raise reply
+            return reply
+
+        return score
+
+
+def lines_of(
+    specs: Mapping[str, Specs], by_suite: Mapping[str, Mapping[str, Scorer]], jobs: Sequence[Job]
+) -> list[str]:
+    """The lines of scores.jsonl of some answers."""
+    return [
+        line_of(score_to_json(row))
+        for job in jobs
+        for row in score_sample(specs[job.suite].scorers, by_suite[job.suite], job)
+    ]
+
+
+def serve() -> None:
+    """A worker process: parcels of jobs from stdin, lines or an exception to stdout, pickled, until stdin ends."""
+    inbox, outbox = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    path, specs, unsandboxed = pickle.load(inbox)
+    sys.path[:] = path
+    if unsandboxed:
+        accept_unsandboxed()
+    loaded: dict[str, Mapping[str, Scorer]] = {}
+    while True:
+        try:
+            jobs: list[Job] = pickle.load(inbox)
+        except EOFError:
+            return
+        reply: Any
+        try:
+            for name in {job.suite for job in jobs} - loaded.keys():
+                loaded[name] = {spec.name: scorers.load(spec, specs[name].path) for spec in specs[name].scorers}
+            reply = lines_of(specs, loaded, jobs)
+        except Exception as error:
+            if not isinstance(error, HarnessError):
+                error.add_note("".join(traceback.format_exception(error.__cause__ or error)))
+            reply = error
+        pickle.dump(reply, outbox)
+        outbox.flush()
