@@ -423,7 +423,7 @@ def test_the_manifest_says_host_model_usage_and_cost(project: Path, server: Serv
 
 def test_the_report_shows_the_price_of_a_thousand_requests(project: Path) -> None:
     page = write_report([_run(project, ("base", "bigger"))], project.parent / "page.html").html.read_text("utf-8")
-    assert "$0.04" in page
+    assert "$0.036" in page
 
 
 def test_a_plan_prices_an_endpoint_by_an_earlier_run_or_a_probe(project: Path, server: Server) -> None:
