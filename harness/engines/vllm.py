@@ -218,7 +218,10 @@ class VllmEngine:
                         yield flying.pop(output.request_id), output
         finally:
             if flying and self.engine is not None:
-                with suppress(EngineDied), self._deaths("abort", len(flying)):  # whatever ended this stays the reason
+                from zmq import ZMQError
+
+                # whatever ended this stays the reason; of a dead engine the socket may be closed already
+                with suppress(EngineDied, ZMQError), self._deaths("abort", len(flying)):
                     self.engine.abort_request(list(flying))
 
     def _submit(self, job: _Job, flying: int) -> str:

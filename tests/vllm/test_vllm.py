@@ -294,7 +294,7 @@ def test_an_engine_that_is_killed_and_one_that_hangs_are_started_again_and_every
     base: Path, reference: Engine
 ) -> None:
     before = descendants(), shared()
-    options = {**OPTIONS, "hang_after": 20}
+    options = {**OPTIONS, "hang_after": 40}
     engine = Supervised(lambda: open_engine(Model("m", str(base), engine=options), (), "vllm"))
     requests = asked(engine, 120)
     found: list[tuple[Request, Completion]] = []
