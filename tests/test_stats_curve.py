@@ -29,13 +29,16 @@ def _trained(
     return scores
 
 
-@pytest.mark.parametrize("truth", [(0.9, 2.0, 0.5), (0.95, 1.2, 0.3)])
-def test_the_band_covers_the_truth_at_twice_and_four_times_the_data(truth: tuple[float, float, float]) -> None:
+@pytest.mark.parametrize(
+    ("truth", "n"),
+    [((0.9, 2.0, 0.5), 300), ((0.95, 1.2, 0.3), 300), ((1.0, 2.0, 0.5), 300), ((1.0, 2.0, 0.5), 1000)],
+)
+def test_the_band_covers_the_truth_at_twice_and_four_times_the_data(truth: tuple[float, float, float], n: int) -> None:
     rng = np.random.default_rng(1)
     runs = 60
     held = {1600: 0, 3200: 0}
     for run in range(runs):
-        found = learning_curve(_trained(truth, 3, rng), seed=run, draws=150)
+        found = learning_curve(_trained(truth, 3, rng, n), seed=run, draws=150)
         for point in found.fitted:
             if point.size in held:
                 true = truth[0] - truth[1] * point.size ** -truth[2]

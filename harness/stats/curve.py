@@ -3,7 +3,9 @@
 acc(n) = ceiling - scale * n ** -rate (a power law in the manner of Hestness et al. 2017, arXiv 1712.00409, with the
 ceiling of accuracy), fitted to candidates trained on 1/16 .. 1 of the data with three seeds or more each. The band
 comes from a bootstrap over test samples and seeds together; it is a statement about curves of this form, and is never
-carried beyond four times the largest size. One seed says nothing about a recipe and is refused.
+carried beyond four times the largest size. The curve itself ends at 1 or below; the curves of the band may aim higher
+(their scores are cut at 1), because a bootstrap whose fits pile up at a limit covers too seldom (Andrews 2000,
+Econometrica 68:399). One seed says nothing about a recipe and is refused.
 """
 
 from __future__ import annotations
@@ -80,9 +82,10 @@ def learning_curve(
             rows = table[size]
             means[draw, column] = _redrawn(rows.mean(axis=1), rows[:, items].mean(axis=1), rng)
     whole = np.array([[table[size].mean() for size in sizes]])
-    best, ceiling = _fit(sizes, whole, grid)
-    found, _ = _fit(sizes, means, grid)
+    best, ceiling = _fit(sizes, whole, grid, 1.0)
+    found, _ = _fit(sizes, means, grid, math.inf)
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    low, high = np.minimum(low, best[0]), np.maximum(high, best[0])
     points = tuple(
         CurvePoint(size, float(score), Interval(float(lo), float(hi), level, "bootstrap over samples and seeds"))
         for size, score, lo, hi in zip(grid, best[0], low, high, strict=True)
@@ -107,10 +110,10 @@ def _grid(sizes: Sequence[int]) -> list[int]:
     return [*sizes, *more]
 
 
-def _fit(sizes: Sequence[int], means: Any, grid: Sequence[int]) -> tuple[Any, Any]:
+def _fit(sizes: Sequence[int], means: Any, grid: Sequence[int], highest: float) -> tuple[Any, Any]:
     """(fitted scores (rows, grid), ceilings (rows)) by least squares: for each rate the rest is linear.
 
-    The scale is not negative (more data does not hurt) and the ceiling not above 1.
+    The scale is not negative (more data does not hurt) and the ceiling not above `highest`.
     """
     import numpy as np
 
@@ -122,9 +125,9 @@ def _fit(sizes: Sequence[int], means: Any, grid: Sequence[int]) -> tuple[Any, An
         centred = basis - basis.mean()
         scale = np.maximum(0.0, -(means @ centred) / (centred @ centred))
         ceiling = means.mean(axis=1) + scale * basis.mean()
-        over = ceiling > 1
-        scale = np.where(over, np.maximum(0.0, ((1 - means) @ basis) / (basis @ basis)), scale)
-        ceiling = np.minimum(ceiling, 1.0)
+        if (over := ceiling > highest).any():
+            scale = np.where(over, np.maximum(0.0, ((highest - means) @ basis) / (basis @ basis)), scale)
+            ceiling = np.minimum(ceiling, highest)
         error = ((means - ceiling[:, None] + scale[:, None] * basis) ** 2).sum(axis=1)
         better = error < best
         best = np.where(better, error, best)
