@@ -19,7 +19,7 @@ from made_up_run import ARMS, HOSTILE, TITLES, made_up_run
 from harness.data import Completion, Run, Verdict
 from harness.errors import HarnessError
 from harness.report import Paths, write_report
-from harness.report.block import left_out, shards, unpack
+from harness.report.block import HELD, PACKS, left_out, shards, unpack
 from harness.report.cases import anchor, cases
 from harness.report.charts import Point, forest_row, quality_chart, span
 from harness.report.headline import headline
@@ -105,8 +105,8 @@ def test_every_sample_and_answer_is_in_the_data_blocks(run: Run, page: str) -> N
     assert sum(len(shard["cases"]) for shard in packed) == len(index["ids"]) == 180
     assert all(len(case["a"]) == len(ARMS) for shard in packed for case in shard["cases"])
     texts = {text for shard in packed for text in shard["texts"]}
-    assert {preview(row.completion.text) for row in run.rows} <= texts
-    assert {preview(turn["content"]) for row in run.rows for turn in row.messages} <= texts
+    assert {visible(row.completion.text) for row in run.rows} <= texts
+    assert {visible(turn["content"]) for row in run.rows for turn in row.messages} <= texts
 
 
 def test_scores_in_the_index_are_the_scores_of_the_run(run: Run, page: str) -> None:
@@ -145,6 +145,45 @@ def test_long_answers_are_cut_with_a_note() -> None:
     shown = preview("x" * (PREVIEW + 1234))
     assert len(shown) < PREVIEW + 200
     assert "1,234 more characters" in shown
+
+
+def answering(run: Run, completion: Completion) -> Run:
+    """The run with one more answer to its first question instead of the one that is there."""
+    return dataclasses.replace(run, rows=(dataclasses.replace(run.rows[0], completion=completion), *run.rows[1:]))
+
+
+def test_texts_are_held_to_a_limit_and_the_page_knows_how_much_is_left(run: Run) -> None:
+    long = answering(run, Completion("x" * (HELD + 1234)))
+    shard = unpack(next(shards(cases(long), list(ARMS))))
+    (place,) = shard["left"]
+    assert shard["left"][place] == 1234
+    assert shard["texts"][int(place)] == "x" * HELD
+
+
+def test_texts_that_pack_well_are_budgeted_by_what_a_browser_has_to_hold(run: Run) -> None:
+    rows = tuple(dataclasses.replace(row, completion=Completion("long " * 10_000)) for row in run.rows)
+    every = cases(dataclasses.replace(run, rows=rows))
+    budget = 1_000_000
+    kept = len(every) - len(left_out(every, list(ARMS), {}, budget))
+    assert 0 < kept * len(ARMS) * 50_000 <= budget * PACKS
+
+
+def test_thinking_stands_beside_the_answer_and_in_no_table(run: Run, tmp_path: Path) -> None:
+    thought = "Zoltan's <b>thought</b>"
+    every = (dataclasses.replace(row.completion, reasoning=thought, reasoning_tokens=7) for row in run.rows)
+    rows = tuple(dataclasses.replace(row, completion=said) for row, said in zip(run.rows, every, strict=True))
+    thinking = dataclasses.replace(run, rows=rows)
+    paths = write_report([thinking], tmp_path / "demo.html")
+    page = paths.html.read_text("utf-8")
+    shard = unpack(blocks(page)["shard-0"])
+    place, tokens = shard["cases"][0]["a"][0][11]
+    assert (shard["texts"][place], tokens) == (thought, 7)
+    folded = '<details><summary>Thinking, not scored</summary><pre class="said">Zoltan&#39;s &lt;b&gt;thought'
+    assert folded in without_blocks(page)
+    bare = write_report([thinking], tmp_path / "bare.html", text=False)
+    for path in (*dataclasses.astuple(bare), paths.markdown, paths.verdict, paths.samples, paths.summary):
+        assert "Zoltan" not in path.read_text("utf-8")
+    assert "Zoltan" not in json.dumps([unpack(block) for block in blocks(bare.html.read_text("utf-8")).values()])
 
 
 def test_trust_strip_names_passages_never_seen_and_suites_without_a_corpus(page: str) -> None:

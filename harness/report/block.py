@@ -2,12 +2,14 @@
 
 Every block is JSON, gzipped without a clock, in base64: it cannot hold a "<", and the same run gives the same bytes.
 
-Index: {"arms": [name], "suites": [{name, title, candidate, reference, start}], "shard": n, "ids": [id], "anchors":
-{place: permalink where it is not suite/id}, "values": [[score or null per sample] per arm], "text": false without
-shards}; candidate and reference are places in "arms", start is the place of a suite's first sample.
-Shard: {"texts": [str], "cases": [{q, t, m, a: [[arm, text, finish, tokens, seconds, value, read, why, others, prompt,
-passages]]} or null where the texts are left out]}; q, t, text, read, why and the prompt's turns are places in "texts",
-so that a system prompt is stored once per shard.
+Index: {"arms": [name], "folders": [run folder per arm], "suites": [{name, title, candidate, reference, start}],
+"shard": n, "ids": [id], "anchors": {place: permalink where it is not suite/id}, "values": [[score or null per sample]
+per arm], "text": false without shards}; candidate and reference are places in "arms", start is the place of a suite's
+first sample.
+Shard: {"texts": [str], "left": {place in texts: characters beyond HELD}, "cases": [{q, t, m, a: [[arm, text, finish,
+tokens, seconds, value, read, why, others, prompt, passages, thinking?]]} or null where the texts are left out]}; q, t,
+text, read, why and the prompt's turns are places in "texts", so that a system prompt is stored once per shard.
+thinking, where there is any: [place in texts, tokens].
 """
 
 from __future__ import annotations
@@ -19,12 +21,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.report.cases import RIGHT, Answer, Case
-from harness.report.text import number, one_line, preview
+from harness.report.text import number, one_line, visible
 
 SHARD = 100
 """Samples per shard: few, as the rows on a screen may come from as many shards; many, for gzip to see repetitions."""
 BUDGET = 25_000_000
 """Bytes of packed texts that a page carries unless told otherwise."""
+HELD = 100_000
+"""Characters of one text that a page carries; of more than text.PREVIEW it shows the rest when asked."""
+PACKS = 8
+"""Characters of text in a byte of the page, at most: a browser has to hold what it unpacks."""
 _PROBED = 8
 """Shards that are packed to see how small the texts of a large run become."""
 
@@ -45,15 +51,20 @@ def unpack(block: str) -> Any:
 
 
 def index(
-    cases: Sequence[Case], arms: Sequence[str], suites: Sequence[Mapping[str, str | int]], text: bool = True
+    cases: Sequence[Case],
+    arms: Sequence[str],
+    suites: Sequence[Mapping[str, str | int]],
+    text: bool = True,
+    folders: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What filters need to know about every sample without unpacking a text."""
+    """What filters need to know about every sample without unpacking a text. folders: the run of every arm."""
     first: dict[str, int] = {}
     for place, case in enumerate(cases):
         first.setdefault(one_line(case.suite), place)
     plain = [f"{one_line(case.suite)}/{one_line(case.sample)}" for case in cases]
     return {
         "arms": [one_line(arm) for arm in arms],
+        "folders": list(folders),
         "suites": [{**suite, "start": first[str(suite["name"])]} for suite in suites],
         "shard": SHARD,
         "ids": [one_line(case.sample) for case in cases],
@@ -64,7 +75,7 @@ def index(
 
 
 def shards(cases: Sequence[Case], arms: Sequence[str], left_out: frozenset[int] = frozenset()) -> Iterator[str]:
-    """The packed texts of all samples, SHARD samples at a time, invisible characters drawn and long texts cut.
+    """The packed texts of all samples, SHARD samples at a time, invisible characters drawn and texts cut to HELD.
 
     left_out: places of samples whose texts stay out.
     """
@@ -86,7 +97,7 @@ def left_out(
     starts = range(0, len(cases), SHARD)
     tried = list(starts)[:: max(1, len(starts) // _PROBED)]
     packed = sum(len(pack(_shard(cases, range(s, min(s + SHARD, len(cases))), arms, frozenset()))) for s in tried)
-    rate = packed / (sum(sum(sizes[s : s + SHARD]) for s in tried) or 1)
+    rate = max(packed / (sum(sum(sizes[s : s + SHARD]) for s in tried) or 1), 1 / PACKS)
     if rate * sum(sizes) <= budget:
         return frozenset()
     wanted = [place for place, case in enumerate(cases) if _looked_for(case, arms, pairs.get(one_line(case.suite)))]
@@ -111,8 +122,10 @@ def _scattered(place: int) -> int:
 
 
 def _size(case: Case) -> int:
-    """About how many characters of text a sample has."""
-    return len(case.question) + len(case.target) + sum(len(a.row.completion.text) for a in case.answers.values()) + 200
+    """About how many characters of text the page would hold of a sample."""
+    said = [case.question, case.target]
+    said += [text for a in case.answers.values() for text in (a.row.completion.text, a.row.completion.reasoning)]
+    return sum(min(len(text), HELD) for text in said) + 200
 
 
 def _shard(
@@ -137,6 +150,7 @@ def _shard(
             [[one_line(o.scorer), _rounded(o.score.value), one_line(o.score.explanation)] for o in given.others],
             [[one_line(turn["role"]), place(turn["content"])] for turn in given.row.messages],
             [one_line(name) for name in given.row.passages],
+            *([[place(completion.reasoning), completion.reasoning_tokens]] if completion.reasoning else []),
         ]
 
     def entry(case: Case) -> dict[str, Any]:
@@ -148,7 +162,8 @@ def _shard(
         }
 
     packed = [None if at in missing else entry(every[at]) for at in places]
-    return {"texts": [preview(text) for text in texts], "cases": packed}
+    left = {place: len(text) - HELD for text, place in texts.items() if len(text) > HELD}
+    return {"texts": [visible(text[:HELD]) for text in texts], "left": left, "cases": packed}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -76,24 +76,24 @@ def cases(run: Run) -> list[Case]:
     return sorted(made, key=lambda case: (suites.get(case.suite, len(suites)), case.sample))
 
 
-def beside(mine: Sequence[Case], others: Sequence[tuple[str, Run]]) -> tuple[list[Case], list[str]]:
-    """The cases with the answers of other (named) runs to the same samples added, and the names of those arms.
+def beside(mine: Sequence[Case], others: Sequence[tuple[str, Run]]) -> tuple[list[Case], dict[str, str]]:
+    """The cases with the answers of other (named) runs to the same samples added, and the run of each of those arms.
 
     Samples are matched by content hash. Samples that only the other runs hold are left out.
     """
     added: dict[tuple[str, str], dict[str, Answer]] = {}
-    names: dict[str, None] = {}
+    names: dict[str, str] = {}
     for name, run in others:
         for case in cases(run):
             for arm, answer in case.answers.items():
                 label = f"{arm} · {name}"
-                names[label] = None
+                names[label] = name
                 added.setdefault((case.suite, answer.row.sample_digest), {})[label] = answer
     made = []
     for case in mine:
         digest = next(iter(case.answers.values())).row.sample_digest
         made.append(replace(case, answers={**case.answers, **added.get((case.suite, digest), {})}))
-    return made, list(names)
+    return made, names
 
 
 def _case(

@@ -46,11 +46,13 @@ def html_page(page: PageView, budget: int) -> str:
         policy=policy(css, js),
         css=Markup(css),
         js=Markup(js),
-        index=block.pack(block.index(page.cases, page.sample_arms, suites, page.text)),
+        index=block.pack(block.index(page.cases, page.sample_arms, suites, page.text, page.sample_folders)),
         shards=block.shards(page.cases, page.sample_arms, out) if page.text else [],
         left_out=len(out),
         budget=budget,
         right=RIGHT,
+        preview=text.PREVIEW,
+        held=block.HELD,
     )
 
 

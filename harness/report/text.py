@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 PREVIEW = 10_000
-"""Characters of one text that the page shows. The rest stays in completions.jsonl, and the page says so."""
+"""Characters of one text that are shown at first, and that a cell of samples.csv holds."""
 
 # Every code point of the Unicode categories Cc, Cf, Cs, Zl and Zp except tab and newline (a test compares the two),
 # then the fillers and selectors of other categories that are drawn as nothing, and what is no character at all, two

@@ -72,6 +72,7 @@ class PageView:
     made_with: tuple[str, ...]
     arm_names: tuple[str, ...]
     sample_arms: tuple[str, ...]
+    sample_folders: tuple[str, ...]
     runs: tuple[RunFact, ...]
     histories: tuple[SuiteHistory, ...]
     text: bool
@@ -111,7 +112,8 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True, targe
         )
         for place, suite in enumerate(suite_names(table))
     ]
-    shown, earlier_arms = beside(every, list(zip(run_names(runs)[:-1], runs[:-1], strict=True)))
+    *earlier, folder = run_names(runs)
+    shown, earlier_arms = beside(every, list(zip(earlier, runs[:-1], strict=True)))
     pays = break_evens(run)
     arms = [arm_view(table, arm, suites, kept, pays, verdicts) for arm in names]
     judged = [suite for suite in suites if not suite.general] or suites
@@ -132,6 +134,7 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True, targe
         command=one_line(str(run.manifest.get("command") or ""), 1_000),
         arm_names=tuple(names),
         sample_arms=(*names, *earlier_arms),
+        sample_folders=(*[folder] * len(names), *earlier_arms.values()),
         runs=run_facts(runs) if len(runs) > 1 else (),
         histories=tuple(histories(runs)) if len(runs) > 1 else (),
         text=text,

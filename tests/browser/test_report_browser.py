@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.report import Paths, write_report
-from harness.report.text import preview
+from harness.report.text import PREVIEW, visible
 
 SAMPLES = 200
 TOTAL = 3 * SAMPLES
@@ -65,7 +65,7 @@ def hostile_run() -> Run:
         name, digest = f"{number:03d}", hashlib.sha256(str(number).encode()).hexdigest()[:16]
         for arm in run.manifest["arms"]:
             messages = ({"role": "user", "content": text},)
-            said = Completion(text, 10, 10, "stop", 0.1)
+            said = Completion(text, 10, 10, "stop", 0.1, reasoning=text, reasoning_tokens=4)
             about = {"kind": text, text[:40]: 1}
             rows.append(Row("sql", arm, name + text, digest, digest + arm, messages, said, text, about, (text,), False))
             score = Score(float((number + len(arm)) % 2), text, text)
@@ -101,7 +101,7 @@ def test_corpus_of_hostile_texts_is_large() -> None:
 
 @pytest.mark.parametrize("javascript", [True, False])
 def test_hostile_texts_are_shown_as_text_and_do_nothing(browser: Browser, tmp_path: Path, javascript: bool) -> None:
-    """Each is question, answer, target, explanation, metadata and part of an id; every sample is opened."""
+    """Each is question, answer, thinking, target, explanation, metadata and part of an id; every sample is opened."""
     written = write_report([hostile_run()], tmp_path / "hostile.html")
     context = browser.new_context(viewport=DESK, java_script_enabled=javascript)
     opened = Opened(context.new_page(), written.html.as_uri() + "#samples", ready=javascript)
@@ -113,11 +113,14 @@ def test_hostile_texts_are_shown_as_text_and_do_nothing(browser: Browser, tmp_pa
         expect(page.locator("#opened")).to_be_focused()
         for text in sorted_by_sample(HOSTILE):
             box = page.locator(".sample.here")
-            expect(box.locator(".asked")).to_have_text(preview(text) or "(empty)", use_inner_text=False)
-            said = box.locator(".answer").nth(1).locator(".said").first
-            expect(said).to_have_text(preview(text) or "(empty)", use_inner_text=False)
+            shown = visible(text)[:PREVIEW]
+            expect(box.locator(".asked")).to_have_text(shown, use_inner_text=False)
+            box.locator(".answer").nth(1).locator("summary").first.click()
+            for said in range(2):
+                text_shown = box.locator(".answer").nth(1).locator(".said").nth(said)
+                expect(text_shown).to_have_text(shown, use_inner_text=False)
             assert box.locator("img, svg, form, input, script, style, iframe, object, link, meta").count() == 0
-            page.keyboard.press("j")
+            page.locator("#opened").press("j")
         page.fill("#find", "alert(1)")
         expect(page.locator("#status")).not_to_have_text(f"{len(HOSTILE)} of {len(HOSTILE)} samples")
         assert 10 < count(opened) < len(HOSTILE)
@@ -257,6 +260,63 @@ def test_prompt_as_sent_opens_with_every_turn(opened: Opened) -> None:
     expect(answer.locator(".turn")).to_have_count(10)
     roles = answer.locator(".turn b").all_inner_texts()
     assert [role.lower() for role in roles] == ["system", *["user", "assistant"] * 4, "user"]
+
+
+def with_answer(run: Run, sample_: str, arm: str, completion: Completion) -> Run:
+    rows = (
+        dataclasses.replace(row, completion=completion) if (row.sample, row.arm) == (sample_, arm) else row
+        for row in run.rows
+    )
+    return dataclasses.replace(run, rows=tuple(rows))
+
+
+def test_thinking_is_folded_called_not_scored_and_shown_as_text(browser: Browser, tmp_path: Path) -> None:
+    thought = "<b>first</b> the table, then the column"
+    thinks = Completion("4", 20, 1500, "stop", 1.0, reasoning=thought, reasoning_tokens=1400)
+    run = with_answer(made_up_run(20), "sql-0003", "lora", thinks)
+    run = with_answer(
+        run, "sql-0003", "base", Completion("", 20, 900, "thinking", 1.0, reasoning="hm", reasoning_tokens=900)
+    )
+    context = browser.new_context(viewport=DESK)
+    opened = Opened(context.new_page(), write_report([run], tmp_path / "thinks.html").html.as_uri() + "#sql/sql-0003")
+    expect(sample(opened).locator("summary", has_text="Thinking, not scored")).to_have_count(2)
+    answer = sample(opened).locator(".answer", has=opened.page.locator("h4", has_text=re.compile(r"^lora ")))
+    expect(answer).not_to_contain_text("then the column")
+    answer.locator("summary", has_text="Thinking, not scored, 1,400 tokens").click()
+    expect(answer.locator("details .said")).to_have_text(thought)
+    expect(sample(opened).locator(".answer").first).to_contain_text("ended while thinking, before an answer")
+    assert opened.unexpected() == []
+    context.close()
+
+
+def test_long_text_is_shown_whole_on_request_and_beyond_that_the_page_says_where_it_is(
+    browser: Browser, tmp_path: Path
+) -> None:
+    run = made_up_run(20)
+    run = with_answer(run, "sql-0003", "lora", Completion("word " * 3_000 + "END", 20, 3_000))
+    run = with_answer(run, "sql-0003", "rag", Completion("y" * 100_001 + "END", 20, 3_000))
+    context = browser.new_context(viewport=DESK)
+    opened = Opened(context.new_page(), write_report([run], tmp_path / "long.html").html.as_uri() + "#sql/sql-0003")
+    opened.page.select_option("#marking", "off")
+    by_arm = {
+        name: sample(opened).locator(".answer", has=opened.page.locator("h4", has_text=re.compile(f"^{name} ")))
+        for name in ("lora", "rag", "base")
+    }
+    expect(by_arm["base"].locator(".more")).to_have_count(0)
+    assert len(by_arm["lora"].locator(".said").inner_text()) <= PREVIEW
+    by_arm["lora"].get_by_role("button", name="Show all 15,003 characters").click()
+    expect(by_arm["lora"].locator(".said")).to_contain_text("END")
+    expect(by_arm["lora"].get_by_role("button", name="Show less")).to_be_focused()
+    by_arm["lora"].get_by_role("button", name="Show less").click()
+    expect(by_arm["lora"].locator(".said")).not_to_contain_text("END")
+    expect(by_arm["rag"].locator(".more")).to_have_text(
+        "Show 100,000 characters 4 more characters are not in this file: see the run folder made-up "
+        "(completions.jsonl, scores.jsonl), sample sql-0003, arm rag."
+    )
+    by_arm["rag"].get_by_role("button").click()
+    expect(by_arm["rag"].locator(".said")).to_have_text("y" * 100_000)
+    assert opened.unexpected() == []
+    context.close()
 
 
 def test_differences_are_marked_word_by_word_against_what_is_chosen(opened: Opened) -> None:

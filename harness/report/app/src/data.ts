@@ -11,6 +11,8 @@ export interface Suite {
 
 export interface Index {
   arms: string[];
+  /** The run folder of every arm. */
+  folders: string[];
   suites: Suite[];
   shard: number;
   ids: string[];
@@ -31,6 +33,7 @@ export type Answer = [
   others: [scorer: string, value: number | null, why: string][],
   prompt: [role: string, text: number][],
   passages: string[],
+  thinking?: [text: number, tokens: number],
 ];
 
 export interface Entry {
@@ -42,6 +45,8 @@ export interface Entry {
 
 interface Shard {
   texts: string[];
+  /** Characters that a text has beyond those in the page. */
+  left: Record<number, number>;
   cases: (Entry | null)[];
 }
 
@@ -49,6 +54,7 @@ interface Shard {
 export interface Sample {
   entry: Entry | null;
   text: (place: number) => string;
+  left: (place: number) => number;
 }
 
 /** Shards that stay unpacked: what a screen and its neighbourhood need. */
@@ -106,6 +112,13 @@ export class Data {
     return this.index.anchors[place] ?? `${this.index.suites[this.suiteOf(place)].name}/${this.index.ids[place]}`;
   }
 
+  /** Where the whole of what an arm was asked and answered is. */
+  where(place: number, arm: number): string {
+    const { folders, ids, arms } = this.index;
+    const name = arms[arm].replace(` · ${folders[arm]}`, "");
+    return `the run folder ${folders[arm]} (completions.jsonl, scores.jsonl), sample ${ids[place]}, arm ${name}`;
+  }
+
   /** The place of the sample with this permalink, or -1. */
   find(anchor: string): number {
     if (anchor.startsWith("s-")) {
@@ -123,9 +136,9 @@ export class Data {
   }
 
   async sample(place: number): Promise<Sample> {
-    if (!this.index.text) return { entry: null, text: () => "" };
-    const { texts, cases } = await this.shard(Math.floor(place / this.index.shard));
-    return { entry: cases[place % this.index.shard], text: (at) => texts[at] };
+    if (!this.index.text) return { entry: null, text: () => "", left: () => 0 };
+    const { texts, left, cases } = await this.shard(Math.floor(place / this.index.shard));
+    return { entry: cases[place % this.index.shard], text: (at) => texts[at], left: (at) => left[at] ?? 0 };
   }
 
   /** Which samples hold `query` (in lower case) in id, question, target, answers or explanations; null if `stop`. */

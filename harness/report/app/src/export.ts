@@ -16,13 +16,15 @@ async function rows(): Promise<Record<string, string | number | null>[]> {
   const { arms, suites, ids, values } = all.index;
   const made = [];
   for (const place of order.value) {
-    const { entry, text } = await all.sample(place);
+    const { entry, text, left } = await all.sample(place);
+    const rest = (at: number) => `\n[… ${left(at).toLocaleString("en")} more characters: completions.jsonl in the run folder]`;
+    const whole = (at: number) => text(at) + (left(at) ? rest(at) : "");
     const row: Record<string, string | number | null> = { suite: suites[all.suiteOf(place)].name, sample: ids[place] };
-    if (entry) Object.assign(row, { question: text(entry.q), target: text(entry.t) });
+    if (entry) Object.assign(row, { question: whole(entry.q), target: whole(entry.t) });
     for (const [number, name] of arms.entries()) {
       row[`${name}: score`] = values[number][place];
       const answer = entry?.a.find(([arm]) => arm === number);
-      if (entry) row[`${name}: answer`] = answer ? text(answer[1]) : null;
+      if (entry) row[`${name}: answer`] = answer ? whole(answer[1]) : null;
     }
     made.push(row);
   }

@@ -1,10 +1,14 @@
 // The open sample: the question once, every arm's answer side by side, the differences marked.
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import type { Answer, Sample } from "./data";
 import { Marked } from "./diff";
 import { change, chosen, RIGHT, said } from "./scores";
 import { active, address, against, arm, data, entering, marking, open, order } from "./state";
+
+/** Characters of a text that are shown at first, as PREVIEW in harness/report/text.py. */
+const LONG = 10_000;
 
 export function Opened() {
   const all = data.value!;
@@ -26,7 +30,7 @@ export function Opened() {
   // Until the next sample is unpacked the one before stays, and with it the focus.
   if (wanted < 0 || !shown) return null;
   const { place, sample } = shown;
-  const { entry, text } = sample;
+  const { entry } = sample;
   const places = order.value;
   const at = places.indexOf(place);
   const suite = all.index.suites[all.suiteOf(place)];
@@ -95,17 +99,22 @@ export function Opened() {
       </p>
       {entry ? (
         <>
-          <Said class="asked" text={text(entry.q)} />
-          <p class="note">
-            Expected: <b>{text(entry.t)}</b>
-          </p>
+          <Said class="asked" key={`q ${place}`} sample={sample} at={entry.q} where={all.where(place, entry.a[0][0])} />
+          <Long key={`t ${place}`} sample={sample} at={entry.t} where={all.where(place, entry.a[0][0])}>
+            {(text) => (
+              <p class="note">
+                Expected: <b>{text}</b>
+              </p>
+            )}
+          </Long>
           <div class="answers">
             {entry.a.map((answer) => (
               <Given
                 key={`${place} ${answer[0]}`}
                 answer={answer}
-                text={text}
-                from={from === null || answer === before ? null : text(from)}
+                sample={sample}
+                where={all.where(place, answer[0])}
+                from={answer === before ? null : from}
               />
             ))}
           </div>
@@ -149,27 +158,91 @@ function Value({ value }: { value: number | null }) {
   );
 }
 
-/** A text as it was written; one that may need to be scrolled can be reached by keyboard. */
-function Said({ text, from = null, ...rest }: { text: string; from?: string | null; class?: string }) {
-  const long = text.length > 300 || text.split("\n").length > 10;
+interface Text {
+  sample: Sample;
+  at: number;
+  /** Where the whole of it is. */
+  where: string;
+}
+
+/** A text up to LONG characters; below it a button for the rest, and where that is of which the page holds a part. */
+function Long({ sample, at, where, children }: Text & { children: (text: string, all: boolean) => ComponentChildren }) {
+  const [all, setAll] = useState(false);
+  const text = sample.text(at);
+  const left = sample.left(at);
+  const most = text.length.toLocaleString("en");
   return (
-    <pre class={`said ${rest.class ?? ""}`} tabIndex={long ? 0 : undefined}>
-      {from === null ? text || "(empty)" : <Marked text={text} from={from} />}
-    </pre>
+    <>
+      {children(all ? text : beginning(text), all)}
+      {(text.length > LONG || left > 0) && (
+        <p class="more">
+          {text.length > LONG && (
+            <button type="button" aria-expanded={all} onClick={() => setAll(!all)}>
+              {all ? "Show less" : `Show ${left ? "" : "all "}${most} characters`}
+            </button>
+          )}
+          {left > 0 && ` ${left.toLocaleString("en")} more characters are not in this file: see ${where}.`}
+        </p>
+      )}
+    </>
   );
 }
 
-function Given({ answer, text, from }: { answer: Answer; text: (place: number) => string; from: string | null }) {
-  const [place, given, finish, [prompt, completion], seconds, value, read, why, others, turns, passages] = answer;
+/** The first LONG characters, without half a character at the end. */
+function beginning(text: string): string {
+  const half = /[\ud800-\udbff]/.test(text.charAt(LONG - 1));
+  return text.slice(0, half ? LONG - 1 : LONG);
+}
+
+/** A text as it was written; one that may need to be scrolled can be reached by keyboard. from: another, to compare. */
+function Said({ from = null, ...rest }: Text & { from?: number | null; class?: string }) {
+  return (
+    <Long {...rest}>
+      {(text, all) => {
+        const scrolls = text.length > 300 || text.split("\n").length > 10;
+        const other = from === null ? null : rest.sample.text(from);
+        return (
+          <pre class={`said ${rest.class ?? ""}`} tabIndex={scrolls ? 0 : undefined}>
+            {other === null ? text || "(empty)" : <Marked text={text} from={all ? other : beginning(other)} />}
+          </pre>
+        );
+      }}
+    </Long>
+  );
+}
+
+/** What is there when it is asked for. */
+function Folded({ title, children }: { title: string; children: () => ComponentChildren }) {
   const [shown, setShown] = useState(false);
-  const end = finish === "length" ? " · cut off at the token limit" : ["stop", "choice"].includes(finish) ? "" : ` · ${finish}`;
+  return (
+    <details onToggle={(event) => setShown(event.currentTarget.open)}>
+      <summary>{title}</summary>
+      {shown && children()}
+    </details>
+  );
+}
+
+const ENDS = new Map([
+  ["stop", ""],
+  ["choice", ""],
+  ["length", " · cut off at the token limit"],
+  ["thinking", " · ended while thinking, before an answer"],
+]);
+
+function Given({ answer, sample, where, from }: { answer: Answer; from: number | null } & Omit<Text, "at">) {
+  const [place, given, finish, [prompt, completion], seconds, value, read, why, others, turns, passages, thinking] = answer;
+  const { text } = sample;
   return (
     <div class={"answer" + (value === null ? "" : value >= RIGHT ? " right" : " wrong")}>
       <h4>
         {data.value!.index.arms[place]} <Value value={value} />
       </h4>
-      <Said text={text(given)} from={from} />
-      {text(why) && <p class="why">{text(why)}</p>}
+      <Said sample={sample} at={given} where={where} from={from} />
+      {text(why) && (
+        <Long sample={sample} at={why} where={where}>
+          {(text) => <p class="why">{text}</p>}
+        </Long>
+      )}
       {text(read) && text(read) !== text(given) && <p class="why">Read as: {text(read).slice(0, 300)}</p>}
       {others.map(([scorer, score, said]) => (
         <p class="why" key={scorer}>
@@ -178,19 +251,26 @@ function Given({ answer, text, from }: { answer: Answer; text: (place: number) =
         </p>
       ))}
       <p class="spent">
-        {prompt} + {completion} tokens · {seconds.toFixed(2)} s{end}
+        {prompt} + {completion} tokens · {seconds.toFixed(2)} s{ENDS.get(finish) ?? ` · ${finish}`}
       </p>
-      <details onToggle={(event) => setShown(event.currentTarget.open)}>
-        <summary>Prompt as sent</summary>
-        {shown && passages.length > 0 && <p class="note">Passages: {passages.join(", ")}</p>}
-        {shown &&
-          turns.map(([role, place], number) => (
-            <div class="turn" key={number}>
-              <b>{role}</b>
-              <Said text={text(place)} />
-            </div>
-          ))}
-      </details>
+      {thinking && (
+        <Folded title={`Thinking, not scored${thinking[1] ? `, ${thinking[1].toLocaleString("en")} tokens` : ""}`}>
+          {() => <Said sample={sample} at={thinking[0]} where={where} />}
+        </Folded>
+      )}
+      <Folded title="Prompt as sent">
+        {() => (
+          <>
+            {passages.length > 0 && <p class="note">Passages: {passages.join(", ")}</p>}
+            {turns.map(([role, at], number) => (
+              <div class="turn" key={number}>
+                <b>{role}</b>
+                <Said sample={sample} at={at} where={where} />
+              </div>
+            ))}
+          </>
+        )}
+      </Folded>
     </div>
   );
 }
