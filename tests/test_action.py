@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from project import make_project
+
+from harness.cli import cli
 
 ROOT = Path(__file__).parent.parent
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -205,6 +208,62 @@ def test_a_token_that_may_not_write_costs_the_comment_and_nothing_else(runner: R
     code, printed, _ = runner.run(candidate="runs/sums:lora", baseline="runs/sums:base", install="false")
     assert code == 0
     assert "::warning title=harness gate::No comment" in printed
+
+
+GATE = {
+    "candidate": "candidate", "baseline": "baseline", "policy_file": "policy", "tier": "tier", "suites": "suite",
+    "margin": "margin", "junit": "junit", "comment": "comment", "gitlab": "gitlab", "answers": "answers",
+    "out": None, "summary": None,  # always written, into the folder and the step's summary
+    "as_json": None,  # gate.json is there
+}  # fmt: skip
+REPORT = {
+    "runs": "candidate", "no_text": "no-text", "out": None, "title": None, "embed_budget": None, "target": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("verb", "step", "known"), [("gate", "Gate", GATE), ("report", "Report", REPORT)])
+def test_every_option_is_an_input_or_left_out_knowingly(verb: str, step: str, known: dict[str, str | None]) -> None:
+    command = cli.get_command(click.Context(cli), verb)
+    assert command is not None
+    assert {parameter.name for parameter in command.params} - {"help"} == set(known)
+    used = json.dumps(STEPS[step]) + json.dumps([one.get("if", "") for one in STEPS.values()])
+    for name in filter(None, known.values()):
+        assert name in ACTION["inputs"]
+        assert f"inputs.{name} " in used, name
+
+
+def test_every_input_is_described_and_does_something() -> None:
+    steps = json.dumps(ACTION["runs"]["steps"])
+    for name, about in ACTION["inputs"].items():
+        assert len(about["description"]) > 10
+        assert re.search(rf"inputs\.{name}(?![\w-])", steps), name
+        assert about.get("required") or isinstance(about["default"], str)
+
+
+def test_suites_margin_and_paths_reach_the_gate(runner: Runner) -> None:
+    code, printed, outputs = runner.run(
+        candidate="runs/sums:base", baseline="runs/sums:lora", install="false", suite=" sums \n", margin="0.9",
+        junit="tests out/gate.xml", gitlab="quality.json",
+    )  # fmt: skip
+    assert (code, outputs["status"]) == (1, "FAIL"), printed
+    answer = json.loads((Path(outputs["folder"]) / "gate.json").read_text())
+    assert [row["margin"] for row in answer["rows"]] == [0.9]
+    one, two = (runner.folder / "tests out/gate.xml", Path(outputs["folder"]) / "gate.xml")
+    assert one.read_bytes() == two.read_bytes() != b""
+    assert json.loads((runner.folder / "quality.json").read_text())
+    code, printed, _ = runner.run(
+        candidate="runs/sums:base", baseline="runs/sums:lora", install="false", suite="sums other"
+    )
+    assert code == 2
+    assert "other" in printed
+
+
+@pytest.mark.parametrize(("no_text", "there"), [("false", True), ("true", False)])
+def test_the_report_goes_without_texts_where_that_is_asked(runner: Runner, no_text: str, there: bool) -> None:
+    runner.run(candidate="runs/sums:base", baseline="runs/sums:lora", install="false", no_text=no_text)
+    assert runner.artifact is not None
+    assert ("I do not know." in (runner.artifact / "report/samples.csv").read_text()) == there
+    assert ("It holds no prompt and no answer" in (runner.artifact / "report.html").read_text()) != there
 
 
 def test_no_input_is_written_into_a_script() -> None:

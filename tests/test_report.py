@@ -26,7 +26,7 @@ from harness.report.headline import headline
 from harness.report.history import histories, run_names
 from harness.report.redact import without_text
 from harness.report.sheets import cell
-from harness.report.text import PREVIEW, markdown, preview, visible
+from harness.report.text import PREVIEW, markdown, percent, points, preview, visible
 from harness.verdict import decide
 
 
@@ -517,6 +517,41 @@ def test_history_says_why_two_runs_cannot_be_compared(run: Run) -> None:
     (sql, *_) = histories([older(run), newer])
     last = [point for point in sql.points if point.run == "made-up"]
     assert all(point.difference is None and "suite version 1 and 2" in point.note for point in last)
+
+
+def test_markdown_has_the_history_as_tables(run: Run, tmp_path: Path) -> None:
+    text = write_report([older(run), run], tmp_path / "two.html").markdown.read_text("utf-8")
+    history = text[text.index("## History: 2 runs, the newest decides") :]
+    lines = [line for line in history.splitlines() if line.startswith("| lora |")]
+    (sql, *_) = histories([older(run), run])
+    was, now = (point for point in sql.points if point.arm == "lora")
+    shown = f"| lora | {percent(was.mean)} | {percent(now.mean)} (▲ {points(now.difference or 0)}) |"
+    assert lines[0] == shown
+    assert len(lines) == 3
+    assert "## History" not in write_report([run], tmp_path / "one.html").markdown.read_text("utf-8")
+
+
+def test_markdown_history_is_short_and_says_why_runs_cannot_be_compared(run: Run, tmp_path: Path) -> None:
+    suites = run.manifest["suites"]
+    runs = [
+        dataclasses.replace(
+            run,
+            path=f"runs/r{month}",
+            manifest={
+                **run.manifest,
+                "created": f"2026-0{month}-01",
+                "suites": {**suites, "sql": {**suites["sql"], "version": month}},
+            },
+        )
+        for month in range(1, 8)
+    ]
+    text = write_report(runs, tmp_path / "many.html").markdown.read_text("utf-8")
+    assert "Scores of the newest 5 runs" in text
+    table = text[text.index("Scores of the newest") : text.index("## Method")]
+    assert "| r3 | r4 | r5 | r6 | r7 |" in table
+    assert table.count("(not comparable)") == 5 * len(ARMS)
+    assert "suite version 2 and 3" in table
+    assert "- 2 more such remarks stand in the HTML file." in table
 
 
 def test_answers_of_an_older_run_stand_beside_those_of_the_same_samples(run: Run, tmp_path: Path) -> None:

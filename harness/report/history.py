@@ -12,7 +12,7 @@ from harness.data import Run
 from harness.errors import HarnessError
 from harness.report import charts
 from harness.report.headline import headline
-from harness.report.text import number, one_line, prose
+from harness.report.text import number, one_line, percent, points, prose
 from harness.verdict import decide
 
 
@@ -52,6 +52,27 @@ class SuiteHistory:
     title: str
     points: tuple[Point, ...]
     chart: Markup
+
+    def grid(self, runs: Sequence[str]) -> list[tuple[str, list[str]]]:
+        """(arm, its score in each of `runs` with the change against the run before) per arm; "–" where not asked."""
+        found = {(point.arm, point.run): _said(point) for point in self.points}
+        arms = dict.fromkeys(point.arm for point in self.points)
+        return [(arm, [found.get((arm, run), "–") for run in runs]) for arm in arms]
+
+    def notes(self, runs: Sequence[str]) -> list[str]:
+        """What is to say about the changes of `runs` against those before them, each thing once, the worst first."""
+        found: dict[str, str] = {}
+        for point in sorted(self.points, key=lambda point: point.difference is not None):
+            if point.note and point.run in runs:
+                found.setdefault(point.note, f"{point.arm}, {point.run}: {point.note}")
+        return list(found.values())
+
+
+def _said(point: Point) -> str:
+    if point.difference is None:
+        return percent(point.mean) + (" (not comparable)" if point.note else "")
+    sign = {"gain": "▲", "loss": "▼", "unclear": "≈"}[point.side]
+    return f"{percent(point.mean)} ({sign} {points(point.difference)})"
 
 
 def in_order(runs: Sequence[Run]) -> list[Run]:

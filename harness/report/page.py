@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 SHORT = 1_200
 """Characters of one text on a card that is shown without JavaScript."""
+COLUMNS = 5
+"""Runs of the history whose scores stand in the Markdown."""
+REMARKS = 3
+"""Remarks on the history of a suite there."""
 
 
 def html_page(page: PageView, budget: int) -> str:
@@ -58,7 +62,7 @@ def html_page(page: PageView, budget: int) -> str:
 
 def markdown_page(page: PageView) -> str:
     """The decision and the tables as Markdown, for a pull request or a mail. Holds no text that a model wrote."""
-    return _template("report.md.j2", escape=False).render(page=page)
+    return _template("report.md.j2", escape=False).render(page=page, columns=COLUMNS, remarks=REMARKS)
 
 
 def policy(css: str, js: str) -> str:
