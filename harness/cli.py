@@ -358,9 +358,14 @@ def score(run_path: str, config: str) -> None:
 def compare(run_path: str, as_json: bool, as_csv: bool, as_markdown: bool) -> None:
     """The arms of a run side by side, with paired differences and the decision.
 
+    Scores and differences are in points of 100, each arm against the reference of its line on the same samples.
+    "won/lost": samples that score higher, lower than the reference's. "visible from": the smallest difference that so
+    many samples show four times in five. "new failures": answers that fell to 0, of a graded score.
+
     \b
     Examples: harness compare runs/sql
               harness compare runs/sql --markdown
+              harness compare runs/sql --csv > sql.csv
     """
     from harness.store import read_run
 
@@ -389,13 +394,15 @@ def report(
     embed_budget: int | None,
     target: float | None,
 ) -> None:
-    """One offline HTML file with the decision; report.md, verdict.json and CSV beside it.
+    """One offline HTML file with the decision; the same as Markdown, verdict.json and CSV beside it.
 
     Of several runs the newest is reported; the others are its history.
 
     \b
-    Examples: harness report runs/sql --out reports/sql.html
-              harness report runs/sql-1 runs/sql-2 --no-text
+    Examples: harness report runs/sql
+              harness report runs/sql --out reports/sql.html --title "SQL: prompt or fine-tune?"
+              harness report runs/may runs/june --out reports/history.html
+              harness report runs/patients --no-text
     """
     from harness.plain import plain
     from harness.report import write_report

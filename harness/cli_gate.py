@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 @click.option("--policy", "policy_file", metavar="FILE", help="Rules, tiers and quarantine, e.g. gate.yaml.")
 @click.option("--tier", metavar="NAME", help="Tier of the policy; needed where it has several.")
 @click.option(
-    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Only these suites; repeat. Default: all."
+    "-s",
+    "--suite",
+    "suites",
+    multiple=True,
+    metavar="SUITE",
+    help="Only this suite; give it again for another. Default: all.",
 )
 @click.option(
     "--margin", type=click.FloatRange(0.001, 1), metavar="X", help="Allowed loss, 0..1. Default: each suite's own."
@@ -57,6 +62,7 @@ def gate(
 
     \b
     Examples: harness gate runs/new:lora --baseline runs/old:lora
+              harness gate runs/new:lora --baseline baselines/lora.json
               harness gate runs/sql:lora --baseline runs/sql:prompted -s sql
               harness gate runs/new:lora --policy gate.yaml --tier full
               harness gate runs/new:lora --policy gate.yaml --junit gate.xml --summary gate.md

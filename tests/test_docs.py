@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from project import make_project
+
+from harness.cli import cli
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "gating-in-ci.md").read_text("utf-8").replace("mytask", "sums")
@@ -60,3 +64,24 @@ def test_the_action_has_the_inputs_that_the_page_gives_it() -> None:
     inputs = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
     assert set(given) <= set(inputs)
     assert all(isinstance(value, str) for value in given.values())
+
+
+def _examples(verb: str) -> list[str]:
+    """The commands in a verb's help."""
+    said = cli.get_command(click.Context(cli), verb)
+    assert said is not None
+    text = (said.help or "").partition("Example")[2]
+    return [line.partition("harness ")[2] for line in text.splitlines() if "harness " in line]
+
+
+@pytest.mark.parametrize("verb", ["compare", "report", "gate"])
+def test_every_command_in_the_help_of_a_verb_that_reads_runs_works(project: Path, verb: str) -> None:
+    if not (project / "runs/new").is_dir():
+        _run(project, ["harness run -s sums --out runs/new", "harness baseline bless runs/new:lora --reason first"])
+        for name in ("old", "sql", "may", "june", "patients"):
+            shutil.copytree(project / "runs/new", project / "runs" / name)
+    (project / "gate.yaml").write_text("baseline: runs/old:lora\ntiers: {full: {suites: [sums]}}\n")
+    commands = [f"harness {line}".replace("-s sql", "-s sums") for line in _examples(verb)]
+    assert len(commands) >= 3
+    _run(project, commands)
+    (project / "gate.yaml").write_text(POLICY)
