@@ -12,7 +12,7 @@ from harness.data import Run
 from harness.errors import HarnessError
 from harness.report import charts
 from harness.report.headline import headline
-from harness.report.text import number, one_line, percent, points, prose
+from harness.report.text import moment, number, one_line, percent, points, prose
 from harness.verdict import decide
 
 
@@ -95,7 +95,7 @@ def run_facts(runs: Sequence[Run]) -> tuple[RunFact, ...]:
     return tuple(
         RunFact(
             name,
-            one_line(str(run.manifest.get("created") or "–"), 40),
+            moment(run.manifest.get("created")),
             number(run.manifest.get("git")),
             headline(decide(run), {s: str(about.get("kind")) for s, about in run.manifest.get("suites", {}).items()}),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -162,6 +163,22 @@ def markdown(text: str) -> str:
         r"(@|#(?=\w)|!(?=\d)|\\~|/(?=/)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))", r"\1<!-- -->", line, flags=re.I
     )
     return line.replace("@", "&#64;")
+
+
+def moment(value: object) -> str:
+    """A date of a manifest to the minute, in UTC where it says its zone; as it stands where it is no date.
+
+    >>> moment("2026-11-21T14:17:10+02:00"), moment("long ago"), moment(None)
+    ('2026-11-21 12:17 UTC', 'long ago', '–')
+    """
+    said = str(value or "–")
+    try:
+        date = datetime.fromisoformat(said.replace("Z", "+00:00"))
+    except ValueError:
+        return one_line(said, 40)
+    if "T" not in said:
+        return said
+    return f"{date.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if date.tzinfo else f"{date:%Y-%m-%d %H:%M}"
 
 
 def how(arm: Mapping[str, Any]) -> str:

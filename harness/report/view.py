@@ -12,11 +12,12 @@ from harness.curves import curves
 from harness.data import Run
 from harness.report.arm_view import ArmView, Rung, arm_view, ladder
 from harness.report.cases import Case, beside, cases
+from harness.report.glance import Tile, tiles
 from harness.report.headline import OVERALL, headline
 from harness.report.history import RunFact, SuiteHistory, histories, run_facts, run_names
 from harness.report.provenance import TrainingCard, method, training_cards
 from harness.report.suite_view import Said, SuiteView, say, suite_view
-from harness.report.text import number, one_line
+from harness.report.text import moment, number, one_line
 from harness.report.trust import Check, checks
 from harness.verdict import comparisons, decide, retentions
 
@@ -62,6 +63,7 @@ class PageView:
     facts: tuple[str, ...]
     headline: str
     changes: tuple[tuple[str, str], ...]
+    tiles: tuple[Tile, ...]
     overall: tuple[Said, ...]
     suites: tuple[SuiteView, ...]
     arms: tuple[ArmView, ...]
@@ -124,6 +126,7 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True, targe
         facts=_facts(run, suites, names),
         headline=headline(verdicts, {suite: str(about.get("kind")) for suite, about in table.suites.items()}),
         changes=_changes(suites),
+        tiles=tiles(suites),
         overall=tuple(say(verdict) for verdict in verdicts if verdict.suite == OVERALL),
         suites=tuple(suites),
         arms=tuple(arms),
@@ -235,5 +238,5 @@ def _facts(run: Run, suites: Sequence[SuiteView], arms: Sequence[str]) -> tuple[
         f"Model: {models or 'not recorded'}",
         f"{len(arms)} arms, {len(suites)} suite{'s' if len(suites) != 1 else ''}, {total:,} samples",
         f"Run: {one_line(run.path.rstrip('/').rsplit('/', 1)[-1], 60)}",
-        f"Measured: {one_line(str(manifest.get('created', 'date not recorded')), 40)}",
+        f"Measured: {moment(manifest.get('created') or 'date not recorded')}",
     )
