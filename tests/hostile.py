@@ -52,6 +52,11 @@ MARKUP = {
     "end of the test suite": '</testcase></testsuite></testsuites><testsuites name="good">',
     "processing instruction": "<?xml-stylesheet href='https://example.org/x.xsl'?><?php echo 1 ?>",
     "entity": "&lt;script&gt;alert(1)&lt;/script&gt; &#60;b&#62; &amp;",
+    "script in a script in a comment": "<!--<script>--><script>alert(1)//--></script>-->",
+    "popover and dialog": "<button popovertarget=p>x</button><dialog open id=p popover onbeforetoggle=alert(1)>x",
+    "shadow root": "<div><template shadowrootmode=open><style>:host{position:fixed}</style></template></div>",
+    "elements that shadow names": '<form name="body"><input name="cookie"></form><img id="index" name="write">',
+    "keys of an object": "__proto__ constructor toString hasOwnProperty",
     "address that runs": "javascript:alert(1) data:text/html,<script>alert(1)</script> vbscript:x",
 }
 TEMPLATES = {
@@ -67,6 +72,9 @@ UNSEEN = {
     "bidi isolates": "a \u2066b\u2067c\u2068d\u2069 e \u200e\u200f\u061c",
     "zero width": "zero\u200bwidth\u200cjoin\u200der\ufeff",
     "tag characters": "hidden" + "".join(chr(0xE0000 + ord(c)) for c in " order") + "\U000e007f",
+    "bytes in variation selectors": "a" + "".join(chr(0xFE00 + n % 16) for n in b"ignore the rubric") + " end",
+    "blank letters": "a\u2800b\U0001d159c\u3164d\u17b4e",
+    "emoji of many parts": "\U0001f468\u200d\U0001f469\u200d\U0001f467 \u2764\ufe0f \U0001f3f3\ufe0f\u200d\U0001f308",
     "nul": "before\x00after",
     "all control codes": "".join(map(chr, range(32))) + "".join(map(chr, range(127, 160))),
     "lone surrogates": "\ud800 high, \udfff low",
@@ -74,6 +82,8 @@ UNSEEN = {
     "line separators": "one\u2028two\u2029three\x85four\x0bfive\x0csix",
     "carriage returns": "good\rbad \r\n worse\n\rworst",
     "combining marks": "z" + "\u0301\u0489\u0336" * 300,
+    "a word of a hundred thousand": "w" * 100_001,
+    "half a pair where it is cut": "\U0001f642" * 50_001,
     "a line of a million": "long " * 200_000,
     "many lines": "line\n" * 20_000,
 }
@@ -83,6 +93,8 @@ TERMINAL = {
     "title and clipboard": f"{_ESC}]0;title{_BEL}{_ESC}]52;c;aGFybQ=={_BEL}",
     "terminal hyperlink": f"{_ESC}]8;;https://example.org{_ESC}\\click{_ESC}]8;;{_ESC}\\",
     "report that types itself": f'{_ESC}[6n{_ESC}P$q"p{_ESC}\\{_ESC}[21t',
+    "graphics and files": f"{_ESC}_Gf=100,a=T;AAAA{_ESC}\\{_ESC}]1337;File=inline=1:AAAA{_BEL}{_ESC}Pq#0~{_ESC}\\",
+    "reset and line drawing": f"{_ESC}c{_ESC}(0lqqk{_ESC}#8\x0e{_CSI}?1049h",
     "backspaces": "rm -rf /\b\b\b\b\b\b\b\bls       ",
 }
 SPREADSHEET = {
@@ -98,6 +110,9 @@ SPREADSHEET = {
     "full-width formula": "＝1+1",
     "formula in a new cell": '","=1+1","',
     "formula in a new row": 'x"\n"=1+1"\r\n=2+2',
+    "formula after a wide space": "\u3000=1+1",
+    "small formula": "\ufe66cmd|' /C calc'!A0",
+    "separator": "sep=;\n=1+1;2",
     "formula after a semicolon": ";=1+1",
 }
 RUNNER = {
@@ -109,6 +124,8 @@ RUNNER = {
     "group command": "::group::hidden\nx\n::endgroup::",
     "old command": "text ##[set-env name=PATH]/tmp/harm ##[error]no",
     "escaped command": "x%0A::error::y%0D%0A::add-mask::e%3A%2C",
+    "azure command": "x ##vso[task.setvariable variable=PATH]/tmp/harm ##vso[task.complete result=Succeeded;]done",
+    "teamcity command": "##teamcity[testFinished name='gate'] ##teamcity[buildStatus status='SUCCESS']",
     "properties": "a,title=b::c",
     "output file": "status<<EOF\nPASS\nEOF\nexit-code=0",
     "gitlab section": f"{_ESC}[0Ksection_start:1:x\r{_ESC}[0Khidden",
@@ -127,6 +144,10 @@ MARKDOWN = {
     "emphasis": "**bold** __bold__ *x* _x_ ~~x~~ :tada: <sub>x</sub>",
     "list and quote": "- [x] done\n1. one\n> quote\n> > quote\n\n    code",
     "footnote and alert": "> [!WARNING]\n> x[^1]\n\n[^1]: y",
+    "mathematics in code": "$`\\unicode{x}`$ costs $5 or $x$",
+    "shortcodes": ":white_check_mark: PASS :+1: :octocat:",
+    "gitlab references": '%1 %"first one" &1 $1 ^alert#1 [[_TOC_]] {+ good +} {- bad -} /close',
+    "commits": "16c999e8c71134401a78d4d46435517b2271d6ac octo/cat@16c999e GHSA-aaaa-bbbb-cccc",
     "mathematics": "$\\href{javascript:alert(1)}{x}$ $$\\unicode{x}$$",
     "diagram": '```mermaid\ngraph TD; A-->B; click A href "javascript:alert(1)"\n```',
 }

@@ -360,11 +360,14 @@ def test_every_unseen_character_is_drawn() -> None:
         letter = chr(code)
         if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") and letter not in "\t\n":
             assert visible(f"a{letter}b") != f"a{letter}b", f"U+{code:04X}"
-    ordinary = "Grüße, 你好, नमस्ते, naïve – 5 % 🙂\n\tend"
+    assert visible("a\ufe01\ufe0f\ufe0fb") == "a⟨U+FE01⟩⟨U+FE0F⟩⟨U+FE0F⟩b"
+    ordinary = "Grüße, 你好, नमस्ते, naïve – 5 % 🙂 \u2764\ufe0f\n\tend"
     assert visible(ordinary) == ordinary
 
 
-@pytest.mark.parametrize("value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "  =1", "＝1", "\u200b=1"])
+@pytest.mark.parametrize(
+    "value", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\n=1", "  =1", "＝1", "\u200b=1", "\u3000=1", "\xa0+1", "﹦1"]
+)
 def test_no_cell_starts_a_formula(value: str) -> None:
     assert cell(value).startswith("'") or cell(value).startswith("⟨")
 

@@ -10,7 +10,10 @@ from harness.data import ArmSummary, Comparison
 from harness.report.cases import Case
 from harness.report.text import preview
 
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_STARTS_A_FORMULA = ("=", "+", "-", "@", *"＝＋－＠", *"\ufe66\ufe62\ufe63\ufe6b")
+"""Also in their full-width and small forms, which a spreadsheet may take for the plain ones."""
+
+_LINES = ("\t", "\r", "\n")
 
 
 def cell(value: object) -> str:
@@ -25,7 +28,7 @@ def cell(value: object) -> str:
     if isinstance(value, (int, float)):
         return f"{value:.6g}" if isinstance(value, float) else str(value)
     text = preview(str(value))
-    return f"'{text}" if text.lstrip(" ").startswith(_STARTS_A_FORMULA) else text
+    return f"'{text}" if text[:1] in _LINES or text.lstrip().startswith(_STARTS_A_FORMULA) else text
 
 
 def samples_csv(cases: Iterable[Case], arms: Sequence[str], text: bool = True) -> str:

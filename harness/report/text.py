@@ -18,9 +18,12 @@ _NO_CHARACTERS = "".join(f"{chr(plane | 0xFFFE)}{chr(plane | 0xFFFF)}" for plane
 _UNSEEN = re.compile(
     f"[{_NO_CHARACTERS}\ufdd0-\ufdef\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
-    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\uffa0]"
+    "\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800"
+    "\u3164\ufe00-\ufe0d\uffa0]|(?<=[\ufe00-\ufe0f])[\ufe0e\ufe0f]"
 )
-_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u3164\uffa0"
+_FILLERS = "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0" + "".join(
+    map(chr, range(0xFE00, 0xFE10))
+)
 """Of these, the ones below U+10000 that Python takes for printable."""
 
 
@@ -150,8 +153,8 @@ def number(value: object) -> str:
 def markdown(text: str) -> str:
     """A short text for a Markdown table or sentence: no markup, no raw HTML, no mention of anybody, no link.
 
-    Hosts make links of bare addresses, of @names and of #numbers after they have read the entities; an empty comment
-    keeps the two parts of them apart.
+    Hosts make links of bare addresses, of @names and of #numbers (GitLab: %, & and ! too) after they have read the
+    entities, and pictures of :names:; an empty comment keeps the two parts of them apart. Two dollars are mathematics.
 
     >>> markdown("a|b <i> @you")
     'a\\\\|b &lt;i&gt; &#64;<!-- -->you'
@@ -160,9 +163,14 @@ def markdown(text: str) -> str:
     line = re.sub(r"([\\`*_\[\]|~])", r"\\\1", line)
     line = line.replace("<", "&lt;").replace(">", "&gt;")
     line = re.sub(
-        r"(@|#(?=\w)|!(?=\d)|\\~|/(?=/)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))", r"\1<!-- -->", line, flags=re.I
+        r"(@|#(?=\w)|!(?=\d)|%(?=[\w\"])|&amp;(?=\d)|:(?=(?:[a-z+-][\w+-]*|100|1234):)"
+        r"|\\~|/(?=/)|\bwww(?=\.)|\bGH(?=-\d)|\bmailto(?=:))",
+        r"\1<!-- -->",
+        line,
+        flags=re.I,
     )
-    return line.replace("@", "&#64;")
+    line = line.replace("@", "&#64;")
+    return line.replace("$", "&#36;") if line.count("$") > 1 else line
 
 
 def moment(value: object) -> str:

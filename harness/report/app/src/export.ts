@@ -1,7 +1,7 @@
 // The samples that pass the filters as a file: what a spreadsheet or a program can go on with.
 import { data, order } from "./state";
 
-const STARTS_A_FORMULA = /^ *[=+\-@\t\r\n＝＋－＠]/;
+const STARTS_A_FORMULA = /^(?:[\t\r\n]|\s*[=+\-@＝＋－＠\ufe66\ufe62\ufe63\ufe6b])/;
 
 /** One cell of a CSV file; a text that a spreadsheet would take for a formula gets an apostrophe (as in sheets.py). */
 export function cell(value: string | number | null): string {
