@@ -166,6 +166,13 @@ def sample(opened: Opened) -> Locator:
     return opened.page.locator(".sample.here")
 
 
+SCROLLED = """(grid) => new Promise((done) => {
+    const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
+    grid.scrollTop += grid.clientHeight;
+    frame().then(frame).then(frame).then(done);
+})"""
+
+
 def test_list_holds_every_sample_and_draws_those_in_sight(opened: Opened) -> None:
     status(opened, f"{TOTAL} of {TOTAL} samples")
     expect(opened.page.locator("[role=grid]")).to_have_attribute("aria-rowcount", str(TOTAL + 1))
@@ -176,8 +183,7 @@ def test_list_holds_every_sample_and_draws_those_in_sight(opened: Opened) -> Non
         seen |= set(rows(opened).locator(".name").all_inner_texts())
         if len(seen) == TOTAL:
             break
-        grid.evaluate("grid => grid.scrollTop += grid.clientHeight")
-        opened.page.wait_for_timeout(20)
+        grid.evaluate(SCROLLED)
     assert len(seen) == TOTAL
 
 
