@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.option("--baseline", metavar="RUN:ARM|FILE", help="What the candidate is held to. Default: the policy's.")
 @click.option("--policy", "policy_file", metavar="FILE", help="Rules, tiers and quarantine, e.g. gate.yaml.")
 @click.option("--tier", metavar="NAME", help="Tier of the policy; needed where it has several.")
-@click.option("-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Only this suite; repeatable.")
+@click.option(
+    "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Only this suite; repeatable. Default: all."
+)
 @click.option(
     "--margin", type=click.FloatRange(0.001, 1), metavar="X", help="Allowed loss, 0..1. Default: each suite's own."
 )

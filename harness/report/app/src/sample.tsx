@@ -170,13 +170,14 @@ function Long({ sample, at, where, children }: Text & { children: (text: string,
   const [all, setAll] = useState(false);
   const text = sample.text(at);
   const left = sample.left(at);
-  const most = text.length.toLocaleString("en");
+  const first = beginning(text);
+  const most = Array.from(text).length.toLocaleString("en");
   return (
     <>
-      {children(all ? text : beginning(text), all)}
-      {(text.length > LONG || left > 0) && (
+      {children(all ? text : first, all)}
+      {(text.length > first.length || left > 0) && (
         <p class="more">
-          {text.length > LONG && (
+          {text.length > first.length && (
             <button type="button" aria-expanded={all} onClick={() => setAll(!all)}>
               {all ? "Show less" : `Show ${left ? "" : "all "}${most} characters`}
             </button>
@@ -188,10 +189,9 @@ function Long({ sample, at, where, children }: Text & { children: (text: string,
   );
 }
 
-/** The first LONG characters, without half a character at the end. */
+/** The first LONG characters; one of them may be two units of a string. */
 function beginning(text: string): string {
-  const half = /[\ud800-\udbff]/.test(text.charAt(LONG - 1));
-  return text.slice(0, half ? LONG - 1 : LONG);
+  return text.length <= LONG ? text : Array.from(text.slice(0, 2 * LONG)).slice(0, LONG).join("");
 }
 
 /** A text as it was written; one that may need to be scrolled can be reached by keyboard. from: another, to compare. */
