@@ -24,11 +24,43 @@ MAX_CHARACTERS = 8_000
 MODALS = ("must not", "must", "may")
 EITHER = "either party"
 WORDING = "wording.txt"
-MANY = 3
+MANY = 4
 """So many telling phrases in words that nobody listed are no summary."""
 
+
+def _tables() -> dict[str, tuple[tuple[str, ...], ...]]:
+    """The lines of wording.txt by their label, each a group of words."""
+    found: dict[str, list[tuple[str, ...]]] = {}
+    for line in Path(__file__).with_name(WORDING).read_text("utf-8").splitlines():
+        if line and not line.startswith("#"):
+            label, group = line.split(": ", 1)
+            found.setdefault(label, []).append(tuple(group.split("|")))
+    return {label: tuple(groups) for label, groups in found.items()}
+
+
+_WORDING = _tables()
+
+
+def _listed(label: str) -> list[str]:
+    return [word for group in _WORDING[label] for word in group]
+
+
+def _mapped(label: str) -> dict[str, str]:
+    return {one: other for one, other in _WORDING[label]}
+
+
+_MONTHS, _SMALL, _ORDINALS = _listed("month"), _listed("number"), _listed("ordinal")
+_TENS = {word: 10 * i for i, word in enumerate(_listed("tens"), 2)}
+_CURRENCIES, _UNITS, _EVERY = _mapped("currency"), _mapped("unit"), _mapped("every")
+_TIME_UNITS = frozenset(_listed("time unit"))
+_EVENTS, _UNIT_WORDS = frozenset(_listed("event")), frozenset(_listed("unit word"))
+_PARTICLES, _LINKING, _WEAK = frozenset(_listed("particle")), frozenset(_listed("linking")), frozenset(_listed("weak"))
+_IDLE_WORDS = _WEAK | _LINKING | frozenset(_listed("light"))
+_LEAVING = frozenset(_listed("leaving"))
+_FORMS = {form: group[0] for group in _WORDING["form"] for form in group[1:]}
+
 _AMOUNT = r"(?:[A-Z]{3} \d{1,3}(?:,\d{3})*\.\d{2}|\d+(?:\.\d+)? percent)"
-_ITEM = re.compile(rf"(?:([a-z]+) pays|(cap|cover)) ({_AMOUNT})((?: per(?: [a-z-]+){{1,5}})?)")
+_ITEM = re.compile(rf"(?:([a-z]+) pays|(cap|cover)) ({_AMOUNT})((?: per(?: [a-z-]+){{1,5}})?)(?: for((?: [a-z'-]+){{1,5}}))?")
 _SAID = re.compile(r"\b(cover(?= at least)|cap(?= (?:at most|up to))) (?:at least|at most|up to)\b")
 _PARTIES = re.compile(r"([^(),;]+) \(([a-z]+)\), ([^(),;]+) \(([a-z]+)\)")
 _MATTER = re.compile(r"([^,;]{3,20}), ([^A-Z;]{2,60})")
@@ -48,20 +80,6 @@ _LEFT_OUT = re.compile(
     r"(?:no|not) \w+ is (?:needed|necessary)|not apply)\b"
 )
 
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
 _MONTH = "|".join(_MONTHS)
 _DATES = (
     re.compile(r"\b(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})\b"),
@@ -70,24 +88,6 @@ _DATES = (
     re.compile(r"\b(?P<d>\d{1,2})[./](?P<m>\d{1,2})[./](?P<y>\d{4})\b"),
 )
 _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
-_CURRENCIES = {
-    "€": "EUR",
-    "eur": "EUR",
-    "euro": "EUR",
-    "euros": "EUR",
-    "£": "GBP",
-    "gbp": "GBP",
-    "pound": "GBP",
-    "pounds": "GBP",
-    "$": "USD",
-    "us$": "USD",
-    "usd": "USD",
-    "dollar": "USD",
-    "dollars": "USD",
-    "chf": "CHF",
-    "swiss francs": "CHF",
-    "francs": "CHF",
-}
 _SIGN = r"us\$|[€£$]|\b(?:eur|gbp|usd|chf)\b"
 _WORD = r"euros?|pounds?|dollars?|swiss francs|francs|eur|gbp|usd|chf"
 _MONEY = (
@@ -96,134 +96,41 @@ _MONEY = (
 )
 _PERCENT = re.compile(rf"\b({_NUMBER}) ?(?:percent\b|per cent\b|%)")
 _COUNT = re.compile(rf"(?<![\w.])({_NUMBER})(?: (working days?|[a-z]+))?")
-_UNITS = {"kg": "kilograms", "km": "kilometres", "gb": "gigabytes", "tb": "terabytes", "db": "decibels"}
-_UNITS |= {"°c": "degrees", "°": "degrees", "hrs": "hours", "mins": "minutes"}
 _SHORT = re.compile(r"(?:(?<=\d)|(?<=\d )|\b)(?:kg|km|gb|tb|db|hrs|mins)\b| ?°c?")
-_TIME_UNITS = frozenset(("minute", "hour", "day", "week", "month", "quarter", "year", "working day"))
-_SMALL = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-    "seventeen",
-    "eighteen",
-    "nineteen",
-]
-_TENS = {
-    word: 10 * i
-    for i, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
-}
 _SPELLED = re.compile(rf"\b(?:({'|'.join(_TENS)})(?:[- ]({'|'.join(_SMALL[1:10])}))?|({'|'.join(_SMALL)}))\b")
-_ORDINALS = [
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-    "thirteenth",
-    "fourteenth",
-    "fifteenth",
-    "sixteenth",
-    "seventeenth",
-    "eighteenth",
-    "nineteenth",
-    "twentieth",
-]
 _ORDINAL = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b")
-_WEAK = frozenset(
-    [
-        "with",
-        "that",
-        "than",
-        "this",
-        "from",
-        "into",
-        "over",
-        "have",
-        "been",
-        "will",
-        "would",
-        "any",
-        "such",
-        "they",
-        "them",
-        "their",
-        "its",
-    ]
-)
-_EVENTS = frozenset(
-    ("event", "incident", "case", "occurrence", "occasion", "claim", "loss", "breach", "leak", "bounce")
-)
-_EVENTS |= {"fault", "violation", "break-in", "damage", "bounced", "returned", "failed"}
-_UNIT_WORDS = frozenset(
-    ["per", "and", "of", "the", "a", "each", "every", "further", "extra", "additional", "started", "late", "delay"]
-)
 _STRICT = re.compile(rf"\d|\b(?:{_NOT}|{_BUT}|only|if|when|before|first|late|more|above|over|under|below)\b")
 """Telling phrases for which no other word stands: figures, conditions, exceptions and bounds."""
 _IDLE = re.compile(
     r"\b(?:without (?:it|this|that|them|one)\b|if not\b|if (?:it|they|\w+) (?:does|do|is|are|has|have) not(?! \w)|"
-    r"not without|without delay|without fail|without exception|whether or not|no matter)\b"
+    r"says? no to|saying no to|not without|without delay|without fail|without exception|whether or not|no matter)\b"
 )
 _TURNS = {
     "must not": {
-        "may": r"\b(?:only|solely|unless|without|except)\b",
-        "must": r"\b(?:refrain|avoid|abstain|ban|no|nobody|nothing|none|only|solely)\b",
+        "may": r"\b(?:only|solely|unless|without|except|not)\b",
+        "must": r"\b(?:refrain|avoid|abstain|ban|no|not|nobody|nothing|none|only|solely|without|free|off|out of|away|"
+        r"leave \w+ \w+ to|despite|even (?:if|with)|in spite of|at least|at or above)\b",
     },
     "may": {"must not": rf"\b(?:{_NOT}|{_BUT}|only|before|until)\b"},
 }
 """By the modal of the gold: the modals that say the same, if the part also holds such a word."""
+_SPARED = {(one, other): rf"{sign}|{_DENIAL.pattern}|\bonly\b" for one, turns in _TURNS.items() for other, sign in turns.items()}
 _LINKS = re.compile(
-    r"[,;]|\b(?:with|by|to|at|on|in|for|from|plus|including|and|or|after|before|until|if|when|unless|except|as|of|than|via|"
-    r"through|under|per|during|about|against|once|where|while|because|so)\b"
+    r"([,;]|\b(?:with|by|to|at|on|in|for|from|plus|including|and|or|after|before|until|if|when|unless|except|as|of|than|via|"
+    r"through|under|per|during|about|against|once|where|while|because|so)\b)"
 )
-_LINKING = frozenset(
-    ["after", "before", "until", "when", "once", "while", "where", "because", "through", "under", "during", "about",
-     "against", "unless", "except", "including", "plus", "otherwise", "only", "also"]
-)  # fmt: skip
-_IDLE_WORDS = _WEAK | _LINKING | frozenset(
-    ["the", "all", "are", "was", "has", "had", "his", "her", "who", "can", "may", "not", "but", "one", "out",
-     "off", "get", "got", "put", "way", "day", "due", "too", "yet", "such", "per", "set", "let", "made",
-     "them", "any", "new", "time", "case", "latest", "request", "need", "needed", "necessary", "otherwise",
-     "then", "again", "both", "each", "other", "others", "same", "further", "following", "happens", "happen",
-     "comes", "come", "takes", "take", "make", "done", "given", "able", "agreed", "above", "below", "effect",
-     "late", "later", "thereof", "part", "some", "these", "those", "which", "what", "whatever", "whenever",
-     "being", "been", "does", "doing", "more", "less", "most", "least", "also", "even", "still", "only",
-     "else", "own", "event", "prior", "respectively", "instead", "itself", "thereafter", "afterwards", "once",
-     "first", "asked", "wished", "asks", "wants", "account", "order", "view", "place", "good", "period",
-     "manner", "form", "basis", "course", "duration", "remaining", "occasion", "moment", "date", "deadline",
-     "limit", "limits", "amount", "sum", "cap", "price", "matter", "question", "respect", "regard",
-     "connection", "purpose", "condition", "conditions", "provided", "extent", "total", "term", "terms",
-     "contract", "agreement", "clause", "party", "parties", "side", "sides", "themselves", "thing", "things",
-     "stated", "mentioned", "named", "specified", "relevant", "proper", "properly", "duly", "respective",
-     "entire", "entirely", "ensure", "carry", "perform", "receive", "have", "having", "upon", "towards",
-     "toward", "within", "inside", "into", "onto", "without", "between", "respond", "using", "used", "use",
-     "uses", "keeping", "relation", "accordingly", "hereby", "needs", "upfront", "sure"]
-)  # fmt: skip
+_ADDING = frozenset(["with", "plus", "including", "and", "also"])
+_CONJUNCTS = re.compile(r",? and |, (?:but )?(?!as |since |because |which |so )|\bbut (?=not\b)")
+_CONDITION = re.compile(r"\b(?:if|when|where|once)\b[^,;]*")
+_PRONOUN = re.compile(r"\b(?:it|this|these|them|then)\b", re.IGNORECASE)
+_FRACTION = re.compile(r"\b(?:half|halves|double|triple)\b")
 _DESPITE = re.compile(
     r"\b(?:regardless|irrespective|whatever|no matter|even (?:if|when|though|where)|despite|in any case|always|"
-    r"anyway)\b"
+    r"anyway|at (?:any|all) times?|any time)\b"
 )
 _EXCUSE = re.compile(
     r"\b(?:whether or not|all the same|nonetheless|not excuse|any hour|at any|also when|even|in any)\b"
 )
-_PARTICLES = frozenset(["on", "up", "down", "back", "out", "off", "over", "right", "away"])
 _LOOSELY = r"\b(?:in|inside|under|cap of|limit of|exceed|exceeds|exceeding|beyond|past|from|every|latest|or)"
 _NAME = re.compile(r"[^\W\d_][\w'-]*")
 
@@ -321,12 +228,17 @@ def words(text: str) -> list[str]:
     return re.findall(r"\d+(?:\.\d+)?|[^\W\d_]+", plain(text.replace("%", " percent")).replace(",", ""))
 
 
+_ENDINGS = ("ations", "ation", "ments", "ment", "ings", "ing", "ed", "es", "s", "e", "y")
+
+
 @lru_cache(maxsize=16_384)
 def _stem(word: str) -> str:
-    for ending in ("ing", "ed", "es", "s", "e", "y"):
+    word = _FORMS.get(word, word)
+    for ending in _ENDINGS:
         if word.endswith(ending) and not word.endswith("ss") and len(word) - len(ending) >= 3:
-            return word[: -len(ending)]
-    return word
+            word = word[: -len(ending)]
+            break
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
 
 
 def same_word(one: str, other: str) -> bool:
@@ -344,24 +256,15 @@ def same_word(one: str, other: str) -> bool:
     return short == long or (len(short) >= 4 and len(long) <= longest and long.startswith(short))
 
 
-def _wording() -> dict[str, tuple[tuple[str, ...], ...]]:
-    """The groups of wording.txt by their label."""
-    found: dict[str, list[tuple[str, ...]]] = {"same": [], "opposite": [], "contrary": []}
-    for line in Path(__file__).with_name("wording.txt").read_text("utf-8").splitlines():
-        if line and not line.startswith("#"):
-            label, group = line.split(": ", 1)
-            found[label].append(tuple(group.split("|")))
-    return {label: tuple(groups) for label, groups in found.items()}
-
-
-_WORDING = _wording()
-
-
 @lru_cache(maxsize=4096)
 def _readings(phrase: str) -> tuple[str, ...]:
     """A telling phrase and what means the same in any contract."""
     found = [other for group in _WORDING["same"] if phrase in group for other in group]
     return tuple(dict.fromkeys((phrase, *found)))
+
+
+_LIGHT = frozenset(_stem(word) for word in _listed("light") if len(word) > 3)
+_LOADED = frozenset(_stem(word) for word in _listed("loaded"))
 
 
 def _by_stem() -> dict[str, set[str]]:
@@ -384,7 +287,16 @@ def _alike(word: str) -> set[str]:
 
 def _states(text: Sequence[str], key: Iterable[str]) -> bool:
     """Whether a text holds a telling phrase in one of its readings."""
-    return any(holds(text, reading) for phrase in key for reading in _readings(phrase))
+    return any(holds(text, reading) or _leaves_out(text, reading) for phrase in key for reading in _readings(phrase))
+
+
+def _leaves_out(text: Sequence[str], phrase: str) -> bool:
+    """Whether a phrase such as "not Sundays" is said in other words: "with the exception of Sundays"."""
+    sign, _, word = phrase.lower().partition(" ")
+    if sign not in ("not", "except", "excluding", "without") or not word.isalpha():
+        return False
+    near = (text[max(0, i - 4) : i + 4] for i, one in enumerate(text) if same_word(word, one))
+    return any(one in _LEAVING for some in near for one in some)
 
 
 def holds(text: Sequence[str], phrase: str) -> bool:
@@ -511,7 +423,7 @@ class Held(NamedTuple):
         if self.wrong:
             return 0.0
         total = self.facts + others
-        share = 1 - (len(self.left_out) + len(self.unknown)) / total
+        share = 1 - (len(self.left_out) + len(self.unknown) / 2) / total
         return share if not self.left_out and len(self.unknown) < MANY else share / 2
 
 
@@ -566,21 +478,19 @@ def _wrong_lines(summary: Summary, facts: Mapping[str, Any], passage: str) -> st
 
 
 _UP = (
-    r"at least|a minimum of|minimum|(?:no|not) (?:less|fewer|sooner|earlier) than|"
+    r"at least|(?:a )?minimum(?: [a-z]+)? of|minimum|(?:no|not) (?:less|fewer|sooner|earlier) than|"
     r"over|more than|above|exceeding|longer than|later than|after"
 )
 _DOWN = (
-    r"at most|a maximum of|maximum|(?:no|not) (?:more|later|longer) than|up to|below|under|less than|"
+    r"at most|(?:a )?maximum(?: [a-z]+)? of|maximum|(?:no|not) (?:more|later|longer) than|up to|below|under|less than|"
     r"fewer than|within|by"
 )
 _BEFORE = re.compile(rf"\b(?:(?P<up>{_UP})|(?P<down>{_DOWN}))\b(?: the| each| every)? ?\Z")
 _AFTER = re.compile(
     r"(?: percent)?(?: (?:working )?[a-z]+)?"
-    r" (?:(?P<up>or more|after|past|following|at least|minimum)|"
+    r" (?:(?P<up>or more|after|past|beyond|following|at least|minimum)|"
     r"(?P<down>or less|or fewer|at most|maximum|before|ahead|prior|beforehand))\b"
 )
-_EVERY = {"hourly": "hour", "daily": "day", "weekly": "week", "monthly": "month", "quarterly": "quarter"}
-_EVERY |= {"yearly": "year", "annual": "year", "annually": "year"}
 
 
 def _bounds(text: str) -> dict[tuple[float, str], set[str]]:
@@ -592,7 +502,7 @@ def _bounds(text: str) -> dict[tuple[float, str], set[str]]:
         before = _BEFORE.search(re.sub(rf"(?:{_SIGN}) ?\Z", "", text[: match.start()]))
         after = _AFTER.match(text, match.end())
         for place, one in (("before", before), ("after", after)):
-            if one:
+            if one and not (one.group().startswith("by") and _PERCENT.match(text, match.start())):
                 found.setdefault((value, place), set()).add(str(one.lastgroup))
     return found
 
@@ -612,10 +522,12 @@ def turned(text: str, sources: Iterable[str]) -> str:
             return f"TERMS: {key[0]:g} is a bound the other way round"
     if "not only" in plain(text) and not any("not only" in plain(source) for source in sources):
         return "TERMS: 'not only', which the clause does not have"
-    said, world = set(words(text)), {word for source in sources for word in words(source)}
+    sources = tuple(sources)
+    said = set(words(_BOUND.sub(" ", plain(text))))
+    world = {word for source in sources for word in words(_BOUND.sub(" ", plain(source)))}
     units = {_EVERY.get(word, singular(word)) for word in world}
     for word in said:
-        if word.startswith("un") and word[2:] in world and word not in world:
+        if word.startswith("un") and word[2:] in world and word not in world and not _is_denied(word[2:], sources):
             return f"TERMS: '{word}', the clause has '{word[2:]}'"
         if singular(word) in _TIME_UNITS and singular(word) not in units:
             return f"TERMS: '{word}' is not in the clause"
@@ -625,7 +537,22 @@ def turned(text: str, sources: Iterable[str]) -> str:
         for one, other in (pair, pair[::-1]):
             if one in said and one not in world and other in world and other not in said:
                 return f"TERMS: '{one}', the clause has '{other}'"
+    known = _stems(sources)
+    for group in _WORDING["sibling"]:
+        mine = [one for one in group if one not in world and any(same_word(one, word) for word in said)]
+        strange = [one for one in mine if not _is_known(one, known)]
+        left = [one for one in group if one in world and not any(same_word(one, word) for word in said)]
+        if strange and left:
+            return f"TERMS: '{strange[0]}', the clause has '{left[0]}'"
+    for match in _FRACTION.finditer(plain(text)):
+        if not _is_known(match[0], known):
+            return f"TERMS: '{match[0]}', which the clause does not say"
     return ""
+
+
+def _is_denied(word: str, sources: Sequence[str]) -> bool:
+    """Whether a source denies a word ("without a booking")."""
+    return any(same_word(word, other) for source in sources for _, _, right in _denials(source) for other in right)
 
 
 def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
@@ -634,15 +561,20 @@ def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
     roles = [role for _, role in facts["parties"]]
     said = _by_role(terms, roles)
     right = [_by_role(parts, roles) for parts in _right_terms(sample)]
+    listed = [_by_role(parts, roles) for parts in (*facts["terms"], facts["optional"])]
     for variant in facts["terms"]:
         for (role, modal), groups in _by_role(variant, roles).items():
-            for other in ("must", "may") if modal == "must not" else ("must not",):
+            for other in {"must not": ("may", "must"), "may": ("must not",)}.get(modal, ()):
                 told = "; ".join(said.get((role, other), ()))
                 allowed = words("; ".join(text for gold in right for text in gold.get((role, other), ())))
-                if not told or not allowed or re.search(rf"{_DENIAL.pattern}|\bonly\b", told):
+                allowed += [word for gold in listed for keys in gold.get((role, other), ()) for key in keys
+                            for one in key for word in words(one)]  # fmt: skip
+                if not told or (other == "must" and not allowed) or re.search(_SPARED[modal, other], plain(told)):
                     continue
-                for key in (key for keys in groups for key in keys):
-                    if _states(words(told), key) and not _states(allowed, key):
+                for keys in groups:
+                    stated = [key for key in keys if any(holds(words(told), one) for one in key)]
+                    key = next((key for key in stated if not _states(allowed, key)), None)
+                    if key and (modal == "must not" or stated == keys):
                         return f"TERMS: '{role} {other}' has what it {modal}: '{key[0]}'"
     return ""
 
@@ -652,11 +584,12 @@ def _exchanged(text: str, sources: Sequence[str]) -> str:
     said: dict[str, dict[float, set[str]]] = {}
     world: dict[str, dict[float, set[str]]] = {}
     for found, texts in ((said, [text]), (world, sources)):
-        for part in (part for one in texts for part in re.split(r"[;\n]", one)):
+        for part in (part for one in texts for part in re.split(r"[;,\n]| and ", one)):
             tokens = words(part)
             for i, token in enumerate(tokens[:-1]):
                 if token[0].isdigit():
-                    near = {_stem(word) for word in tokens[max(0, i - 4) : i] if len(word) > 3 and word not in _WEAK}
+                    around = [*tokens[max(0, i - 4) : i], *tokens[i + 2 : i + 5]]
+                    near = {_stem(word) for word in around if len(word) > 1 and word not in ("the", "of", "in", "is")}
                     found.setdefault(singular(tokens[i + 1]), {}).setdefault(float(token), set()).update(near)
     for unit, near in said.items():
         values = sorted(near.keys() & world.get(unit, {}).keys())
@@ -688,11 +621,16 @@ def _beside(one: str, other: str, texts: Iterable[str]) -> list[set[str]]:
     return found
 
 
-def _despite(text: str, sources: Iterable[str]) -> str:
+_BEARING = re.compile(r"\b(?:own (?:cost|expense|pocket)|itself|charg\w+|nothing|bear\w*|free)\b")
+
+
+def _despite(text: str, sources: Sequence[str]) -> str:
     """The words of a text that lift a condition or shift a cost although neither clause nor wordings do so, or ""."""
     found = _DESPITE.search(plain(text))
     if found and not any(_DESPITE.search(plain(one)) or _EXCUSE.search(plain(one)) for one in sources):
         return f"TERMS: '{found[0]}', which the clause does not say"
+    if re.search(r"\bits own (?:cost|expense)\b", plain(text)) and not any(map(_BEARING.search, map(plain, sources))):
+        return "TERMS: 'its own cost', which the clause does not say"
     for match in re.finditer(r"\b(\w+)'s (?:own )?(?:cost|expense|risk)s?\b", plain(text)):
         if not any(match[0] in plain(one) or "cost of" in plain(one) for one in sources):
             return f"TERMS: '{match[0]}', which the clause does not say"
@@ -719,9 +657,9 @@ def _unbound(summary: Summary, sample: Sample) -> str:
         told = plain(summary.terms_text)
         if not all(any(value == one for one, _ in _bounds(text)) for text in having) or not re.search(shape, told):
             continue
-        if not any(value == one for one, _ in _bounds(told)) and not re.search(
-            rf"{_LOOSELY} (?:the |a )?{shape}", told
-        ):
+        ways = {way for text in having for (one, _), found in _bounds(text).items() if one == value for way in found}
+        loosely = rf"(?:{_LOOSELY}|\b(?:for|during)\b)" if ways != {"up"} else _LOOSELY
+        if not any(value == one for one, _ in _bounds(told)) and not re.search(rf"{loosely} (?:the |a )?{shape}", told):
             return f"TERMS: {value:g} without its bound"
     return ""
 
@@ -730,21 +668,35 @@ def _unfounded(
     terms: Iterable[tuple[str, str, str]], sources: Iterable[str], facts: Mapping[str, Any], unknown: int
 ) -> str:
     """The first thing in TERMS all or most of whose telling words neither the clause nor a known wording has, or ""."""
-    known = _known_words(sources, facts)
+    roles = [role for _, role in facts["parties"]]
+    known = _known_words((*sources, *roles), facts)
+    every, strange = 0, 0
     for role, modal, what in terms:
+        why = f"TERMS: {role} {modal} '{{}}': the clause does not say so"
         for piece in re.split(r",|\band\b", what):
-            telling = set(_telling(piece))
-            strange = {word for word in telling if not _is_known(word, known)}
-            if len(strange) >= 2 + unknown and 2 * len(strange) > len(telling):
-                return f"TERMS: {role} {modal} '{piece.strip()[:40]}': the clause does not say so"
-        for piece in _LINKS.split(plain(what))[1:]:
-            telling = [word for word in words(piece) if len(word) > 2 and word.isalpha() and word not in _IDLE_WORDS]
-            strange = {word for word in telling if not _is_known(word, known)}
-            if telling and len(strange) == len(telling):
+            telling, new = _claims(piece, known)
+            every, strange = every + len(telling), strange + len(new)
+            if loaded := next((word for word in new if _stem(word) in _LOADED), ""):
+                return why.format(loaded)
+            if len(new) >= 2 + unknown and 2 * len(new) > len(telling):
+                return why.format(piece.strip()[:40])
+        links = ["", *_LINKS.split(plain(what))]
+        for link, piece in zip(links[2::2], links[3::2], strict=True):
+            telling, new = _claims(piece, known)
+            if link in _ADDING and telling and len(new) == len(telling):
                 unknown -= 1
                 if unknown < 0:
-                    return f"TERMS: {role} {modal} '{piece.strip()[:40]}': the clause does not say so"
+                    return why.format(piece.strip()[:40])
+    if strange >= 3 + unknown and 4 * strange > every:
+        return "TERMS: too much that the clause does not say"
     return ""
+
+
+def _claims(text: str, known: frozenset[str]) -> tuple[set[str], set[str]]:
+    """(the words of a text that claim something, those of them that are not known)."""
+    telling = {word for word in words(text) if len(word) > 2 and word.isalpha() and word not in _IDLE_WORDS}
+    telling = {word for word in telling if _stem(word) not in _LIGHT}
+    return telling, {word for word in telling if not _is_known(word, known)}
 
 
 def _allowed(sample: Sample, passage: str) -> Denied:
@@ -779,8 +731,9 @@ def _is_known(word: str, known: frozenset[str]) -> bool:
 
 def _telling(text: str) -> list[str]:
     """The words of a text that say something, in their order."""
-    plainly = (_IRREGULAR.get(word, word) for word in words(text))
-    return [word for word in plainly if len(word) > 3 and word not in _WEAK and word not in _LINKING and word.isalpha()]
+    found = [_FORMS.get(word, word) for word in words(text)]
+    found = [word for word in found if word.isalpha() and (len(word) > 3 or word not in _IDLE_WORDS)]
+    return [word for word in found if len(word) > 2 and word not in _WEAK and word not in _LINKING]
 
 
 def _same_money(said: Sequence[str], gold: Sequence[str], passage: str, roles: set[str]) -> bool:
@@ -799,6 +752,8 @@ def _same_item(said: str, gold: str, passage: str, roles: set[str]) -> bool:
     assert one is not None
     assert other is not None
     if one.group(1, 2, 3) != other.group(1, 2, 3):
+        return False
+    if not {word for word in words(one[5] or "") if len(word) > 3} <= {*words(passage), *roles}:
         return False
     mine, theirs = _unit(one[4]), _unit(other[4])
     if {word for word in mine if word in _TIME_UNITS} != {word for word in theirs if word in _TIME_UNITS}:
@@ -851,18 +806,20 @@ def _held(
     right = _right_terms(sample)
     rights = _by_role((part for parts in right for part in parts), roles)
     said = _meant(_by_role(terms, roles), gold, rights)
-    total = sum(1 + len(keys) for groups in gold.values() for keys in groups)
+    total = sum(1 + len(keys) for _, _, keys in variant)
     left_out = [" ".join(who) for who in gold.keys() - said.keys()]
     unknown: list[str] = []
     may_stand = _by_role(facts["optional"], roles)
-    known = _known_words((passage, sample.target, *facts["wordings"]), facts)
+    known = _known_words((passage, sample.target, *facts["wordings"], *roles), facts)
+    besides: list[tuple[tuple[str, str], str]] = []
     for who, texts in said.items():
         own = [key for keys in gold.get(who, ()) for key in keys]
         for text in texts:
             stated = any(_states(words(text), key) for key in own) or _may_stand(text, may_stand.get(who, ()), known)
             if not stated and (not own or len(texts) > 1 or 2 * _strangeness(text, known) > 1):
-                return Held(f"TERMS: '{' '.join(who)} {text[:40]}'?", (), (), total)
+                besides.append((who, text))
     denied = _allowed(sample, passage)
+    clause = frozenset(_stem(word) for word in words(passage))
     usual = {_stem(word) for parts in right for _, _, what in parts for word in words(what)}
     money = words("; ".join(facts["money"][0]))
     denied_in = {who: _denied(tuple(texts)).after for who, texts in rights.items()}
@@ -881,7 +838,7 @@ def _held(
         misplaced = 0
         allowed = denied_in.get(who, frozenset()) if who[1] != "must not" else None
         stand_in = [
-            word for word in dict.fromkeys(_telling(text)) if _stem(word) not in usual and not _is_known(word, known)
+            word for word in dict.fromkeys(_telling(text)) if not _alike(word) & usual and not _is_known(word, clause)
         ]
         for key in (key for keys in groups for key in keys):
             if _states(found, key) or ("percent" in key[0] and holds(money, key[0])):
@@ -891,9 +848,10 @@ def _held(
             if contrary := _contrary(found, key):
                 return Held(f"TERMS: {' '.join(who)}: '{contrary}' for '{key[0]}'", (), (), total)
             told = {other[1] for other, texts in said.items() if other != who and _states(words("; ".join(texts)), key)}
-            strict = any(_STRICT.search(one) for one in key)
-            misplaced += who[1] in told
-            if not strict and who[1] == "may" and told == {"must"} and len(groups[0]) > 1:  # "if a debit bounces"
+            strict = bool(_STRICT.search(key[0]))
+            misplaced += who[1] in told and not (_PRONOUN.search(text) and key[0] != groups[0][0][0])
+            elsewhere = told and (who[1] not in told or _PRONOUN.search(text)) and len(groups[0]) > 1
+            if not strict and elsewhere:  # "if a debit bounces", "must defend it"
                 unknown.append(key[0])
             elif not strict and who[1] not in told and stand_in:
                 unknown.append(key[0])
@@ -904,16 +862,40 @@ def _held(
             return Held(f"TERMS: what the {' '.join(who)} is laid on the other side", (), (), total)
     for who, texts in said.items():
         for text in texts:
-            if word := _new_denial(f"not {text}" if who[1] == "must not" else text, denied, passage):
+            denial = who[1] == "must not" and not _DENIAL.search(plain(text))
+            if word := _new_denial(f"not {text}" if denial else text, denied, passage):
                 return Held(f"TERMS: {' '.join(who)}: a denial that the clause does not have: '{word}'", (), (), total)
-    return Held("", tuple(left_out), tuple(unknown), total)
+    for who, text in besides:
+        if left_out or len(unknown) > 1 or not _borne_out(who, text, gold, known, passage):
+            return Held(f"TERMS: '{' '.join(who)} {text[:40]}'?", (), (), total)
+    return Held("", tuple(dict.fromkeys(left_out)), tuple(dict.fromkeys(unknown)), total)
+
+
+def _borne_out(
+    who: tuple[str, str], text: str, gold: Mapping[tuple[str, str], Any], known: frozenset[str], passage: str
+) -> bool:
+    """Whether a part that nobody listed says, in words of the clause, what is no fact of another role or modal."""
+    found = words(text)
+    for other, groups in gold.items():
+        if other != who and any(keys and all(_states(found, key) for key in keys) for keys in groups):
+            return False
+    denied = {word for kind, _, right in _denials(passage) for word in right[:3] if kind == "no"}
+    out = {word for one in re.split(r"[.;] ", plain(passage)) if _LEFT_OUT.search(one) for word in _telling(one)}
+    if who[1] != "must not" and not _DENIAL.search(plain(text)):
+        if any(same_word(word, other) for word in _telling(text) for other in denied | out):
+            return False
+    if who[1] == "must not":
+        banned = {_stem(word) for parts in (_denied((passage,)).around, out) for word in parts}
+        mine = [word for word in _telling(text) if _stem(word) not in _LIGHT]
+        return all(_is_known(word, frozenset(banned)) for word in mine)
+    return 3 * _strangeness(text, known) <= 1
 
 
 def _denied_key(text: str, key: Sequence[str], allowed: frozenset[str]) -> str:
     """The word of a telling phrase that a text denies and no right wording does, or ""."""
     if any(_DENIAL.search(one) for one in key):
         return ""
-    for _, _, after in _denials(text):
+    for _, _, after in _denials(_CONDITION.sub(" ", plain(text))):
         for word in after[:1]:
             if holds([word], key[0]) and not any(same_word(word, other) for other in allowed):
                 return word
@@ -923,12 +905,13 @@ def _denied_key(text: str, key: Sequence[str], allowed: frozenset[str]) -> str:
 def _may_stand(text: str, optional: Iterable[Sequence[Sequence[str]]], known: frozenset[str]) -> bool:
     """Whether a part without a telling phrase of the gold is one that the clause bears out."""
     found = words(text)
-    return 5 * _strangeness(text, known) <= 2 and any(all(_states(found, key) for key in keys) for keys in optional)
+    return 2 * _strangeness(text, known) <= 1 and any(all(_states(found, key) for key in keys) for keys in optional)
 
 
 def _strangeness(text: str, known: frozenset[str]) -> float:
     """The share, 0..1, of the telling words of a text that are not known; 1 if it has none."""
-    telling = {word for word in _telling(text) if word not in _IDLE_WORDS} or set(words(text))
+    telling = {word for word in _telling(text) if word not in _IDLE_WORDS and _stem(word) not in _LIGHT}
+    telling = telling or set(words(text))
     return sum(not _is_known(word, known) for word in telling) / max(1, len(telling))
 
 
@@ -938,11 +921,15 @@ def _meant(said: _Parts, gold: Iterable[tuple[str, str]], right: _Parts) -> _Par
     for role, modal in gold:
         usual = plain("; ".join(right.get((role, modal), ())))
         for other, sign in _TURNS.get(modal, {}).items():
-            texts = meant.get((role, other), [])
-            turned = [text for text in texts if set(re.findall(sign, plain(text))) - set(re.findall(sign, usual))]
-            if turned and (role, modal) not in meant and ((role, other) not in gold or len(turned) < len(texts)):
-                meant[role, modal] = turned
-                meant[role, other] = [text for text in texts if text not in turned]
+            moved, kept = [], []
+            for text in meant.get((role, other), []) if (role, modal) not in meant else []:
+                pieces = _CONJUNCTS.split(text) if (role, other) in gold else [text]
+                mine = [one for one in pieces if set(re.findall(sign, plain(one))) - set(re.findall(sign, usual))]
+                moved += [" and ".join(mine)] if mine else []
+                kept += [" and ".join(one for one in pieces if one not in mine) if mine else text]
+            kept = [text for text in kept if text]
+            if moved and (kept or (role, other) not in gold):
+                meant[role, modal], meant[role, other] = moved, kept
     return {who: texts for who, texts in meant.items() if texts}
 
 
@@ -956,8 +943,6 @@ def _contrary(found: Sequence[str], key: Iterable[str]) -> str:
     return ""
 
 
-_IRREGULAR = {"paid": "pay", "kept": "keep", "held": "hold", "sent": "send", "given": "give", "made": "make"}
-_IRREGULAR |= {"taken": "take", "sold": "sell", "left": "leave", "borne": "bear", "brought": "bring"}
 
 
 class Denied(NamedTuple):
@@ -999,8 +984,9 @@ def _new_denial(text: str, denied: Denied, passage: str) -> str:
     for kind, left, right in _denials(text):
         known = frozenset((denied.after if kind == "but" else denied.around) | out | free)
         told = right[:2] if kind == "but" else [*left[-1:], *right[:3]]
-        if told and not any(_is_known(word, known) for word in told):
-            return told[-1]
+        claimed = [word for word in told if _stem(word) not in _LIGHT]
+        if claimed and not any(_is_known(word, known) for word in told):
+            return claimed[-1]
     return ""
 
 
