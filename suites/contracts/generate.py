@@ -8,6 +8,7 @@ clauses-*.txt hold 12 clauses for each kind of contract ("== role of the corpus 
     the clause; {A}, {A's} a party, {m1:100-400/25} money, {c1:2,3 %}, {p1:2,3 weeks}, {n1:2,3 times}, {d1:2026-2027}
     ? what people call it, three ways            [this|or that] is drawn by seed
     = gold TERMS; A and B become the roles; *a telling phrase|a synonym* is what an answer must hold
+      what is not marked need not be said, and a part without a mark need not stand
     ~ another right wording of it                % another right reading, with its own telling phrases
     + parts that TERMS may hold besides
     $ MONEY | another right reading              @ DATES              ! NOTICE | none: it may stand in TERMS instead
@@ -299,11 +300,12 @@ def written(terms: str, deal: Row, values: dict[str, str]) -> str:
 
 
 def telling(terms: str, deal: Row, values: dict[str, str]) -> list[list[Any]]:
-    """[role, modal, [[phrase, synonym ...] ...]] per part."""
+    """[role, modal, [[phrase, synonym ...] ...]] per part with a marked phrase; a part without one is not required."""
     found = []
     for part in re.split(r"[;,] (?=[AB] (?:must|may) |Either )", terms):
         role, modal, what = roles(part, deal)
-        found.append([role, modal, [fill(key, values).split("|") for key in re.findall(r"\*([^*]+)\*", what)]])
+        keys = [fill(key, values).split("|") for key in re.findall(r"\*([^*]+)\*", what)]
+        found += [[role, modal, keys]] if keys else []
     return found
 
 

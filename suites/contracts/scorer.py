@@ -65,13 +65,17 @@ _SAID = re.compile(r"\b(cover(?= at least)|cap(?= (?:at most|up to))) (?:at leas
 _PARTIES = re.compile(r"([^(),;]+) \(([a-z]+)\), ([^(),;]+) \(([a-z]+)\)")
 _MATTER = re.compile(r"([^,;]{3,20}), ([^A-Z;]{2,60})")
 _PERIOD = re.compile(r"[1-9]\d* [a-z]+(?: [a-z]+)?")
+_LEAD = r"(?:if|when|where|once|in|after|for|until|on|otherwise|else|failing|then|which)\b"
 _PART = re.compile(
-    r"(?:the )?(either party|[a-z]+)(, [^,;]+,)? (must not|must never|may not|must|may),? (\S.*)",
+    rf"({_LEAD}[^;]*?,?)?\s*(?:the )?"
+    r"(either party|[a-z]+)(, [^,;]+,)? (must not|must never|may not|must|may),? (\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
+_NEXT = r"(?:,|,? and|,? but|,? or)( (?:otherwise|else|failing (?:that|which|this)|then|which))? (?:the )?" \
+    r"(({0}) (?:must not|must never|may not|must|may)) "
 _SAME_MODAL = {"must never": "must not", "may not": "must not"}
 _AGAIN = re.compile(r"(?:, and|,| and|, but| but) (?=(?:must not|must never|may not|must|may) )", re.IGNORECASE)
-_BOUND = re.compile(r"\b(?:not|no) (?:more|later|less|longer|sooner|earlier|above|below|over|under)\b")
+_BOUND = re.compile(r"\b(?:not|no) (?:more|later|less|longer|sooner|earlier|above|below|over|under)\b|\bat or (?:above|below)\b")
 _NOT = r"not|never|no|nor|neither|nothing|nobody|without|\w+n't"
 _BUT = r"unless|except|excluding|excepted|save|barring|other than|apart from|but for"
 _DENIAL = re.compile(rf"\b(?:(?P<no>{_NOT})|(?P<but>{_BUT}))\b")
@@ -109,7 +113,7 @@ _TURNS = {
     "must not": {
         "may": r"\b(?:only|solely|unless|without|except|not)\b",
         "must": r"\b(?:refrain|avoid|abstain|ban|no|not|nobody|nothing|none|only|solely|without|free|off|out of|away|"
-        r"leave \w+ \w+ to|despite|even (?:if|with)|in spite of|at least|at or above)\b",
+        r"leave \w+ \w+ to|los(?:e|ing)|no longer|despite|even (?:if|with)|in spite of|at least|at or above)\b",
     },
     "may": {"must not": rf"\b(?:{_NOT}|{_BUT}|only|before|until)\b"},
 }
@@ -119,13 +123,14 @@ _LINKS = re.compile(
     r"([,;]|\b(?:with|by|to|at|on|in|for|from|plus|including|and|or|after|before|until|if|when|unless|except|as|of|than|via|"
     r"through|under|per|during|about|against|once|where|while|because|so)\b)"
 )
-_ADDING = frozenset(["with", "plus", "including", "and", "also"])
+_ADDING = frozenset(["with", "plus", "including", "also"])
+_AND = re.compile(r",? and |,")
 _CONJUNCTS = re.compile(r",? and |, (?:but )?(?!as |since |because |which |so )|\bbut (?=not\b)")
 _CONDITION = re.compile(r"\b(?:if|when|where|once)\b[^,;]*")
 _PRONOUN = re.compile(r"\b(?:it|this|these|them|then)\b", re.IGNORECASE)
 _FRACTION = re.compile(r"\b(?:half|halves|double|triple)\b")
 _DESPITE = re.compile(
-    r"\b(?:regardless|irrespective|whatever|no matter|even (?:if|when|though|where)|despite|in any case|always|"
+    r"\b(?:regardless|irrespective|whatever (?:happens|the|comes)|no matter|even (?:if|when|though|where)|despite|in any case|always|"
     r"anyway|at (?:any|all) times?|any time)\b"
 )
 _EXCUSE = re.compile(
@@ -256,10 +261,17 @@ def same_word(one: str, other: str) -> bool:
     return short == long or (len(short) >= 4 and len(long) <= longest and long.startswith(short))
 
 
+@lru_cache(maxsize=1024)
+def _stems_of(group: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(_stem(one) for one in group if one.isalpha())
+
+
 @lru_cache(maxsize=4096)
 def _readings(phrase: str) -> tuple[str, ...]:
     """A telling phrase and what means the same in any contract."""
-    found = [other for group in _WORDING["same"] if phrase in group for other in group]
+    stem = _stem(phrase.lower()) if phrase.isalpha() else phrase
+    groups = [group for group in _WORDING["same"] if phrase in group or stem in _stems_of(group)]
+    found = [other for group in groups for other in group]
     return tuple(dict.fromkeys((phrase, *found)))
 
 
@@ -312,6 +324,7 @@ def holds(text: Sequence[str], phrase: str) -> bool:
             return wanted[0] in text and any(same_word(wanted[1], word) for word in text)
         places = [i for i, word in enumerate(text) if word == wanted[0]]
         near = [text[i + 1 : i + (7 if text[i + 1 : i + 2] in (["and"], ["or"]) else 4)] for i in places]
+        near += [text[:i] for i in places if text[i + 1 : i + 2] in ([], ["and"], ["or"])]  # "and parts for 18"
         return any(wanted[1] == "times" or any(same_word(wanted[1], word) for word in unit) for unit in near)
     if (
         size == 2
@@ -372,16 +385,18 @@ def read_terms(text: str, roles: Sequence[str]) -> tuple[tuple[str, str, str], .
     if len(text.split()) > MAX_WORDS:
         return f"TERMS has {len(text.split())} words, more than {MAX_WORDS}"
     found = []
+    again = re.compile(_NEXT.format("|".join((*roles, EITHER))), re.IGNORECASE)
     for part in _items(text) or ("",):
-        match = _PART.fullmatch(part)
-        if not match or match[1].lower() not in (*roles, EITHER):
-            return f"TERMS: '{part[:40]}' does not begin with a role and must, must not or may"
-        role, modal = match[1].lower(), match[3].lower()
-        first, *more = _AGAIN.split(match[4] + (match[2] or ""))
-        found.append((role, _SAME_MODAL.get(modal, modal), first))
-        for piece in more:
-            modal = next(modal for modal in (*_SAME_MODAL, *MODALS) if piece.lower().startswith(f"{modal} "))
-            found.append((role, _SAME_MODAL.get(modal, modal), piece[len(modal) :].strip()))
+        for piece in [part] if re.match(_LEAD, part) else again.sub(r";\1 \2 ", part).split(";"):
+            match = _PART.fullmatch(piece.strip())
+            if not match or match[2].lower() not in (*roles, EITHER):
+                return f"TERMS: '{piece[:40]}' does not begin with a role and must, must not or may"
+            role, modal = match[2].lower(), match[4].lower()
+            first, *more = _AGAIN.split(match[5] + (f" {match[1]}" if match[1] else "") + (match[3] or ""))
+            found.append((role, _SAME_MODAL.get(modal, modal), first))
+            for extra in more:
+                modal = next(modal for modal in (*_SAME_MODAL, *MODALS) if extra.lower().startswith(f"{modal} "))
+                found.append((role, _SAME_MODAL.get(modal, modal), extra[len(modal) :].strip()))
     return tuple(found)
 
 
@@ -584,13 +599,17 @@ def _exchanged(text: str, sources: Sequence[str]) -> str:
     said: dict[str, dict[float, set[str]]] = {}
     world: dict[str, dict[float, set[str]]] = {}
     for found, texts in ((said, [text]), (world, sources)):
-        for part in (part for one in texts for part in re.split(r"[;,\n]| and ", one)):
+        unit, last = "", ""
+        for one, part in ((one, part) for one in texts for part in re.split(r"[;,\n]| and ", one)):
             tokens = words(part)
-            for i, token in enumerate(tokens[:-1]):
+            unit = unit if one == last else ""
+            last = one
+            for i, token in enumerate(tokens):
                 if token[0].isdigit():
+                    unit = singular(tokens[i + 1]) if tokens[i + 1 : i + 2] not in ([], ["and"], ["or"]) else unit
                     around = [*tokens[max(0, i - 4) : i], *tokens[i + 2 : i + 5]]
                     near = {_stem(word) for word in around if len(word) > 1 and word not in ("the", "of", "in", "is")}
-                    found.setdefault(singular(tokens[i + 1]), {}).setdefault(float(token), set()).update(near)
+                    found.setdefault(unit, {}).setdefault(float(token), set()).update(near)
     for unit, near in said.items():
         values = sorted(near.keys() & world.get(unit, {}).keys())
         for i, one in enumerate(values):
@@ -681,7 +700,8 @@ def _unfounded(
             if len(new) >= 2 + unknown and 2 * len(new) > len(telling):
                 return why.format(piece.strip()[:40])
         links = ["", *_LINKS.split(plain(what))]
-        for link, piece in zip(links[2::2], links[3::2], strict=True):
+        pieces = [*zip(links[2::2], links[3::2], strict=True), *(("also", one) for one in _AND.split(plain(what))[1:])]
+        for link, piece in pieces:
             telling, new = _claims(piece, known)
             if link in _ADDING and telling and len(new) == len(telling):
                 unknown -= 1
@@ -835,7 +855,7 @@ def _held(
         found = words(text)
         if who[1] == "must" and (who[0], "must not") not in gold:  # "must not let anybody without a licence"
             found += words("; ".join(f"not {one}" for one in said.get((who[0], "must not"), ())))
-        misplaced = 0
+        misplaced, order = 0, list(said)
         allowed = denied_in.get(who, frozenset()) if who[1] != "must not" else None
         stand_in = [
             word for word in dict.fromkeys(_telling(text)) if not _alike(word) & usual and not _is_known(word, clause)
@@ -847,10 +867,12 @@ def _held(
                 continue
             if contrary := _contrary(found, key):
                 return Held(f"TERMS: {' '.join(who)}: '{contrary}' for '{key[0]}'", (), (), total)
-            told = {other[1] for other, texts in said.items() if other != who and _states(words("; ".join(texts)), key)}
+            others = [other for other in said if other != who and _states(words("; ".join(said[other])), key)]
+            told = {modal for _, modal in others}
             strict = bool(_STRICT.search(key[0]))
-            misplaced += who[1] in told and not (_PRONOUN.search(text) and key[0] != groups[0][0][0])
-            elsewhere = told and (who[1] not in told or _PRONOUN.search(text)) and len(groups[0]) > 1
+            referred = _PRONOUN.search(text) and any(order.index(other) < order.index(who) for other in others)
+            misplaced += who[1] in told and not referred
+            elsewhere = told and (who[1] not in told or referred) and len(groups[0]) > 1
             if not strict and elsewhere:  # "if a debit bounces", "must defend it"
                 unknown.append(key[0])
             elif not strict and who[1] not in told and stand_in:
@@ -866,20 +888,30 @@ def _held(
             if word := _new_denial(f"not {text}" if denial else text, denied, passage):
                 return Held(f"TERMS: {' '.join(who)}: a denial that the clause does not have: '{word}'", (), (), total)
     for who, text in besides:
-        if left_out or len(unknown) > 1 or not _borne_out(who, text, gold, known, passage):
+        if left_out or len(unknown) > 1 or not _borne_out(who, text, gold, rights, known, passage):
             return Held(f"TERMS: '{' '.join(who)} {text[:40]}'?", (), (), total)
     return Held("", tuple(dict.fromkeys(left_out)), tuple(dict.fromkeys(unknown)), total)
 
 
 def _borne_out(
-    who: tuple[str, str], text: str, gold: Mapping[tuple[str, str], Any], known: frozenset[str], passage: str
+    who: tuple[str, str],
+    text: str,
+    gold: Mapping[tuple[str, str], Any],
+    rights: _Parts,
+    known: frozenset[str],
+    passage: str,
 ) -> bool:
-    """Whether a part that nobody listed says, in words of the clause, what is no fact of another role or modal."""
+    """Whether a part that nobody listed says, in words of the clause, what is not told of another role or modal."""
     found = words(text)
+    claims = frozenset(_stem(word) for word in _claims(text, frozenset())[0])
+    own = frozenset(_stem(word) for what in rights.get(who, ()) for word in words(what))
     for other, groups in gold.items():
         if other != who and any(keys and all(_states(found, key) for key in keys) for keys in groups):
             return False
-    denied = {word for kind, _, right in _denials(passage) for word in right[:3] if kind == "no"}
+    for other, texts in rights.items():
+        if other != who and not claims <= own and any(claims <= _stems((what,)) for what in texts):
+            return False
+    denied = {word for kind, _, right in _denials(passage) for word in right[:1] if kind == "no"}
     out = {word for one in re.split(r"[.;] ", plain(passage)) if _LEFT_OUT.search(one) for word in _telling(one)}
     if who[1] != "must not" and not _DENIAL.search(plain(text)):
         if any(same_word(word, other) for word in _telling(text) for other in denied | out):
