@@ -46,7 +46,7 @@ def _listed(label: str) -> list[str]:
 
 
 def _mapped(label: str) -> dict[str, str]:
-    return {one: other for one, other in _WORDING[label]}
+    return {group[0]: group[1] for group in _WORDING[label]}
 
 
 _MONTHS, _SMALL, _ORDINALS = _listed("month"), _listed("number"), _listed("ordinal")
@@ -60,7 +60,9 @@ _LEAVING = frozenset(_listed("leaving"))
 _FORMS = {form: group[0] for group in _WORDING["form"] for form in group[1:]}
 
 _AMOUNT = r"(?:[A-Z]{3} \d{1,3}(?:,\d{3})*\.\d{2}|\d+(?:\.\d+)? percent)"
-_ITEM = re.compile(rf"(?:([a-z]+) pays|(cap|cover)) ({_AMOUNT})((?: per(?: [a-z-]+){{1,5}})?)(?: for((?: [a-z'-]+){{1,5}}))?")
+_ITEM = re.compile(
+    rf"(?:([a-z]+) pays|(cap|cover)) ({_AMOUNT})((?: per(?: [a-z-]+){{1,5}})?)(?: for((?: [a-z'-]+){{1,5}}))?"
+)
 _SAID = re.compile(r"\b(cover(?= at least)|cap(?= (?:at most|up to))) (?:at least|at most|up to)\b")
 _PARTIES = re.compile(r"([^(),;]+) \(([a-z]+)\), ([^(),;]+) \(([a-z]+)\)")
 _MATTER = re.compile(r"([^,;]{3,20}), ([^A-Z;]{2,60})")
@@ -71,11 +73,15 @@ _PART = re.compile(
     r"(either party|[a-z]+)(, [^,;]+,)? (must not|must never|may not|must|may),? (\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
-_NEXT = r"(?:,|,? and|,? but|,? or)( (?:otherwise|else|failing (?:that|which|this)|then|which))? (?:the )?" \
+_NEXT = (
+    r"(?:,|,? and|,? but|,? or)( (?:otherwise|else|failing (?:that|which|this)|then|which))? (?:the )?"
     r"(({0}) (?:must not|must never|may not|must|may)) "
+)
 _SAME_MODAL = {"must never": "must not", "may not": "must not"}
 _AGAIN = re.compile(r"(?:, and|,| and|, but| but) (?=(?:must not|must never|may not|must|may) )", re.IGNORECASE)
-_BOUND = re.compile(r"\b(?:not|no) (?:more|later|less|longer|sooner|earlier|above|below|over|under)\b|\bat or (?:above|below)\b")
+_BOUND = re.compile(
+    r"\b(?:not|no) (?:more|later|less|longer|sooner|earlier|above|below|over|under)\b|\bat or (?:above|below)\b"
+)
 _NOT = r"not|never|no|nor|neither|nothing|nobody|without|\w+n't"
 _BUT = r"unless|except|excluding|excepted|save|barring|other than|apart from|but for"
 _DENIAL = re.compile(rf"\b(?:(?P<no>{_NOT})|(?P<but>{_BUT}))\b")
@@ -111,14 +117,18 @@ _IDLE = re.compile(
 )
 _TURNS = {
     "must not": {
-        "may": r"\b(?:only|solely|unless|without|except|not)\b",
+        "may": r"\b(?:only|solely|unless|without|except|not|never|nor)\b",
         "must": r"\b(?:refrain|avoid|abstain|ban|no|not|nobody|nothing|none|only|solely|without|free|off|out of|away|"
         r"leave \w+ \w+ to|los(?:e|ing)|no longer|despite|even (?:if|with)|in spite of|at least|at or above)\b",
     },
     "may": {"must not": rf"\b(?:{_NOT}|{_BUT}|only|before|until)\b"},
 }
 """By the modal of the gold: the modals that say the same, if the part also holds such a word."""
-_SPARED = {(one, other): rf"{sign}|{_DENIAL.pattern}|\bonly\b" for one, turns in _TURNS.items() for other, sign in turns.items()}
+_SPARED = {
+    (one, other): rf"{sign}|{_DENIAL.pattern}|\bonly\b"
+    for one, turns in _TURNS.items()
+    for other, sign in turns.items()
+}
 _LINKS = re.compile(
     r"([,;]|\b(?:with|by|to|at|on|in|for|from|plus|including|and|or|after|before|until|if|when|unless|except|as|of|than|via|"
     r"through|under|per|during|about|against|once|where|while|because|so)\b)"
@@ -127,11 +137,14 @@ _ADDING = frozenset(["with", "plus", "including", "also"])
 _AND = re.compile(r",? and |,")
 _CONJUNCTS = re.compile(r",? and |, (?:but )?(?!as |since |because |which |so )|\bbut (?=not\b)")
 _CONDITION = re.compile(r"\b(?:if|when|where|once)\b[^,;]*")
+_TIME = re.compile(
+    r"\b(?:(?P<until>until|till|before|prior to|up to)|(?:from|after|since|following))(?: the| its)? (?P<event>\w+)"
+)
 _PRONOUN = re.compile(r"\b(?:it|this|these|them|then)\b", re.IGNORECASE)
 _FRACTION = re.compile(r"\b(?:half|halves|double|triple)\b")
 _DESPITE = re.compile(
-    r"\b(?:regardless|irrespective|whatever (?:happens|the|comes)|no matter|even (?:if|when|though|where)|despite|in any case|always|"
-    r"anyway|at (?:any|all) times?|any time)\b"
+    r"\b(?:regardless|irrespective|whatever (?:happens|the|comes)|no matter|even (?:if|when|though|where)|despite|"
+    r"in any case|always|anyway|at (?:any|all) times?|any time)\b"
 )
 _EXCUSE = re.compile(
     r"\b(?:whether or not|all the same|nonetheless|not excuse|any hour|at any|also when|even|in any)\b"
@@ -387,6 +400,7 @@ def read_terms(text: str, roles: Sequence[str]) -> tuple[tuple[str, str, str], .
     found = []
     again = re.compile(_NEXT.format("|".join((*roles, EITHER))), re.IGNORECASE)
     for part in _items(text) or ("",):
+        part = re.sub(rf"\b({'|'.join(roles)}), who (?={'|'.join(MODALS)})", r"\1; \1 ", part)
         for piece in [part] if re.match(_LEAD, part) else again.sub(r";\1 \2 ", part).split(";"):
             match = _PART.fullmatch(piece.strip())
             if not match or match[2].lower() not in (*roles, EITHER):
@@ -548,6 +562,10 @@ def turned(text: str, sources: Iterable[str]) -> str:
             return f"TERMS: '{word}' is not in the clause"
         if word in _EVERY and _EVERY[word] not in units:
             return f"TERMS: '{word}' is not in the clause"
+    times, usual = _times([text]), _times(sources)
+    for event in times.keys() & usual.keys():
+        if not times[event] & usual[event]:
+            return f"TERMS: '{event}' is a time the other way round"
     for pair in _WORDING["opposite"]:
         for one, other in (pair, pair[::-1]):
             if one in said and one not in world and other in world and other not in said:
@@ -563,6 +581,16 @@ def turned(text: str, sources: Iterable[str]) -> str:
         if not _is_known(match[0], known):
             return f"TERMS: '{match[0]}', which the clause does not say"
     return ""
+
+
+def _times(texts: Iterable[str]) -> dict[str, set[str]]:
+    """For each event of some texts, whether they say "until" it, "from" it, or both."""
+    found: dict[str, set[str]] = {}
+    for text in texts:
+        for match in _TIME.finditer(plain(text)):
+            if match["event"].isalpha() and match["event"] not in _IDLE_WORDS:
+                found.setdefault(_stem(match["event"]), set()).add("until" if match["until"] else "from")
+    return found
 
 
 def _is_denied(word: str, sources: Sequence[str]) -> bool:
@@ -589,7 +617,7 @@ def _swapped(terms: Iterable[tuple[str, str, str]], sample: Sample) -> str:
                 for keys in groups:
                     stated = [key for key in keys if any(holds(words(told), one) for one in key)]
                     key = next((key for key in stated if not _states(allowed, key)), None)
-                    if key and (modal == "must not" or stated == keys):
+                    if key and (stated == keys or (modal == "must not" and key is keys[0])):
                         return f"TERMS: '{role} {other}' has what it {modal}: '{key[0]}'"
     return ""
 
@@ -599,11 +627,10 @@ def _exchanged(text: str, sources: Sequence[str]) -> str:
     said: dict[str, dict[float, set[str]]] = {}
     world: dict[str, dict[float, set[str]]] = {}
     for found, texts in ((said, [text]), (world, sources)):
-        unit, last = "", ""
-        for one, part in ((one, part) for one in texts for part in re.split(r"[;,\n]| and ", one)):
+        unit = ""  # that of the figure before: "labour for 18 months and parts for 30"
+        for part in (part for one in texts for part in re.split(r"[;,\n]| and ", f"\n{one}")):
             tokens = words(part)
-            unit = unit if one == last else ""
-            last = one
+            unit = unit if part.strip() else ""
             for i, token in enumerate(tokens):
                 if token[0].isdigit():
                     unit = singular(tokens[i + 1]) if tokens[i + 1 : i + 2] not in ([], ["and"], ["or"]) else unit
@@ -651,7 +678,7 @@ def _despite(text: str, sources: Sequence[str]) -> str:
     if re.search(r"\bits own (?:cost|expense)\b", plain(text)) and not any(map(_BEARING.search, map(plain, sources))):
         return "TERMS: 'its own cost', which the clause does not say"
     for match in re.finditer(r"\b(\w+)'s (?:own )?(?:cost|expense|risk)s?\b", plain(text)):
-        if not any(match[0] in plain(one) or "cost of" in plain(one) for one in sources):
+        if not any(re.search(rf"{match[0]}|cost of|\b{match[1]} pays", plain(one)) for one in sources):
             return f"TERMS: '{match[0]}', which the clause does not say"
     return ""
 
@@ -913,9 +940,9 @@ def _borne_out(
             return False
     denied = {word for kind, _, right in _denials(passage) for word in right[:1] if kind == "no"}
     out = {word for one in re.split(r"[.;] ", plain(passage)) if _LEFT_OUT.search(one) for word in _telling(one)}
-    if who[1] != "must not" and not _DENIAL.search(plain(text)):
-        if any(same_word(word, other) for word in _telling(text) for other in denied | out):
-            return False
+    affirms = who[1] != "must not" and not _DENIAL.search(plain(text))
+    if affirms and any(same_word(word, other) for word in _telling(text) for other in denied | out):
+        return False
     if who[1] == "must not":
         banned = {_stem(word) for parts in (_denied((passage,)).around, out) for word in parts}
         mine = [word for word in _telling(text) if _stem(word) not in _LIGHT]
@@ -973,8 +1000,6 @@ def _contrary(found: Sequence[str], key: Iterable[str]) -> str:
         if any(phrase == one or phrase in words(one) for one in key) and holds(found, contrary):
             return contrary
     return ""
-
-
 
 
 class Denied(NamedTuple):
