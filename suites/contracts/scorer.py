@@ -570,15 +570,15 @@ def turned(text: str, sources: Iterable[str]) -> str:
         for one, other in (pair, pair[::-1]):
             if one in said and one not in world and other in world and other not in said:
                 return f"TERMS: '{one}', the clause has '{other}'"
-    known = _stems(sources)
+    stems = _stems(sources)
     for group in _WORDING["sibling"]:
         mine = [one for one in group if one not in world and any(same_word(one, word) for word in said)]
-        strange = [one for one in mine if not _is_known(one, known)]
+        strange = [one for one in mine if not _is_known(one, stems)]
         left = [one for one in group if one in world and not any(same_word(one, word) for word in said)]
         if strange and left:
             return f"TERMS: '{strange[0]}', the clause has '{left[0]}'"
     for match in _FRACTION.finditer(plain(text)):
-        if not _is_known(match[0], known):
+        if not _is_known(match[0], stems):
             return f"TERMS: '{match[0]}', which the clause does not say"
     return ""
 
@@ -635,8 +635,8 @@ def _exchanged(text: str, sources: Sequence[str]) -> str:
                 if token[0].isdigit():
                     unit = singular(tokens[i + 1]) if tokens[i + 1 : i + 2] not in ([], ["and"], ["or"]) else unit
                     around = [*tokens[max(0, i - 4) : i], *tokens[i + 2 : i + 5]]
-                    near = {_stem(word) for word in around if len(word) > 1 and word not in ("the", "of", "in", "is")}
-                    found.setdefault(unit, {}).setdefault(float(token), set()).update(near)
+                    beside = {_stem(word) for word in around if len(word) > 1 and word not in ("the", "of", "in", "is")}
+                    found.setdefault(unit, {}).setdefault(float(token), set()).update(beside)
     for unit, near in said.items():
         values = sorted(near.keys() & world.get(unit, {}).keys())
         for i, one in enumerate(values):
@@ -646,12 +646,12 @@ def _exchanged(text: str, sources: Sequence[str]) -> str:
                 crossed = len(near[one] & gold[other]) + len(near[other] & gold[one])
                 if crossed > straight:
                     return f"TERMS: {one:g} {unit} and {other:g} {unit} are exchanged"
-    for one, other in _WORDING["opposite"]:
-        mine, gold = _beside(one, other, [text]), _beside(one, other, sources)
-        if all(mine + gold):
-            straight = len(mine[0] & gold[0]) + len(mine[1] & gold[1])
-            if len(mine[0] & gold[1]) + len(mine[1] & gold[0]) > straight:
-                return f"TERMS: {one} and {other} are exchanged"
+    for this, that in _WORDING["opposite"]:
+        mine, theirs = _beside(this, that, [text]), _beside(this, that, sources)
+        if all(mine + theirs):
+            straight = len(mine[0] & theirs[0]) + len(mine[1] & theirs[1])
+            if len(mine[0] & theirs[1]) + len(mine[1] & theirs[0]) > straight:
+                return f"TERMS: {this} and {that} are exchanged"
     return ""
 
 
@@ -895,14 +895,14 @@ def _held(
             if contrary := _contrary(found, key):
                 return Held(f"TERMS: {' '.join(who)}: '{contrary}' for '{key[0]}'", (), (), total)
             others = [other for other in said if other != who and _states(words("; ".join(said[other])), key)]
-            told = {modal for _, modal in others}
+            modals = {modal for _, modal in others}
             strict = bool(_STRICT.search(key[0]))
             referred = _PRONOUN.search(text) and any(order.index(other) < order.index(who) for other in others)
-            misplaced += who[1] in told and not referred
-            elsewhere = told and (who[1] not in told or referred) and len(groups[0]) > 1
+            misplaced += who[1] in modals and not referred
+            elsewhere = ((who[1] == "may" and modals == {"must"}) or referred) and len(groups[0]) > 1
             if not strict and elsewhere:  # "if a debit bounces", "must defend it"
                 unknown.append(key[0])
-            elif not strict and who[1] not in told and stand_in:
+            elif not strict and who[1] not in modals and stand_in:
                 unknown.append(key[0])
                 stand_in.pop(0)
             else:
