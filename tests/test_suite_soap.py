@@ -467,7 +467,7 @@ DEFECTS = [
         "a diagnosis by the name of a denied symptom",
     ),
     ("0154", "of the bed.", "of the bed. Helicobacter stool test.", "a test nobody ordered"),
-    ("0154", "of the bed.", "of the bed. Annual jab against influenza.", "a step in words of no list"),
+    ("0154", "of the bed.", "of the bed. Capsule manometry test.", "an order in words of no list"),
     ("0154", "Soft abdomen", "Rigid abdomen", "a finding turned in another word"),
     ("0154", "BP 136/69", "BP 136/90", "one reading of two"),
     ("0154", "No known drug allergies", "Allergic to latex", "an allergy nobody has"),

@@ -89,7 +89,7 @@ _RIDDLE = re.compile(
     r"\b(?:start|begin|end)(?:s|n?ing)? (?:with|in) (?:(?:an? |the )letter |an? |)['\"]?(?!a\b)[a-z]\b['\"]?"
 )
 _RELATION = re.compile(
-    r"\b(?:between|next (?:to|door)|beside|behind|ahead of|borders?|bordering|squeezed|neighbou?r(?:s|ing)?|"
+    r"\b(?:between|next (?:to|door)|beside|behind|ahead of|bordering|borders on|squeezed|neighbou?r(?:s|ing)?|"
     r"(?:north|south|east|west)(?:ern)? of|the year|hours? (?:behind|ahead|back|forward|off)|back an hour|"
     r"half of|twice|double|plus|minus|add|subtract|one (?:more|less|fewer)|same as|"
     r"author of|painter of|who (?:also )?(?:wrote|painted|composed|won))\b"
@@ -355,12 +355,13 @@ def _hint(sample: Sample, answers: Sequence[str], text: str) -> str:
         return riddle.group()
     theirs = str(sample.input)
     for sentence in _SENTENCE.split(text):
-        names = [name for name in _NAME.findall(sentence) if name not in theirs]
+        names = [name for name in _NAME.findall(sentence) if name[:4] not in theirs]
         if (relation := _RELATION.search(sentence.lower())) and names:
             return f"{relation.group()} ... {names[0]}"
     said = {word[:5] for word in _words(text)}
     parts = [(form, [word[:5] for word in _words(form)]) for form in answers]
-    return next((form for form, stems in parts if len(stems) > 1 and min(map(len, stems)) > 4 and said >= {*stems}), "")
+    new = said - {word[:5] for word in _words(theirs)}
+    return next((form for form, stems in parts if len(stems) > 1 and min(map(len, stems)) > 4 and new >= {*stems}), "")
 
 
 def off_topic(sample: Sample, text: str) -> list[str]:

@@ -831,21 +831,34 @@ _PIECE = re.compile(r"[,:()/?]|\b(?:and|or|vs|versus|but|with|by)\b")
 _HEDGE = re.compile(r"\b(?:or|vs|versus|differentials?|ddx|possibly|query|alternatively|consider|exclude[ds]?)\b|[?/]")
 
 
+_ORDER = re.compile(
+    r"\b(?:tests?|samples?|scans?|screen\w*|vaccin\w*|jabs?|injections?|surgery|procedure|supplements?|certificate)\b|"
+    r"\w{3,}(?:scopy|graphy|gram|metry|ology|ologist|ectomy)\b"
+)
+_ILLNESS = re.compile(
+    r"\b(?:disease|syndrome|disorder|infection|deficiency|failure|cancer|injury|tear|strain|rupture|virus|allergy|"
+    r"reaction|attack|episode)\b|\w{3,}(?:itis|osis|oses|oma|aemia|emia|pathy|algia|plegia|uria|iasis)\b"
+)
+
+
 def strange_pieces(sample: Sample, bodies: Mapping[str, str], house: str) -> list[str]:
-    """Pieces of A and P that share no telling word with the transcript, a fact or the house: nobody named them.
+    """Illnesses in A and orders in P that share no telling word with the transcript, a fact or the house.
 
     Where A hedges ("reflux or angina"), the words of the whole transcript do not count, only those of what is there.
     """
     strange, usual = [], read_house(house)
     for name in "AP":
         for sentence in sentences(plain(bodies[name])):
-            known = _known(sample, name == "A" and bool(_HEDGE.search(sentence))) - usual
+            hedged = name == "A" and bool(_HEDGE.search(sentence))
+            known = _known(sample, hedged) - usual
             at = 0
             for match in [*_PIECE.finditer(sentence), None]:
                 end = match.start() if match else len(sentence)
                 words = [word for word in re.finditer(r"[^\W\d_]{2,}", sentence[at:end]) if word.group() not in usual]
+                named = hedged or (_ILLNESS if name == "A" else _ORDER).search(sentence, at, end)
                 if (
                     words
+                    and named
                     and not any({word.group()[:3], word.group()[:4]} & known for word in words)
                     and polarity(sentence, at + words[0].start(), at + words[-1].end()) != "absent"
                 ):
