@@ -790,7 +790,8 @@ def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str, se
 
     In A and P a denied symptom excuses nothing that shares its name (angina).
     """
-    transcript = plain(str(sample.input))
+    says = [str(text) for fact in sample.metadata["facts"] for text in fact.get("say", ())]
+    transcript = plain("\n".join([str(sample.input), *says]))
     strange = []
     for name in sections:
         text = plain(bodies[name])
