@@ -790,10 +790,10 @@ def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str, se
 
     In A and P a denied symptom excuses nothing that shares its name (angina).
     """
-    says = [str(text) for fact in sample.metadata["facts"] for text in fact.get("say", ())]
-    transcript = plain("\n".join([str(sample.input), *says]))
     strange = []
     for name in sections:
+        says = [str(text) for one in sample.metadata["facts"] if one["section"] == name for text in one.get("say", ())]
+        transcript = plain("\n".join([str(sample.input), *says]))
         text = plain(bodies[name])
         facts = [
             fact for fact in sample.metadata["facts"] if name in "SO" or fact["section"] == name or _is_there(fact)
