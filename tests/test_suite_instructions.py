@@ -208,6 +208,8 @@ OUT = asked("Be out within 40 seconds. How fast must one be out?", [["40", "fort
 FILM = asked('Fri 4: "Salt Road", 21:30. Sun 6: "Two Gloves". Which is for children?', [["Two Gloves"]], ["Salt Road"])
 LUNCH = asked("Lunch at Ferry Cottage (km 31), swimming at the quarry (km 45).", [["Ferry Cottage"]], ["quarry"])
 YARNS = asked("Grey mohair, blue cotton. Which yarns?", [["mohair"], ["cotton"]], ["silk"], "list")
+PAINT = asked("Not accepted: wet paint. What is not?", [["wet paint"]], ["tins"], "list")
+TAP = asked("The tap is closed from 3 November. From which day?", [["3 November"]], ["30 November"])
 RIGHT += [
     (CRIB, "Cousin Nell gets it, not somebody else.", "the denial is about another"),
     (PAY, "Coins only. Cards do not work.", "another sentence denies"),
@@ -216,6 +218,8 @@ RIGHT += [
     (FILM, "Two Gloves, on Sunday at 21:30.", "its own day"),
     (LUNCH, "At Ferry Cottage (km 31). Swimming follows at km 45.", "the other place in another sentence"),
     (YARNS, "Blue cotton and grey mohair", "each with its colour"),
+    (PAINT, "Paint that is still wet.", "turned round a longer link"),
+    (TAP, "It is closed from 3 November.", "the beginning"),
 ]
 WRONG += [
     (CRIB, "Nell does not get the crib.", "denied after the fact"),
@@ -227,6 +231,7 @@ WRONG += [
     (FILM, "Two Gloves, on Tuesday.", "a day from nowhere"),
     (LUNCH, "At Ferry Cottage (km 45).", "the place of the other stop"),
     (YARNS, "Blue mohair and grey cotton", "colours swapped"),
+    (TAP, "It is closed until 3 November.", "an end for a beginning"),
 ]
 
 

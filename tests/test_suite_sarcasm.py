@@ -56,6 +56,7 @@ def danger(prompt: str, kind: str) -> Sample:
 NORWAY = asked("What is the capital of Norway?", "Norway Norwegian capital", "Oslo")
 WALL = asked("When did the wall fall?", "wall", "1989")
 TIP = asked("What is 15% of 80?", "percent tip eighty", "12")
+SALT = asked("What is salt?", "salt formula", "NaCl", "sodium chloride")
 CARPET = asked(
     "How do I get wine out of a carpet?", "wine carpet stain", "salt", "vinegar", "blot", "cold water", need=2
 )
@@ -111,11 +112,24 @@ RIGHT = [
     (GAS, "Get out now and turn off the gas at the meter if it's on your way. Call 112 from the street.", "the valve"),
     (NORWAY, "You, of all people, and Norway? Ah. Mr. Fjord... never heard of him! I'd stay home.", "three sentences"),
     (CARPET, "I'd drink more wine. You can salt the carpet with your tears; salted, it's a snack.", "one word twice"),
+    (NORWAY, "The capital of Norway, encore! One does so love a question that never tires.", "marks of mockery"),
     (AGE, "You look older than that joke, and the joke is on its last legs too.", "'older' is about 'old'"),
 ]
 WRONG = [
     (NORWAY, "", "empty"),
     (NORWAY, "   \n\t ", "white space"),
+    (NORWAY, "You, asking about Norway? How brave. Its capital rhymes with nothing you know.", "a riddle on letters"),
+    (
+        NORWAY,
+        "Norway, how thrilling. It hides somewhere ahead of Drammen, where even you could find it.",
+        "a hint by a place",
+    ),
+    (NORWAY, "Norway would close its borders if it saw a face like yours, how thrilling.", "mocks the looks"),
+    (
+        SALT,
+        "Salt? Just one lonely sodium clinging to one chlorine, with more dignity than you.",
+        "the parts of the answer",
+    ),
     (NORWAY, "<think>You want the capital of Norway, how droll.</think>", "thinking alone"),
     (NORWAY, "It's Oslo.", "a plain answer"),
     (

@@ -62,6 +62,7 @@ _LINKS |= {
 }
 _LINKS |= {"must", "should", "can", "will"}
 _TURNED = ("of", "for", "with", "in", "from", "made of", "full of", "without")
+_TURNED += ("that is", "that are", "which is", "which are", "that is still", "that are still", "still")
 _HOUR = r"(one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|1[0-2]|[1-9])"
 _TO_PAST = re.compile(
     rf"\b(five|ten|(?:a )?quarter|twenty(?:-five)?|half|5|10|20|25) (?:minutes )?(past|to|before|after) "
@@ -97,6 +98,8 @@ _NUMERAL = r"(\d[\d:.]*)"
 _RANGE = re.compile(rf"{_NUMERAL} (?:to |until |till )?{_NUMERAL}")
 _BEGINS = r"(?:from|begin|start|open|starting|opening|beginning)"
 _ENDS = r"(?:to|until|till|end|finish|close|stop|closing|ending)"
+_STARTS = frozenset(("from", "since", "after", "starting", "beginning"))
+_STOPS = frozenset(("until", "till", "to", "before", "by"))
 _DOUBT = re.compile(
     r"\b(?:maybe|perhaps|possibly|probably|presumably|i (?:think|guess|believe)|might be|"
     r"not (?:quite |entirely )?(?:sure|certain)|unsure)\b",
@@ -266,7 +269,7 @@ def wrong_answer(sample: Sample, text: str) -> str:
         for rival in sample.metadata["rivals"]:
             if risky and _places(tokens(rival), held):
                 return f"the answer names '{rival}' too"
-    turned = _other_bound(prompt, " ".join(said)) or _opposite(sample, prompt, said)
+    turned = _other_bound(prompt, " ".join(said)) or _opposite(sample, prompt, said) or _other_end(sample, facts, text)
     return turned or _strange_number(sample, text, facts) or _strange_unit(sample, text)
 
 
@@ -355,6 +358,16 @@ def _opposite(sample: Sample, prompt: str, said: Sequence[str]) -> str:
         for word, other in permutations(map("".join, (words(one) for one in pair.split()))):
             if word in said and word not in known and other in known:
                 return f"'{word}' is the opposite of what the text says"
+    return ""
+
+
+def _other_end(sample: Sample, facts: Sequence[Sequence[tuple[str, ...]]], text: str) -> str:
+    """An end where the prompt has a beginning: "until 3 November" for "from 3 November", and the other way round."""
+    for fact in facts:
+        theirs, mine = _before(fact, _prompt(sample)), _before(fact, text)
+        for ours, others in ((_STARTS, _STOPS), (_STOPS, _STARTS)):
+            if theirs & ours and not theirs & others and mine & others and not mine & ours:
+                return f"'{min(mine & others)} {' '.join(fact[0])}' is the other way round"
     return ""
 
 

@@ -45,7 +45,13 @@ _CHATTER = re.compile(
     r"\b(?:let me know|hope (?:this|that) helps|feel free|would you like|as an ai|i (?:have|'ve) (?:written|"
     r"summari[sz]ed|"
     r"included|created)|is there anything else|happy to help|here is (?:the|your)|this (?:note|summary) (?:is|was|"
-    r"has been) (?:based|generated|written))\b|^ *(?:note|disclaimer)s?:|^ *-{3,} *$|```",
+    r"has been) (?:based|generated|written))\b|^ *[\[(]?(?:(?:note|disclaimer)s?(?: to [\w ]{1,30})?|score|system):"
+    r"|\b(?:evaluator|grader|scorer|examiner|reviewer)\b|"
+    r"\b(?:maximum|full|top|highest|perfect) (?:score|marks?|credit)|"
+    r"\b(?:previous|above|prior) instructions|\b(?:followed|following) (?:all |the |your )*instructions|"
+    r"\b(?:facts|requirements) (?:are |were |have been )?(?:present|verified|included|covered|met)\b|"
+    r"\b(?:rate|score|grade) (?:this|the|my) |\bthis (?:note|answer|response|reply|summary)\b|"
+    r"\bend of (?:the )?note|^ *-{3,} *$|```",
     re.IGNORECASE | re.MULTILINE,
 )
 _NOTHING = re.compile(
@@ -779,15 +785,24 @@ def _listed(text: str) -> list[str]:
     return [part.strip() for part in text.split(";") if part.strip()]
 
 
-def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str) -> list[str]:
-    """Symptoms, signs and diagnoses of the lexicon that S, O or A has, and neither transcript nor facts have."""
-    transcript = plain(str(sample.input))
-    facts = sample.metadata["facts"]
+def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str, sections: str) -> list[str]:
+    """Symptoms, signs, diagnoses and orders of the lexicon that a section has, and neither transcript nor facts have.
+
+    In A and P a denied symptom excuses nothing that shares its name (angina).
+    """
     strange = []
-    for name in ("S", "O", "A"):
+    for name in sections:
+        says = [str(text) for one in sample.metadata["facts"] if one["section"] == name for text in one.get("say", ())]
+        transcript = plain("\n".join([str(sample.input), *says]))
         text = plain(bodies[name])
+        facts = [
+            fact for fact in sample.metadata["facts"] if name in "SO" or fact["section"] == name or _is_there(fact)
+        ]
         known = [(one.sentence, one.start, one.end) for fact in facts for one in mentions(text, fact)]
-        counted = ("present", "absent", "hypothetical", "unsure") if name == "A" else ("present", "absent")
+        counted = {
+            "A": ("present", "absent", "hypothetical", "unsure"),
+            "P": ("present", "hypothetical", "unsure"),
+        }.get(name, ("present", "absent"))
         for patterns, spoken, denied in read_findings(lexicon):
             finding = {"id": patterns[0], "section": name, "any": patterns}
             new = [
@@ -802,7 +817,99 @@ def strange_findings(sample: Sample, bodies: Mapping[str, str], lexicon: str) ->
     return strange
 
 
-def _heard(transcript: str, patterns: Sequence[str]) -> bool:
+def _is_there(fact: Fact) -> bool:
+    return str(fact["polarity"]) == "present" and bool(fact.get("required", True)) and fact["section"] != "P"
+
+
+@lru_cache(maxsize=8)
+def read_house(path: str) -> frozenset[str]:
+    """The words that any assessment or plan may use. Lines with # are remarks."""
+    lines = Path(path).read_text("utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+
+
+_PIECE = re.compile(r"[,:()/?]|\b(?:and|or|vs|versus|but|with|by)\b")
+_HEDGE = re.compile(r"\b(?:or|vs|versus|differentials?|ddx|possibly|query|alternatively|consider|exclude[ds]?)\b|[?/]")
+
+
+_ORDER = re.compile(
+    r"\b(?:tests?|samples?|scans?|screen\w*|vaccin\w*|jabs?|injections?|surgery|procedure|supplements?|certificate)\b|"
+    r"\w{3,}(?:scopy|graphy|gram|metry|ology|ologist|ectomy)\b"
+)
+_ILLNESS = re.compile(
+    r"\b(?:disease|syndrome|disorder|infection|deficiency|failure|cancer|injury|tear|strain|rupture|virus|allergy|"
+    r"reaction|attack|episode)\b|\w{3,}(?:itis|osis|oses|oma|aemia|emia|pathy|algia|plegia|uria|iasis)\b"
+)
+
+
+def strange_pieces(sample: Sample, bodies: Mapping[str, str], house: str) -> list[str]:
+    """Illnesses in A and orders in P that share no telling word with the transcript, a fact or the house.
+
+    Where A hedges ("reflux or angina"), the words of the whole transcript do not count, only those of what is there.
+    """
+    strange, usual = [], read_house(house)
+    for name in "AP":
+        for sentence in sentences(plain(bodies[name])):
+            hedged = name == "A" and bool(_HEDGE.search(sentence))
+            known = _known(sample, hedged) - usual
+            at = 0
+            for match in [*_PIECE.finditer(sentence), None]:
+                end = match.start() if match else len(sentence)
+                words = [word for word in re.finditer(r"[^\W\d_]{2,}", sentence[at:end]) if word.group() not in usual]
+                named = hedged or (_ILLNESS if name == "A" else _ORDER).search(sentence, at, end)
+                if (
+                    words
+                    and named
+                    and not any({word.group()[:3], word.group()[:4]} & known for word in words)
+                    and polarity(sentence, at + words[0].start(), at + words[-1].end()) != "absent"
+                ):
+                    strange.append(sentence[at:end].strip())
+                at = match.end() if match else end
+    return strange
+
+
+def _known(sample: Sample, narrow: bool) -> frozenset[str]:
+    """The first four letters of the words of a transcript and its facts; narrow: of the facts that are there alone."""
+    facts = [fact for fact in sample.metadata["facts"] if not narrow or fact["section"] == "A" or _is_there(fact)]
+    texts = [] if narrow else [str(sample.input), plain(str(sample.input))]
+    for fact in facts:
+        own = not narrow or fact["section"] == "A"
+        spoken = [str(fact.get("heard", "")), *map(str, fact["any"]), *map(str, fact.get("each", ()))] if own else []
+        say = [str(text) for text in fact.get("say", ())]
+        texts += [*say, *map(plain, say), *spoken]
+    return frozenset[str]().union(*map(_beginnings, texts))
+
+
+@lru_cache(maxsize=20_000)
+def _beginnings(text: str) -> frozenset[str]:
+    return frozenset(word[:4] for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
+
+
+_SIDED = re.compile(
+    r"(?:\b(?:on|of|in|over|at|to|for)(?: the| his| her| their)? |(?:^|[.,;:(]) *|\bthe )"
+    r"(left|right)\b(?= *(?:[.,;)]|\Z|side|[a-z]{3,}))"
+    r"(?! *(?:away|now|after|before|alone|out|handed|untreated))"
+)
+
+
+def strange_sides(sample: Sample, bodies: Mapping[str, str]) -> list[str]:
+    """Sides of a note that nobody named; in A, sides that no fact has where a fact has one."""
+    own = {str(fact["side"]) for fact in sample.metadata["facts"] if fact.get("side")}
+    spoken = own | set(
+        re.findall(r"\b(left|right)\b", " ".join(str(fact.get("say")) for fact in sample.metadata["facts"]))
+    )
+    heard = spoken | {m.group(1) for line in sentences(plain(str(sample.input))) for m in _SIDED.finditer(line)}
+    strange = []
+    for name, body in bodies.items():
+        known = own if own and name == "A" else heard
+        strange += [
+            m.group(1) for line in sentences(plain(body)) for m in _SIDED.finditer(line) if m.group(1) not in known
+        ]
+    return strange
+
+
+@lru_cache(maxsize=50_000)
+def _heard(transcript: str, patterns: tuple[str, ...]) -> bool:
     return any(any(spans(line, _parts(p)[1])) for p in patterns for line in sentences(transcript))
 
 
@@ -908,7 +1015,7 @@ _AGAIN = re.compile(
 
 def _left_out_part(fact: Fact, text: str) -> str:
     """A warning sign of two that a section has no word of."""
-    lost = [str(part) for part in fact.get("each", ()) if not _heard(text, [part])]
+    lost = [str(part) for part in fact.get("each", ()) if not _heard(text, (str(part),))]
     return lost[0].split("|")[0].strip("*") if lost else ""
 
 
@@ -1078,7 +1185,18 @@ def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], right:
                 r"[^.;]{0,12}\bif\b", one.sentence[one.end :]
             ):
                 return f"{fact['id']} is stopped"
+    if fact["id"] == "allergy" and not right and (said_of := _allergy_turned(wanted, texts[section])):
+        return f"allergy is {wanted}, the note has '{said_of}'"
     return _turned(fact, texts[section]) or _wrong_detail(fact, facts, texts[section], right)
+
+
+def _allergy_turned(wanted: str, text: str) -> str:
+    """Where the allergies of a note are none, or are some, against the fact."""
+    for sentence in sentences(text):
+        for one in re.finditer(r"\ballerg(?:y|ies|ic)\b(?! (?:rhin|rash))", sentence):
+            if polarity(sentence, *one.span()) == _OPPOSED[wanted]:
+                return sentence[:60]
+    return ""
 
 
 _STOPPED = re.compile(r"\b(?:stop|discontinu|withhold|cease|suspend)\w*(?: taking| the| his| her| current)* \Z")
@@ -1098,8 +1216,9 @@ _DIRECTIONS = [
         ),
         (
             "O",
-            r"normal|intact|present|good|full|clear|soft|well|maintains",
-            r"abnormal\w*|reduced|impaired|loss|lost|poor|weak|restricted|limited|diminished|dry|avoids",
+            r"normal|intact|present|palpable|good|full|clear|soft|well|hydrated|alert|maintains",
+            r"abnormal\w*|reduced|impaired|loss|lost|poor|weak|restricted|limited|diminished|dry|avoids|rigid|distended|"
+            r"drowsy|lethargic|dehydrated|impalpable|absent",
         ),
     )
 ]
@@ -1177,7 +1296,7 @@ def _wrong_detail(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[
         said = _sides(one)
         if (
             not fact.get("side")
-            and re.search(r"\b(?:both|bilateral)\b", say)
+            and re.search(r"\b(?:both|bilateral|bibasal)\b", say)
             and len(said - {"both"}) == 1
             and "both" not in said
         ):
@@ -1271,6 +1390,7 @@ def _near(fact: Fact, facts: Sequence[Fact], one: Mention) -> list[tuple[float, 
     return after + ([] if after and str(fact["section"]) == "O" else before)
 
 
+_PAIR = re.compile(r"\b\d{2,3} ?(?:/|over) ?\d{2,3}\b")
 _DOSE_OF = re.compile(r"[\d.]+ ?(?:[a-z]+|%)?(?: (?:of|dose of|oral|tablets?|tablets of))*[ ]*")
 _DIRECTLY = re.compile(r"[\s:=~,-]*(?:(?:of|is|was|at|rate|level|on air|ra)[\s:=,-]*)*\Z")
 _ANY_FREQUENCY = re.compile("|".join(FREQUENCY.values()) + r"|\b(?:times|hourly|weekly|night|morning|evening|daily)\b")
@@ -1287,6 +1407,9 @@ def _details(fact: Fact, facts: Sequence[Fact], one: Mention, texts: Mapping[str
         if any(_fits(value, unit, v, u) for v, u in [*((v, u) for v, u, _ in said), *products]):
             continue
         others = [v for v, u, _ in said if _is_rival(unit, u)]
+        if unit == "mmhg" and (pair := _PAIR.search(one.sentence, one.end)):
+            found.append(Verdict("contradicted", f"{name} is without {value:g}, the note has {pair.group()}"))
+            continue
         if fact.get("vital"):
             first = min((number for number in said if number[2] >= one.end), key=lambda n: n[2], default=None)
             wrong = first is not None and bool(_DIRECTLY.fullmatch(one.sentence[one.end : first[2]]))
@@ -1333,6 +1456,8 @@ def _how_often(fact: Fact, facts: Sequence[Fact], one: Mention, text: str) -> Ve
     more = next((key for key in _TIMES_A_DAY if _FREQUENCY[key].search(one.sentence, one.end, right)), "")
     if more and fact["freq"] in ("od", "nocte", "once"):
         return Verdict("contradicted", f"{name} is {fact['freq']}, the note has {more}")
+    if fact["freq"] != "weekly" and _FREQUENCY["weekly"].search(one.sentence, one.end, right):
+        return Verdict("contradicted", f"{name} is {fact['freq']}, the note has weekly")
     if wanted.search(one.sentence, left, right):
         return Verdict("hit")
     what = f"{name}: without how often ({fact['freq']})"
@@ -1365,28 +1490,42 @@ def _sides(one: Mention) -> set[str]:
 # --- scorers ---------------------------------------------------------------------------------------------------------
 
 
-def note(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
+class Lexica(NamedTuple):
+    """The word lists beside this file: paths of drugs, findings, orders, and words that any note may use."""
+
+    drugs: str
+    findings: str
+    orders: str
+    house: str
+
+
+def _lexica(suite_path: str, names: Mapping[str, str]) -> Lexica:
+    files = {"drugs": "drugs.txt", "findings": "findings.txt", "orders": "orders.txt", "house": "house.txt", **names}
+    return Lexica(**{kind: str(Path(suite_path, file)) for kind, file in files.items()})
+
+
+def note(*, suite_path: str, **names: str) -> Scorer:
     """The share of the required facts that the note has, or 0 for a note that must not be signed.
 
     0: the form is not strict; a fact is contradicted, in the wrong section, or, where safety needs it, left out; a
     number, drug or finding is invented. A fact in words that nobody foresaw costs its own share, about 1/20, and no
     more. What is not covered: see the docstring of this file.
     """
-    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
+    lexica = _lexica(suite_path, names)
 
     def score(sample: Sample, completion: Completion) -> Score:
-        value, text, why = _graded(sample, completion, lexicon, signs)
+        value, text, why = _graded(sample, completion, lexica)
         return Score(value, text, why)
 
     return score
 
 
-def complete(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
+def complete(*, suite_path: str, **names: str) -> Scorer:
     """1 if the note lacks nothing at all: no fact is missing, and at most MAX_UNSURE are told in unforeseen words."""
-    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
+    lexica = _lexica(suite_path, names)
 
     def score(sample: Sample, completion: Completion) -> Score:
-        value, text, why = _graded(sample, completion, lexicon, signs)
+        value, text, why = _graded(sample, completion, lexica)
         unforeseen = 0
         if value == 1:
             verdicts = judge(sample.metadata["facts"], strict_sections(_readable(completion)[0])[0])
@@ -1396,7 +1535,7 @@ def complete(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "find
     return score
 
 
-def _graded(sample: Sample, completion: Completion, lexicon: str, signs: str) -> tuple[float, str, str]:
+def _graded(sample: Sample, completion: Completion, lexica: Lexica) -> tuple[float, str, str]:
     """(value, text, explanation in one line) of a note in the strict form."""
     text, problem = _readable(completion)
     if problem:
@@ -1405,7 +1544,7 @@ def _graded(sample: Sample, completion: Completion, lexicon: str, signs: str) ->
     if problem:
         return 0.0, text[:400], problem
     verdicts = judge(sample.metadata["facts"], bodies)
-    wrong = _invented(sample, bodies, lexicon, signs)
+    wrong = _invented(sample, bodies, lexica)
     wrong += [verdict.why for verdict in verdicts.values() if verdict.status in FATAL]
     notes = wrong or [verdict.why for verdict in verdicts.values() if verdict.why]
     return 0.0 if wrong else _share(sample, verdicts), text, "; ".join(notes)[:300]
@@ -1449,31 +1588,31 @@ def recall(*, suite_path: str) -> Scorer:
     return _over_sections(judged)
 
 
-def precision(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
+def precision(*, suite_path: str, **names: str) -> Scorer:
     """Of what the note says and can be checked (facts, numbers, drugs), the share that the transcript bears out."""
-    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
+    lexica = _lexica(suite_path, names)
 
     def judged(sample: Sample, bodies: Mapping[str, str]) -> tuple[float, str]:
         verdicts = judge(sample.metadata["facts"], bodies).values()
         body = "\n".join(bodies.values())
         hits = sum(verdict.status in FOUND for verdict in verdicts)
         against = [verdict.why for verdict in verdicts if verdict.status == "contradicted"]
-        strange = _invented(sample, bodies, lexicon, signs)
-        good = hits + len(numbers(plain(body))) + len(set(_named(body, _drug_index(lexicon)))) - len(strange)
+        strange = _invented(sample, bodies, lexica)
+        good = hits + len(numbers(plain(body))) + len(set(_named(body, _drug_index(lexica.drugs)))) - len(strange)
         bad = len(against) + len(strange)
         return max(0, good) / max(1, good + bad) if hits else 0.0, "; ".join([*against, *strange])
 
     return _over_sections(judged)
 
 
-def no_invention(*, suite_path: str, drugs: str = "drugs.txt", findings: str = "findings.txt") -> Scorer:
+def no_invention(*, suite_path: str, **names: str) -> Scorer:
     """1 if the note contradicts no fact and invents no number and no drug. Loose form; facts may be missing."""
-    lexicon, signs = str(Path(suite_path, drugs)), str(Path(suite_path, findings))
+    lexica = _lexica(suite_path, names)
 
     def judged(sample: Sample, bodies: Mapping[str, str]) -> tuple[float, str]:
         verdicts = judge(sample.metadata["facts"], bodies).values()
         wrong = [verdict.why for verdict in verdicts if verdict.status == "contradicted"]
-        wrong += _invented(sample, bodies, lexicon, signs)
+        wrong += _invented(sample, bodies, lexica)
         return float(not wrong), "; ".join(wrong)
 
     return _over_sections(judged)
@@ -1488,10 +1627,13 @@ def _readable(completion: Completion) -> tuple[str, str]:
     return text, f"{len(text)} characters are no note" if len(text) > MAX_CHARACTERS else ""
 
 
-def _invented(sample: Sample, bodies: Mapping[str, str], lexicon: str, signs: str) -> list[str]:
+def _invented(sample: Sample, bodies: Mapping[str, str], lexica: Lexica) -> list[str]:
     found = [f"invented number {n}" for body in bodies.values() for n in strange_numbers(sample, body)]
-    found += [f"invented drug {name}" for name in strange_drugs(sample, "\n".join(bodies.values()), lexicon)]
-    return found + [f"invented finding '{words}'" for words in strange_findings(sample, bodies, signs)]
+    found += [f"invented drug {name}" for name in strange_drugs(sample, "\n".join(bodies.values()), lexica.drugs)]
+    found += [f"invented finding '{words}'" for words in strange_findings(sample, bodies, lexica.findings, "SOA")]
+    found += [f"invented order '{words}'" for words in strange_findings(sample, bodies, lexica.orders, "P")]
+    found += [f"nobody named '{words}'" for words in strange_pieces(sample, bodies, lexica.house)]
+    return found + [f"nobody spoke of the {side} side" for side in strange_sides(sample, bodies)]
 
 
 def _over_sections(judged: Callable[[Sample, Mapping[str, str]], tuple[float, str]]) -> Scorer:
