@@ -15,6 +15,7 @@ import click
 
 from harness import __version__
 from harness.cli_gate import baseline, gate, gate_that_ends
+from harness.cli_init import init
 from harness.cli_options import config as _config
 from harness.cli_options import engine as _engine
 from harness.cli_options import json as _json
@@ -62,23 +63,6 @@ def demo(fresh: bool, engine: str | None) -> None:
     from harness.demo import run_demo
 
     click.echo(run_demo(Path.cwd(), fresh=fresh, engine=engine))
-
-
-@cli.command()
-@click.argument("directory", metavar="DIR")
-@click.option("--from", "source", required=True, metavar="FILE", help="JSONL: prompt/completion, or chat messages.")
-@click.option("--model", default="embedded", show_default=True, help="Model path or hub id to write into models.yaml.")
-@click.option("--scorer", metavar="NAME", help="Built-in scorer; default: chosen from the data.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the split.")
-def init(directory: str, source: str, model: str, scorer: str | None, seed: int) -> None:
-    """Make a suite and a models.yaml from prompt/completion pairs.
-
-    \b
-    Example: harness init mytask --from pairs.jsonl
-    """
-    from harness.init import init_project
-
-    click.echo(init_project(Path(directory), Path(source), model=model, scorer=scorer, seed=seed))
 
 
 @cli.command()
@@ -443,6 +427,7 @@ def export(name: str, merged: bool, out: str | None, config: str, as_json: bool)
     click.echo((folder / CARD).read_text("utf-8").rstrip() if as_json else done.as_text())
 
 
+cli.add_command(init)
 cli.add_command(gate)
 cli.add_command(baseline)
 

@@ -46,9 +46,8 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Any]]:
-    """(place, row) of every row of a file, by its suffix. Blank lines are passed over. Raises SuiteError."""
-    readers = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
-    return readers[path.suffix](path)
+    """(place, row) of every row of a file: CSV, Parquet, else JSONL. Blank lines are passed over. Raises SuiteError."""
+    return {".csv": _csv, ".parquet": _parquet}.get(path.suffix, _jsonl)(path)
 
 
 def read_hub(

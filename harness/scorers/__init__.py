@@ -21,6 +21,8 @@ BUILTIN = {
     "answer": "harness.scorers.text:answer",
     "exact": "harness.scorers.text:exact",
     "choice": "harness.scorers.choice:choice",
+    "json": "harness.scorers.documents:json_document",
+    "xml": "harness.scorers.documents:xml_document",
     "similarity": "harness.scorers.similarity:similarity",
     "style": "harness.scorers.style:style",
     "sql": "harness.scorers.sql:sql",
