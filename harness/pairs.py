@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.check import telling_grams
+from harness.contamination import SHINGLE, near_duplicates, normal, telling
 from harness.data import Message
 from harness.errors import HarnessError, SuiteError
 from harness.rows import read_rows
@@ -100,7 +101,8 @@ def split_pairs(
 ) -> dict[str, list[Pair]]:
     """test 30 % (at most `most_test`), dev 10 % (at most 100), a few shots, train the rest.
 
-    Pairs whose prompts share a word 13-gram (one that is not the task's fixed wording) stay together and go to train.
+    Pairs whose prompts share a word 13-gram (one that is not the task's fixed wording), or nearly all words and the
+    answer, stay together and go to train.
     group: a metadata key; pairs that share its value stay together too, in whatever split, a tenth of all at most.
     Raises SuiteError where too few are left to test with.
     """
@@ -134,7 +136,7 @@ def repeated(pairs: Sequence[Pair]) -> int:
 
 
 def _units(pairs: Sequence[Pair], group: str | None) -> list[list[int]]:
-    """Places of pairs that belong together: near-duplicates, and those of one group."""
+    """Places of pairs that belong together: near-duplicates, as a run looks for them too, and those of one group."""
     parent = list(range(len(pairs)))
     first: dict[str, int] = {}
 
@@ -146,8 +148,13 @@ def _units(pairs: Sequence[Pair], group: str | None) -> list[list[int]]:
 
     for index, mine in enumerate(telling_grams([pair.text for pair in pairs])):
         own = [f"group {pairs[index].metadata[group]}"] if group else []
-        for gram in (*sorted(f"gram {gram}" for gram in mine), *own):
+        for gram in (*sorted(f"gram {gram}" for gram in mine), f"same {normal(pairs[index].text)}", *own):
             parent[find(index)] = find(first.setdefault(gram, index))
+    texts = [normal(pair.text) for pair in pairs]
+    for index, others in near_duplicates(*telling(texts, texts, SHINGLE)).items():
+        for other in others:
+            if normal(pairs[index].target) == normal(pairs[other].target):
+                parent[find(index)] = find(other)
     units: dict[int, list[int]] = {}
     for index in range(len(pairs)):
         units.setdefault(find(index), []).append(index)

@@ -220,8 +220,8 @@ def look(pairs: Sequence[Pair]) -> tuple[str, tuple[str, ...]]:
             )
     labels = Counter(" ".join(target.split()).casefold() for target in targets)
     if len(labels) <= MOST_LABELS and len(pairs) >= PER_LABEL * len(labels) and _short(labels, MOST_WORDS):
-        common = [f"{label[:30]} {words.percent(n / len(pairs), 0)}" for label, n in labels.most_common(4)]
-        more = f", {len(labels) - 4} more" if len(labels) > 4 else ""
+        common = [f"{label[:30]} {words.percent(n / len(pairs), 0)}" for label, n in labels.most_common(5)]
+        more = f", {len(labels) - 5} more" if len(labels) > 5 else ""
         return "label", (
             f"Answers: {words.count(len(labels), 'label')} ({', '.join(common)}{more}). Always saying the commonest "
             f"one scores {words.percent(labels.most_common(1)[0][1] / len(pairs), 0)}.",

@@ -26,11 +26,11 @@ sampling: {max_tokens: 8}
 """
 
 
-def make_project(folder: Path, n: int = 40, more: str = "") -> Path:
-    """Writes models.yaml, suites/sums, the fake's answers and an adapter folder; returns models.yaml."""
-    suite = folder / "suites" / "sums"
+def make_project(folder: Path, n: int = 40, more: str = "", name: str = "sums") -> Path:
+    """Writes models.yaml, suites/NAME, the fake's answers and an adapter folder; returns models.yaml."""
+    suite = folder / "suites" / name
     suite.mkdir(parents=True, exist_ok=True)
-    (suite / "suite.yaml").write_text(SUITE)
+    (suite / "suite.yaml").write_text(SUITE.replace("sums", name))
     questions = [(f"What is {i} plus {i + 100}?", str(2 * i + 100)) for i in range(n + 60)]
     splits = {"test": questions[:n], "train": questions[n : n + 50], "shots": questions[n + 50 : n + 54]}
     for split, rows in splits.items():
