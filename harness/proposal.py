@@ -167,7 +167,7 @@ def propose(pairs: Sequence[Pair], repeats: int = 0, wishes: Wishes | None = Non
         if value is not None and value not in known:
             raise SuiteError(f"{option}: unknown {option[2:]} '{value}'.{did_you_mean(value, known)}")
     seen, seen_lines = look(pairs)
-    answers = wishes.answers or seen
+    answers = wishes.answers or (wishes.scorer if wishes.scorer in ("json", "xml") else seen)
     kind = ANSWERS[answers]
     schema = _schema(pairs, answers)
     scorer, options, why = _scorer(pairs, answers, wishes.scorer)
@@ -258,12 +258,13 @@ def _is_sql(text: str) -> bool:
 
 
 def _is_code(text: str) -> bool:
-    """Python with something in it that prose never is: a definition, an import, an assignment, a loop."""
+    """Python with something in it that no short answer is ("x = 5" is one): a definition, an import, a loop."""
     try:
         body = ast.parse(visible(text)).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
-    return any(not isinstance(node, ast.Expr | ast.AnnAssign) for node in body)
+    slight = ast.Expr | ast.Assign | ast.AnnAssign | ast.Pass | ast.Break | ast.Continue
+    return any(not isinstance(node, slight) for node in body) or sum(isinstance(node, ast.Assign) for node in body) > 1
 
 
 def _and_others(wrong: Sequence[Pair]) -> str:
@@ -277,7 +278,7 @@ def _schema(pairs: Sequence[Pair], answers: str) -> dict[str, Any] | None:
     for pair in pairs:
         found = _read(read_json if answers == "json" else read_xml, pair.target)
         if found is None:
-            raise SuiteError(f"{pair.where}: the answer is not {answers.upper()}. Mend it, or leave out --answers.")
+            raise SuiteError(f"{pair.where}: the answer is not {answers.upper()}. Mend or remove it.")
         examples.append(found)
     return infer(examples)
 

@@ -122,12 +122,22 @@ def test_answers_that_are_mostly_json_name_the_row_that_is_not(tmp_path: Path) -
     assert found.answers == "text"
     assert "58 of 60 are JSON, but not" in found.lines[1]
     assert "pairs.jsonl:21 and 1 other." in found.lines[1]
-    with pytest.raises(HarnessError, match=r"pairs.jsonl:21: the answer is not JSON"):
-        proposed(tmp_path, rows, answers="json")
+    for wish in ({"answers": "json"}, {"scorer": "json"}):
+        with pytest.raises(HarnessError, match=r"pairs.jsonl:21: the answer is not JSON"):
+            proposed(tmp_path, rows, **wish)
 
 
 def test_prose_is_no_code_and_no_query() -> None:
-    for text in ("yes", "Select a seat, please", "note: call back", "hello world", "<b>bold", "{curly} start"):
+    for text in (
+        "yes",
+        "Select a seat, please",
+        "note: call back",
+        "hello world",
+        "<b>bold",
+        "{curly} start",
+        "x =",
+        "pass",
+    ):
         rows = [Pair(f"q {i}", f"{text} {i}", f"f:{i}") for i in range(40)]
         assert look(rows)[0] in ("short", "text"), text
 
