@@ -89,11 +89,11 @@ def _project(folder: Path) -> None:
 
 
 def _readme(folder: Path) -> None:
-    """The newcomer's path on a tenth of its pairs."""
+    """The newcomer's path on a seventh of its pairs."""
     rows = (ROOT / "docs" / "example" / "pairs.jsonl").read_text("utf-8").splitlines(keepends=True)
     (folder / "docs" / "example").mkdir(parents=True)
-    (folder / "docs" / "example" / "pairs.jsonl").write_text("".join(rows[:60]))
-    (folder / "pairs.jsonl").write_text("".join(rows[:60]))
+    (folder / "docs" / "example" / "pairs.jsonl").write_text("".join(rows[:80]))
+    (folder / "pairs.jsonl").write_text("".join(rows[:80]))
 
 
 def _gating(folder: Path) -> None:
