@@ -15,10 +15,10 @@ Family = Callable[[random.Random], Document]
 # family: generator, weights in the first lessons (copying and patterns), halfway, and in the full mixture
 FAMILIES: dict[str, tuple[Family, float, float, float]] = {
     "reading, short": (reading.first_reading, 14, 12, 2),
-    "reading, one passage": (reading.gold_reading, 8, 8, 4),
+    "reading, one passage": (reading.gold_reading, 8, 8, 6),
     "reading, two passages": (reading.small_reading, 3, 4, 2),
     "reading, many passages": (reading.wide_reading, 0, 0.7, 2),
-    "rule": (reading.rule, 5, 12, 24),
+    "rule": (reading.rule, 5, 12, 36),
     "rules": (reading.rules, 0, 1.5, 18),
     "reading, other layouts": (reading.plain_reading, 5, 5, 1.5),
     "recall": (reading.recall, 4, 4, 0.3),

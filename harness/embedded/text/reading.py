@@ -155,12 +155,15 @@ def _policy(block: str) -> Policy:
     return Policy(head, re.sub(r"\{(\w+):[^{}]+\}", r"{\1}", text), questions, kinds)
 
 
-def held_out(rng: random.Random, count: int) -> list[tuple[str, str, str]]:
-    """(passage, question, answer) from the rules of held_out.txt, which are in no training text."""
+def held_out(rng: random.Random, count: int, known: bool = False) -> list[tuple[str, str, str]]:
+    """(passage, question, answer) from the rules of held_out.txt, which are in no training text.
+
+    known: from rules that training texts have, with values drawn anew.
+    """
     found: list[tuple[str, str, str]] = []
-    known = _parsed("held_out.txt")
+    rules = [rule for rule in (policies() if known else _parsed("held_out.txt")) if rule.questions]
     while len(found) < count:
-        chosen = rng.choice(known)
+        chosen = rng.choice(rules)
         answers = _answers(rng, chosen)
         slot, forms = rng.choice(chosen.questions)
         body = _sentences(chosen.text.format(**answers))
