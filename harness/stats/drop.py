@@ -1,0 +1,156 @@
+"""Has the share of good answers dropped? A test that may be looked at after every request, for as long as one likes.
+
+Evaluated: n answers of which s passed. Live: one value 0..1 after the other. Evidence for a drop is a likelihood ratio:
+how much likelier are the live values if the share has fallen by 2 to 50 points than if it is what was evaluated? What
+was evaluated is an estimate, so that both sides are averaged over the shares that it leaves plausible, Beta(s + 1/2,
+n - s + 1/2). Under "nothing has changed" the ratio is a martingale of mean 1, and it ever reaches 1 / alpha with a
+probability of alpha at most, however often one looks and however long it runs (Ville 1939; Robbins 1970; as an
+e-process Ramdas, Grünwald, Vovk and Shafer, Stat. Science 38, 2023). That holds on average over the plausible shares;
+for single shares it is measured (tests/test_stats_drop.py: at most 3.5 % of months alarm falsely where 5 % may).
+
+A drop may begin late, when the requests before it have long buried it. So the ratio is formed anew from ever later
+starts, each with its weight in one sum (the mixture of e-detectors: Shin, Ramdas and Rinaldo, NEJSDS 2024). The first
+start compares with what was evaluated alone; a later one also with the live values before it.
+
+Values between 0 and 1 are treated as so much of a pass, which only makes the test slower.
+What is not covered: live requests that hang together (a user's retries, a bot) are more alike than this assumes and
+raise false alarms; and a drop says nothing of its cause: other inputs than the evaluated ones look the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.stats.clusters import cluster_error, effective
+
+ALPHA = 0.05
+EVERY = 25
+"""Requests from one look to the next. More looks would not raise false alarms, and save little time."""
+DROPS = ((0.02, 0.1), (0.05, 0.5), (0.1, 0.25), (0.2, 0.1), (0.5, 0.05))
+"""(drop of the share, weight); a share falls to half of itself at most."""
+_NODES = 16
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A test as far as it has come. It is all that has to be kept to go on.
+
+    baseline_passed of baseline_n: what was evaluated. passed of n: live values so far, of which the first `looked` were
+    looked at. starts: (requests before a start, passed among them). evidence: log of the sum of ratios at the last
+    look; `peak` its highest so far; `since`: requests before the start that spoke loudest then. alarm: n at the look
+    that found a drop, None as long as none did.
+    """
+
+    baseline_passed: float
+    baseline_n: float
+    n: int = 0
+    passed: float = 0.0
+    starts: tuple[tuple[int, float], ...] = ((0, 0.0),)
+    evidence: float = 0.0
+    peak: float = 0.0
+    since: int = 0
+    alarm: int | None = None
+
+
+def begin(values: Sequence[float], clusters: Sequence[str]) -> Watch:
+    """A test against these evaluated values, 0..1. Values of one cluster count for fewer, as their error says.
+
+    >>> begin([1, 1, 1, 0], ["a", "b", "c", "d"])
+    Watch(baseline_passed=3.0, baseline_n=4.0, n=0, passed=0.0, starts=((0, 0.0),), evidence=0.0, peak=0.0, since=0, \
+alarm=None)
+    """
+    n, mean = float(len(values)), math.fsum(values) / len(values)
+    spread = math.fsum((value - mean) ** 2 for value in values) / max(1.0, n - 1)
+    worth = n
+    if len(set(clusters)) < len(clusters):
+        error, _ = cluster_error(values, clusters)
+        worth = min(n, spread / error**2) if 0 < error < math.inf else effective(clusters)
+    return Watch(mean * worth, worth)
+
+
+def go_on(watch: Watch, values: Sequence[float], tests: int = 1, alpha: float = ALPHA) -> Watch:
+    """The test after further values, in the order of the requests. It is the same in whatever portions they come.
+
+    tests: how many are run side by side; the chance that any of them ever says drift falsely is alpha together.
+    """
+    import numpy as np
+
+    if not values:
+        return watch
+    total = watch.passed + np.cumsum(np.asarray(values, dtype=float))
+    first = EVERY - watch.n % EVERY  # the first look among the new values, counted from 1
+    places = np.arange(first - 1, len(values), EVERY)
+    watch = replace(watch, n=watch.n + len(values), passed=float(total[-1]))
+    if not len(places):
+        return watch
+    passed, n = total[places], watch.n - len(values) + places + 1
+    starts = dict(watch.starts)
+    for at in later_starts(max(starts), int(n[-1])):
+        starts[at] = float(passed[np.searchsorted(n, at)])
+    found = np.stack(
+        [
+            _from_start(watch, place, at, before, passed, n) if at < n[-1] else np.full(len(n), -np.inf)
+            for place, (at, before) in enumerate(starts.items(), 1)
+        ]
+    )
+    whole = np.logaddexp.reduce(found, axis=0)
+    top = int(whole.argmax())
+    watch = replace(watch, starts=tuple(starts.items()), evidence=float(whole[-1]))
+    if whole[top] > watch.peak:
+        watch = replace(watch, peak=float(whole[top]), since=list(starts)[int(found[:, top].argmax())])
+    over = np.flatnonzero(whole >= math.log(tests / alpha))
+    if watch.alarm is None and len(over):
+        at_alarm = int(over[0])
+        watch = replace(watch, alarm=int(n[at_alarm]), since=list(starts)[int(found[:, at_alarm].argmax())])
+    return watch
+
+
+def later_starts(last: int, n: int) -> list[int]:
+    """The starts after `last` up to n requests: 250 apart, and from 2,500 on a tenth further each.
+
+    >>> later_starts(0, 1000)
+    [250, 500, 750, 1000]
+    """
+    found = []
+    while (last := last + EVERY * max(10, last // (10 * EVERY))) <= n:
+        found.append(last)
+    return found
+
+
+def weight(place: int) -> float:
+    """Of the first, second, ... start in the sum; all together 1: half for the first, the others less and less."""
+    return 0.5 if place == 1 else 0.5 / (place * (place - 1))
+
+
+def _from_start(watch: Watch, place: int, at: int, before: float, passed: Any, n: Any) -> Any:
+    """Log of a start's weighted ratio at each look; -inf before the start."""
+    import numpy as np
+
+    later = n > at
+    found = np.full(len(n), -np.inf)
+    plausible = watch.baseline_passed + before, watch.baseline_n - watch.baseline_passed + at - before
+    good = passed[later] - before
+    ratio = log_ratio(*(np.array([one]) for one in plausible), good[None], n[later][None] - at - good[None])
+    found[later] = math.log(weight(place)) + ratio[0]
+    return found
+
+
+def log_ratio(passed: Any, failed: Any, good: Any, bad: Any) -> Any:
+    """Log of P(live values if the share fell) / P(live values if not), of shape (tests, looks).
+
+    passed, failed: before, shape (tests,). good, bad: live up to each look, shape (tests, looks). All >= 0.
+    """
+    import numpy as np
+    from scipy.special import betaincinv, betaln
+
+    a, b = passed + 0.5, failed + 0.5
+    null = betaln(a[:, None] + good, b[:, None] + bad) - betaln(a, b)[:, None]
+    shares = np.clip(betaincinv(a[:, None], b[:, None], (np.arange(_NODES) + 0.5) / _NODES), 1e-12, 1 - 1e-12)
+    fallen = np.concatenate([np.maximum(shares - drop, shares / 2) for drop, _ in DROPS], axis=1)
+    weights = np.repeat([weight for _, weight in DROPS], _NODES) / _NODES
+    each = good[:, :, None] * np.log(fallen)[:, None] + bad[:, :, None] * np.log1p(-fallen)[:, None]
+    highest = each.max(axis=2)
+    return highest + np.log(np.exp(each - highest[:, :, None]) @ weights) - null

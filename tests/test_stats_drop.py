@@ -1,0 +1,147 @@
+"""A drop in live traffic: false alarms and power over 1,000 simulated months, beside a test that may be used once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.stats import beta, norm
+
+from harness.stats import drop
+from harness.stats.drop import ALPHA, EVERY, Watch, begin, go_on
+
+MONTHS, DAYS, PER_DAY = 1000, 30, 75
+
+
+@dataclass(frozen=True)
+class Months:
+    """evaluated, good: passed among n answers, and live up to each look; log: the evidence at each look."""
+
+    evaluated: Any
+    good: Any
+    looks: Any
+    log: Any
+
+    def found(self, tests: int = 1) -> Any:
+        """Requests until drift is said, infinite where it never is."""
+        over = self.log >= math.log(tests / ALPHA)
+        return np.where(over.any(axis=1), self.looks[over.argmax(axis=1)], np.inf)
+
+
+def simulate(n: int, share: float, fall: float = 0.0, after: int = 0, requests: int = DAYS * PER_DAY) -> Months:
+    """1,000 months, each with an evaluation of its own; the live share falls after so many requests."""
+    random = np.random.default_rng([n, round(1000 * share), round(1000 * abs(fall)), after])
+    evaluated = random.binomial(n, share, MONTHS).astype(float)
+    looks = np.arange(EVERY, requests + 1, EVERY)
+    live = np.where(looks > after, share - fall, share)
+    good = np.cumsum(random.binomial(EVERY, live, (MONTHS, len(looks))), axis=1).astype(float)
+    log = np.full(good.shape, -np.inf)
+    for place, start in enumerate([0, *drop.later_starts(0, requests - 1)], 1):
+        at = start // EVERY
+        before = good[:, at - 1] if at else np.zeros(MONTHS)
+        since = good[:, at:] - before[:, None]
+        for part in np.split(np.arange(MONTHS), 10):
+            ratio = drop.log_ratio(
+                (evaluated + before)[part],
+                (n - evaluated + start - before)[part],
+                since[part],
+                (looks[at:] - start) - since[part],
+            )
+            log[part, at:] = np.logaddexp(log[part, at:], math.log(drop.weight(place)) + ratio)
+    return Months(evaluated, good, looks, log)
+
+
+def once(months: Months, n: int) -> Any:
+    """One-sided p of the two-proportion z test with a pooled share, as it would stand at each look."""
+    evaluated = months.evaluated[:, None] / n
+    pooled = (months.evaluated[:, None] + months.good) / (n + months.looks)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / months.looks))
+    return norm.sf((evaluated - months.good / months.looks) / np.maximum(error, 1e-9))
+
+
+@pytest.mark.parametrize(("n", "share"), [(100, 0.9), (300, 0.95), (1000, 0.95), (500, 0.5), (300, 0.999)])
+def test_at_most_one_month_in_twenty_says_drift_where_there_is_none(n: int, share: float) -> None:
+    found = simulate(n, share).found()
+    assert np.isfinite(found).mean() <= ALPHA  # measured: 0.001 to 0.035
+
+
+def test_a_share_that_is_better_than_evaluated_is_no_drift() -> None:
+    assert np.isfinite(simulate(300, 0.9, fall=-0.05).found()).mean() <= ALPHA
+
+
+@pytest.mark.parametrize(("n", "share", "after"), [(500, 0.95, 0), (1000, 0.9, 0), (500, 0.95, 1000)])
+def test_a_fall_of_five_points_is_found_within_1000_requests(n: int, share: float, after: int) -> None:
+    found = simulate(n, share, fall=0.05, after=after, requests=after + 1000).found()
+    assert np.mean((found > after) & np.isfinite(found)) >= 0.8  # measured: 0.83, 0.81, 0.86
+
+
+def test_a_test_that_may_be_used_once_fails_when_it_is_used_daily() -> None:
+    months = simulate(1000, 0.95)
+    p = once(months, 1000)[:, PER_DAY // EVERY - 1 :: PER_DAY // EVERY]
+    assert p.shape == (MONTHS, DAYS)
+    assert np.mean(p[:, -1] <= ALPHA) <= 0.07  # used once, at the end of the month, it is right
+    assert np.mean((p <= ALPHA).any(axis=1)) >= 0.15  # looked at daily, it alarms in one month of five or so
+    assert np.isfinite(months.found()).mean() <= ALPHA
+
+
+def test_the_ratio_is_what_numerical_integration_says() -> None:
+    passed, failed, good, bad = 90.0, 10.0, 40.0, 12.0
+    plausible = beta(passed + 0.5, failed + 0.5)
+
+    def of(share: float) -> float:
+        return share**good * (1 - share) ** bad
+
+    null = quad(lambda share: plausible.pdf(share) * of(share), 0, 1)[0]
+    shares = plausible.ppf((np.arange(16) + 0.5) / 16)
+    fallen = sum(weight * np.mean([of(max(s - fall, s / 2)) for s in shares]) for fall, weight in drop.DROPS)
+    found = drop.log_ratio(*(np.array([x]) for x in (passed, failed)), *(np.array([[x]]) for x in (good, bad)))
+    assert found[0, 0] == pytest.approx(math.log(fallen / null), abs=1e-5)
+
+
+def test_the_ratio_has_mean_one_where_nothing_has_changed() -> None:
+    """Over all live results of 60 requests, each as likely as the evaluation of 20 of 24 makes it."""
+    good = np.arange(61.0)
+    from scipy.stats import betabinom
+
+    likely = betabinom(60, 20.5, 4.5).pmf(good)
+    ratio = np.exp(drop.log_ratio(np.array([20.0]), np.array([4.0]), good[None], 60 - good[None]))[0]
+    assert float(likely @ ratio) == pytest.approx(1.0, abs=1e-9)
+    assert sum(map(drop.weight, range(1, 100_000))) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_portions_do_not_matter() -> None:
+    values = np.random.default_rng(3).binomial(1, np.repeat([0.95, 0.6], [900, 200])).tolist()
+    start = Watch(285.0, 300.0)
+    whole, step = go_on(start, values), start
+    for at in range(0, len(values), 37):
+        step = go_on(step, values[at : at + 37])
+    assert step == whole
+    assert whole.alarm is not None
+    assert 900 < whole.alarm <= 1000
+    assert whole.since in (750, 1000)
+
+
+def test_a_fall_that_was_found_stays_found() -> None:
+    fallen = go_on(Watch(285.0, 300.0), [0.0] * 100)
+    assert fallen.alarm == EVERY
+    assert go_on(fallen, [1.0] * 5000).alarm == EVERY
+
+
+def test_more_tests_at_once_need_more_evidence() -> None:
+    values = np.random.default_rng(1).binomial(1, 0.88, 1000).tolist()
+    alone, among = (go_on(Watch(950.0, 1000.0), values, tests).alarm or 10**9 for tests in (1, 50))
+    assert alone < among
+
+
+def test_evaluated_answers_of_one_source_count_for_fewer() -> None:
+    values = [1.0, 1.0, 0.0, 0.0] * 30
+    apart = begin(values, [str(i) for i in range(120)])
+    together = begin(values, [str(i // 2) for i in range(120)])  # both of a source pass, or both fail
+    assert apart.baseline_n == 120
+    assert together.baseline_n == pytest.approx(60, rel=0.03)
+    assert begin([1.0] * 120, [str(i // 2) for i in range(120)]).baseline_n == 60
+    assert begin([1.0] * 3, ["a"] * 3).baseline_n == 1
