@@ -93,6 +93,18 @@ class ScorerSpec:
 
 
 @dataclass(frozen=True)
+class LiveSpec:
+    """A scorer that a suite declares fit for live traffic, for it needs no gold answer.
+
+    needs: metadata that it reads; where: metadata, with its value, that a request must have to be put to it.
+    """
+
+    spec: ScorerSpec
+    needs: tuple[str, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Suite:
     """A task: samples, prompt material, scorers, and the margin its gate allows.
 
@@ -109,6 +121,7 @@ class Suite:
     constraints: what an arm with `constrain` may write (see constrain.py); the first rule that fits a sample holds.
     target: a score, 0..1: how many training samples would it take? See curves.py.
     corpus_scores: scores of all answers together ("bleu", "chrf"), columns beside the others; see corpus_scores.py.
+    monitor: scorers for live traffic, besides those marked gold-free; no part of the suite's identity.
     """
 
     name: str
@@ -138,6 +151,7 @@ class Suite:
     constraints: tuple[ConstraintRule, ...] = ()
     target: float | None = None
     corpus_scores: tuple[str, ...] = ()
+    monitor: tuple[LiveSpec, ...] = ()
 
 
 # --- who answers -----------------------------------------------------------------------------------------------------

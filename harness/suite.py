@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.config import read_yaml
 from harness.constrain import read_rules
-from harness.data import Sample, Sampling, ScorerSpec, Suite
+from harness.data import LiveSpec, Sample, Sampling, ScorerSpec, Suite
 from harness.digests import PACKAGE, sampling_parts, text_digest
 from harness.errors import SuiteError, did_you_mean
 from harness.fields import Fields, in_range
@@ -21,7 +21,7 @@ CORPUS_SCORES = ("bleu", "chrf")
 KINDS = ("skill", "style", "format", "knowledge", "general")
 _PROMPT = ("prompt", "sampling", "constrain")
 _SCORES = ("scorers", "margin", "chance", "cluster", "target", "corpus_scores")
-_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", *_PROMPT, *_SCORES)
+_KEYS = ("name", "version", "title", "question", "kind", "data", "lm_eval", "monitor", *_PROMPT, *_SCORES)
 MOST_DRAWS = 1000
 """Answers to one question that a suite or a run may ask for."""
 RETRIEVAL_TEMPLATE = "Use the passages to answer the question.\n\n{passages}\n\nQuestion: {input}"
@@ -164,6 +164,7 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         constraints=constraints,
         target=target,
         corpus_scores=tuple(whole),
+        monitor=_monitor(top, file, own_scorers),
     )
 
 
@@ -219,6 +220,29 @@ def _scorers(top: Fields, file: Path) -> tuple[tuple[ScorerSpec, ...], tuple[Sco
     if len({spec.name for spec in (*specs, *graders)}) < len(specs) + len(graders):
         raise SuiteError(f"{file}: scorers: two have the same name. Give each its own.")
     return tuple(specs), tuple(graders)
+
+
+def _monitor(top: Fields, file: Path, scorers: Sequence[ScorerSpec]) -> tuple[LiveSpec, ...]:
+    """Scorers for live traffic: names of the suite's own, or scorers that only live traffic is put to."""
+    found: list[LiveSpec] = []
+    known = {spec.name: spec for spec in scorers}
+    for index, value in enumerate(top.get("monitor", list, [])):
+        where = f"{file}: monitor[{index}]"
+        if isinstance(value, str):
+            if value not in known:
+                raise SuiteError(f"{where}: no scorer '{value}'.{did_you_mean(value, known)}")
+            found.append(LiveSpec(known[value]))
+            continue
+        fields = Fields(value, where, SuiteError)
+        fields.only(("name", "scorer", "options", "needs", "where"))
+        scorer = fields.need("scorer", str)
+        if scorer in GRADERS:
+            raise SuiteError(f"{where}: a {scorer} asks a model, and live traffic is not put to one. Remove it.")
+        spec = ScorerSpec(fields.get("name", str, scorer), scorer, fields.get("options", dict, {}))
+        found.append(LiveSpec(spec, fields.names("needs"), fields.get("where", dict, {})))
+    if len({one.spec.name for one in found}) < len(found):
+        raise SuiteError(f"{file}: monitor: two have the same name. Give each its own.")
+    return tuple(found)
 
 
 def _with_lm_eval(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.data import Completion, Sample, Score, Scorer
+from harness.scorers import gold_free
 
 FILLER = (
     "certainly",
@@ -78,6 +79,7 @@ def fences(text: str) -> tuple[list[Fence], str]:
     return blocks, "\n".join(prose).strip()
 
 
+@gold_free()
 def markdown(*, suite_path: str, tag: str = "python") -> Scorer:
     """1 if the answer is one closed fence tagged `tag` with something in it, and prose outside, else 0.
 
@@ -113,6 +115,7 @@ def _fault(blocks: list[Fence], prose: str, tags: tuple[str, ...]) -> str:
     return ""
 
 
+@gold_free()
 def brevity(
     *, suite_path: str, shortest: int = 10, longest: int = 80, says: Mapping[str, Sequence[str]] | None = None
 ) -> Scorer:

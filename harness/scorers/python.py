@@ -26,6 +26,7 @@ from typing import Any
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
 from harness.sandbox import Call, CallResult, Limits, ready, run_calls, same, shown
+from harness.scorers import gold_free
 from harness.scorers.idioms import findings, without
 from harness.scorers.lint import linter
 from harness.scorers.markdown import PYTHON_TAGS, after_thinking, fences
@@ -335,6 +336,25 @@ def _tested(sample: Sample, completion: Completion, task: Task, limits: Limits) 
         how, consistent = _reading(reading.code, reading.entry, task.probe, limits)
         fault = "" if consistent else f"the probe of readings: {how}"
     return reading, fault
+
+
+@gold_free()
+def python_loads(*, suite_path: str, cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:
+    """1 if the answer holds Python that loads in the sandbox: it parses, defines a function and raises nothing; else 0.
+
+    What is not covered: what its functions do; none of them is called.
+    """
+    ready()
+    limits = Limits(cpu_seconds=cpu_seconds, memory_mb=memory_mb)
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        code, fault = extract_code(completion.text[: 4 * LONGEST_CODE])
+        if not fault:
+            (loaded,) = run_calls(f"{code}\n\n\ndef {OWN}():\n    return True\n", [Call(OWN, ())], limits)
+            fault = "" if loaded.status == "ok" else f"{loaded.status}: {loaded.detail}"
+        return Score(float(not fault), code, fault)
+
+    return score
 
 
 def python_idiom(*, suite_path: str, cases: str = "cases.jsonl", cpu_seconds: int = 2, memory_mb: int = 256) -> Scorer:

@@ -23,6 +23,7 @@ from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError, did_you_mean
 from harness.sandbox import Result, ready, run_queries
 from harness.sandbox.query import MAX_QUERY, Rows, run
+from harness.scorers import gold_free
 from harness.scorers.text import visible
 
 INSTANCES = 8
@@ -84,6 +85,28 @@ def sql(*, suite_path: str, databases: str, instances: int = INSTANCES, further:
             if difference:
                 return Score(0.0, query, difference)
         return Score(1.0, query, "")
+
+    return score
+
+
+@gold_free()
+def sql_runs(*, suite_path: str, databases: str) -> Scorer:
+    """1 if the answer is one query that runs in the sandbox on the tables of one of the suite's schemas; else 0.
+
+    databases: as for `sql`. The question need not say which schema it is about, and a query that runs on another one
+    counts. What is not covered: what the query returns.
+    """
+    ready()
+    schemas: dict[str, Schema] = _read(Path(suite_path, databases), "databases")
+    images = [fill(schema, {}, 0, _rows(schema, set(schema), 4)) for schema in schemas.values()]
+
+    def score(sample: Sample, completion: Completion) -> Score:
+        query, why = extract(completion.text)
+        if not query:
+            return Score(0.0, "", why)
+        results = run_queries(images, query)
+        runs = any(not result.error for result in results)
+        return Score(float(runs), query, "" if runs else results[0].error)
 
     return score
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from harness.data import Completion, Sample, Score, Scorer
 from harness.errors import SuiteError
+from harness.scorers import gold_free
 from harness.scorers.text import visible
 
 RECIPE = "style-1"
@@ -97,6 +98,7 @@ class StyleModel:
         return float(1 / (1 + np.exp(-np.clip(slope * self.logit(text) + offset, -60, 60))))
 
 
+@gold_free()
 def style(*, suite_path: str, model: str = "style.npz") -> Scorer:
     """1 if the text is in the style: its probability is above the model's threshold; else 0.
 
