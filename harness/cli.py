@@ -16,6 +16,7 @@ import click
 from harness import __version__
 from harness.cli_gate import baseline, gate, gate_that_ends
 from harness.cli_init import init
+from harness.cli_monitor import monitor
 from harness.cli_options import config as _config
 from harness.cli_options import engine as _engine
 from harness.cli_options import json as _json
@@ -430,6 +431,7 @@ def export(name: str, merged: bool, out: str | None, config: str, as_json: bool)
 cli.add_command(init)
 cli.add_command(gate)
 cli.add_command(baseline)
+cli.add_command(monitor)
 
 
 def _print_comparison(run_: Run, as_json: bool = False, as_csv: bool = False, as_markdown: bool = False) -> None:

@@ -171,7 +171,7 @@ def bless(run_arm: str, reason: str, out: str | None, partial: bool) -> None:
 
     if robot := next((name for name in CI if os.environ.get(name, "").lower() not in ("", "0", "false")), None):
         raise RunError(f"bless: {robot} is set, and only a person changes a baseline. Bless it on your own machine.")
-    run_, arm = _run_arm(run_arm)
+    run_, arm = parted(run_arm)
     target = Path(out or f"baselines/{arm}.json")
     if not is_file(target.name):
         raise RunError(f"{target}: a baseline file's name ends with .json or .json.gz. Give another --out.")
@@ -245,8 +245,8 @@ def gate_that_ends(folder: Path, policy_file: str | None, tier: str | None, base
     if against is None:
         raise click.UsageError("Missing option '--baseline', and no policy names one.")
     said = "".join(f" {name} {value}" for name, value in given.items() if value)
-    if not is_file(against) and Path(_run_arm(against)[0]).resolve() == folder.resolve():
-        return Held(None, _run_arm(against)[1], policy, said, date.today())
+    if not is_file(against) and Path(parted(against)[0]).resolve() == folder.resolve():
+        return Held(None, parted(against)[1], policy, said, date.today())
     return Held(*_side(against), policy, said, date.today())
 
 
@@ -257,7 +257,7 @@ def _side(text: str) -> tuple[Run, str]:
 
     if is_file(text):
         return read_baseline(text)
-    path, arm = _run_arm(text)
+    path, arm = parted(text)
     return read_run(path), arm
 
 
@@ -265,10 +265,11 @@ def _beside(candidate: str) -> Path:
     """Where gate.json goes: into the candidate's run folder, or for a baseline file into the current one."""
     from harness.baseline import is_file
 
-    return Path("gate.json") if is_file(candidate) else Path(_run_arm(candidate)[0]) / "gate.json"
+    return Path("gate.json") if is_file(candidate) else Path(parted(candidate)[0]) / "gate.json"
 
 
-def _run_arm(text: str) -> tuple[str, str]:
+def parted(text: str) -> tuple[str, str]:
+    """RUN:ARM as its two parts. Raises RunError."""
     path, colon, arm = text.rpartition(":")
     if not colon or not path or not arm:
         raise RunError(f"'{text}': write a run folder and an arm as RUN:ARM, e.g. runs/sql:lora.")

@@ -30,7 +30,7 @@ def html_page(page: PageView, budget: int) -> str:
     """
     from markupsafe import Markup
 
-    css, js = _asset("report.css"), _asset("report.js")
+    css, js = asset("report.css"), asset("report.js")
     suites: list[dict[str, str | int]] = [
         {
             "name": suite.name,
@@ -45,7 +45,7 @@ def html_page(page: PageView, budget: int) -> str:
         for suite in page.suites
     }
     out = block.left_out(page.cases, page.sample_arms, pairs, budget) if page.text else frozenset()
-    return _template("report.html.j2", escape=True).render(
+    return template("report.html.j2", escape=True).render(
         page=page,
         policy=policy(css, js),
         css=Markup(css),
@@ -62,7 +62,7 @@ def html_page(page: PageView, budget: int) -> str:
 
 def markdown_page(page: PageView) -> str:
     """The decision and the tables as Markdown, for a pull request or a mail. Holds no text that a model wrote."""
-    return _template("report.md.j2", escape=False).render(page=page, columns=COLUMNS, remarks=REMARKS)
+    return template("report.md.j2", escape=False).render(page=page, columns=COLUMNS, remarks=REMARKS)
 
 
 def policy(css: str, js: str) -> str:
@@ -77,11 +77,13 @@ def _source(code: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode('utf-8')).digest()).decode('ascii')}'"
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file beside the templates."""
     return (files("harness.report") / "templates" / name).read_text("utf-8").replace("\r\n", "\n")
 
 
-def _template(name: str, escape: bool) -> Template:
+def template(name: str, escape: bool) -> Template:
+    """A template with the filters of the report; escape: for HTML."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

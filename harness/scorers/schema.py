@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +22,9 @@ def json_schema(*, suite_path: str) -> Scorer:
     What is not covered: its values; keys that are there twice; formats such as dates.
     """
 
+    import jsonschema
+    from referencing.exceptions import Unresolvable
+
     def score(sample: Sample, completion: Completion) -> Score:
         text = after_thinking(completion.text).strip()
         if len(text) > MAX_CHARACTERS:
@@ -30,7 +34,7 @@ def json_schema(*, suite_path: str) -> Scorer:
             problem = next(_validator(_text(sample.metadata["schema"])).iter_errors(said), None)
         except (ValueError, RecursionError) as error:
             return Score(0.0, text[:2_000], f"not JSON: {str(error)[:80]}")
-        except Exception as error:  # whatever a broken schema makes jsonschema raise
+        except (jsonschema.SchemaError, Unresolvable, re.error) as error:
             return Score(0.0, text[:2_000], f"the schema is none: {type(error).__name__}")
         return Score(float(problem is None), text[:2_000], "" if problem is None else ascii(problem.message)[1:201])
 
@@ -44,7 +48,8 @@ def _text(schema: Any) -> str:
 @lru_cache(maxsize=1024)
 def _validator(schema: str) -> Any:
     import jsonschema
+    from referencing import Registry
 
     form = json.loads(schema)
     jsonschema.Draft202012Validator.check_schema(form)
-    return jsonschema.Draft202012Validator(form)
+    return jsonschema.Draft202012Validator(form, registry=Registry())  # which fetches nothing

@@ -108,6 +108,24 @@ def go_on(watch: Watch, values: Sequence[float], tests: int = 1, alpha: float = 
     return watch
 
 
+def visible(watch: Watch, tests: int = 1, alpha: float = ALPHA) -> float | None:
+    """The smallest drop since the first request, 0..1 in steps of 0.01, that so many requests would show by now.
+
+    For counts as they are expected, so that a true drop of that size is found about half the time. None where even a
+    fall to nothing would not show yet.
+    """
+    import numpy as np
+
+    share = watch.baseline_passed / watch.baseline_n
+    looked = watch.n - watch.n % EVERY
+    drops = np.arange(1, max(2, int(100 * share) + 1)) / 100
+    good = looked * np.maximum(0.0, share - drops)
+    passed, failed = np.array([watch.baseline_passed]), np.array([watch.baseline_n - watch.baseline_passed])
+    ratio = math.log(weight(1)) + log_ratio(passed, failed, good[None], looked - good[None])[0]
+    enough = np.flatnonzero(ratio >= math.log(tests / alpha))
+    return float(drops[enough[0]]) if looked and len(enough) else None
+
+
 def later_starts(last: int, n: int) -> list[int]:
     """The starts after `last` up to n requests: 250 apart, and from 2,500 on a tenth further each.
 
@@ -131,9 +149,9 @@ def _from_start(watch: Watch, place: int, at: int, before: float, passed: Any, n
 
     later = n > at
     found = np.full(len(n), -np.inf)
-    plausible = watch.baseline_passed + before, watch.baseline_n - watch.baseline_passed + at - before
+    known = np.array([watch.baseline_passed + before])
     good = passed[later] - before
-    ratio = log_ratio(*(np.array([one]) for one in plausible), good[None], n[later][None] - at - good[None])
+    ratio = log_ratio(known, watch.baseline_n + at - known, good[None], n[later][None] - at - good[None])
     found[later] = math.log(weight(place)) + ratio[0]
     return found
 
