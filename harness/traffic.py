@@ -113,17 +113,14 @@ def _skipped(stream: BinaryIO, place: Place) -> tuple[bytes, bool]:
 
 def _lines(stream: BinaryIO, place: Place, tail: bytes) -> Iterator[tuple[Exchange | Broken, Place]]:
     while line := stream.readline(LONGEST):
-        if not line.endswith(b"\n"):
-            if len(line) < LONGEST:
+        size, piece = 0, line
+        while True:
+            size, tail = size + len(piece), (tail + piece)[-TAIL:]
+            if piece.endswith(b"\n"):
+                break
+            if not (piece := stream.readline(LONGEST)):
                 return
-            rest = line
-            while not rest.endswith(b"\n"):
-                if not (rest := stream.readline(LONGEST)):
-                    return
-                place = Place(place.bytes + len(rest), place.lines, "")
-                tail = (tail + rest)[-TAIL:]
-        tail = (tail + line)[-TAIL:]
-        place = Place(place.bytes + len(line), place.lines + 1, hashlib.sha256(tail).hexdigest())
+        place = Place(place.bytes + size, place.lines + 1, hashlib.sha256(tail).hexdigest())
         if line.strip():
             yield exchange(line, place.lines), place
 

@@ -1,0 +1,404 @@
+"""harness monitor: live traffic held to an evaluated arm, from a log or an address; terminal, page and metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from project import make_project
+
+from harness import live
+from harness.cli import main
+from harness.config import read_config
+from harness.data import Completion
+from harness.monitor import monitor
+from harness.report.live import live_page, prometheus
+from harness.runner import run
+from harness.store import read_run
+from harness.suite import read_suite
+from harness.traffic import Exchange
+
+SCORER = """
+from harness.data import Score
+from harness.scorers import gold_free
+
+
+@gold_free()
+def number(*, suite_path):
+    return lambda sample, completion: Score(float(completion.text.strip().isdigit()), completion.text)
+"""
+SCORERS = "scorers: [{scorer: exact, primary: true}, {name: number, scorer: scorer.py:number}]"
+BASELINE = "runs/sums:lora"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of 300 sums, answered by the arm lora, which knows them all."""
+    folder = tmp_path_factory.mktemp("monitored")
+    models = make_project(folder, n=300)
+    suite = folder / "suites" / "sums"
+    (suite / "suite.yaml").write_text((suite / "suite.yaml").read_text().replace("scorers: [{scorer: exact}]", SCORERS))
+    (suite / "scorer.py").write_text(SCORER)
+    config = read_config(models)
+    arms = [config.arms["lora"], config.arms["base"]]
+    run(config, [read_suite("sums", folder)], arms, folder / "runs" / "sums", root=folder)
+    return folder
+
+
+@pytest.fixture
+def project(made: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The project, and a place for logs and states."""
+    monkeypatch.chdir(made)
+    return tmp_path
+
+
+def line(i: int, reply: str | None = None, asked: str | None = None, **more: Any) -> str:
+    """A logged request: a sum and its answer, unless something else is given."""
+    number = 77 * i % 300  # the sums in a mixed order, as if they came from many people
+    prompt = asked or f"What is {number} plus {number + 100}?"
+    said = {
+        "model": "tuned",
+        "choices": [{"message": {"content": reply or str(2 * number + 100)}, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 2},
+    }  # fmt: skip
+    request = {"messages": [{"role": "user", "content": prompt}]}
+    return (
+        json.dumps({"request": request, "response": said, "time": 1_760_000_000 + i, "latency_s": 0.2, **more}) + "\n"
+    )
+
+
+def watch(project: Path, log: str, *more: str) -> int:
+    return main(["monitor", log, "-s", "sums", "--baseline", BASELINE, "--state", str(project / "state.json"), *more])
+
+
+def _log(project: Path, lines: Sequence[str], name: str = "log.jsonl") -> str:
+    (project / name).write_text("".join(lines))
+    return str(project / name)
+
+
+def _json(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return value
+
+
+def _check(found: dict[str, Any], name: str) -> dict[str, Any]:
+    (one,) = [one for one in found["checks"] if one["name"] == name]
+    return dict(one)
+
+
+def test_traffic_like_the_evaluated_is_no_drift(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = _log(project, [line(i) for i in range(1000)])
+    assert watch(project, log) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("No drift: 1,000 requests, 5 checks of behaviour. If nothing changes, the chance of ever")
+    assert "at most 5 %" in out
+    assert "The prompts: no drift found." in out
+    assert "No check knows the right answer" in out
+    assert re.search(r"Not watched: numbers \(only 0\.\d % of the evaluated answers pass\)\.", out)
+    assert "2025-10-09 to 2025-10-09" in out
+    assert "Completion tokens per request: 2 " in out
+    assert re.search(r"Seconds, median: 0\.2", out)
+
+
+def test_a_drop_is_named_with_where_it_began(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refusal = "I'm sorry, but I cannot help with that."
+    log = _log(project, [line(i, refusal if i >= 500 and i % 10 == 0 else None) for i in range(900)])
+    assert watch(project, log, "--json") == 1
+    found = _json(capsys)
+    assert (found["status"], found["exit_code"]) == ("drift", 1)
+    for name in ("number", "answers"):
+        one = _check(found, name)
+        assert 500 < one["drifted_at"] <= 900
+        assert one["since"] in (250, 500)
+    assert _check(found, "number")["latest"] == [851, 861, 871, 881, 891]
+    assert _check(found, "complete")["drifted_at"] is None
+    assert "The prompts: no drift found." in found["input"]
+    assert watch(project, log) == 1  # what was found stays found
+    assert "DRIFT after about" in capsys.readouterr().out
+
+
+def test_other_prompts_are_named_apart(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = "Сколько будет {} плюс {}, и почему это так важно знать каждому из нас сегодня?"
+    log = _log(project, [line(i, asked=asked.format(i, i + 1)) for i in range(200)])
+    assert watch(project, log, "--json") == 0
+    found = _json(capsys)
+    assert found["status"] == "no drift"
+    moved = {one["name"] for one in found["checks"] if one["drifted_at"] is not None}
+    assert moved == {"prompt_not_longer", "known_words", "language"}
+    assert "A change of behaviour may come from that." in found["input"]
+
+
+def test_another_system_prompt_is_seen(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turns = [{"role": "system", "content": "Be funny."}, {"role": "user", "content": "What is 1 plus 101?"}]
+    log = _log(project, [line(i, request={"messages": turns}) for i in range(100)])
+    assert watch(project, log, "--json") == 0
+    assert _check(_json(capsys), "system_prompt")["drifted_at"] == 25
+
+
+def test_portions_come_to_the_same_as_the_whole(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line(i, "no" if i % 9 == 0 else None, latency_s=0.1 + i / 1000) for i in range(700)]
+    whole = _log(project, lines, "whole.jsonl")
+    assert watch(project, whole, "--json") == 1
+    once = _json(capsys)
+    kept = json.loads((project / "state.json").read_text())
+    (project / "state.json").unlink()
+    for end in (130, 131, 131, 400, 700):
+        log = _log(project, lines[:end], "grown.jsonl")
+        with Path(log).open("a") as stream:
+            stream.write(lines[end][:40] if end < 700 else "")  # a line that is being written
+        watch(project, log, "--json")
+        found = _json(capsys)
+        assert found["requests"] == end
+    assert {**found, "log": ""} == {**once, "log": ""}
+    assert json.loads((project / "state.json").read_text()) == kept
+    assert "What is" not in (project / "state.json").read_text()
+
+
+def test_a_rotated_log_goes_on_the_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = _log(project, [line(i) for i in range(100)])
+    assert watch(project, log) == 0
+    _log(project, [line(i) for i in range(200, 260)])
+    assert watch(project, log, "--json") == 0
+    out = capsys.readouterr()
+    assert '"requests": 160' in out.out
+    assert "is another file than the one read before (rotated?)" in out.err
+    assert watch(project, log, "--json", "--fresh") == 0
+    assert _json(capsys)["requests"] == 60
+
+
+def test_too_few_requests_are_inconclusive(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert watch(project, _log(project, [line(i) for i in range(24)])) == 3
+    assert capsys.readouterr().out.startswith("Too few requests to say: 24 requests, and the first look is after 25.")
+
+
+def test_the_state_is_kept_in_the_run_folder_by_default(made: Path, project: Path) -> None:
+    log = _log(project, [line(i) for i in range(30)])
+    assert main(["monitor", log, "-s", "sums", "--baseline", BASELINE]) == 0
+    (kept,) = (made / "runs" / "sums" / "monitor").iterdir()
+    assert json.loads(kept.read_text())["requests"] == 30
+    assert read_run(made / "runs" / "sums").rows
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    (tmp_path / "served").mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "served"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_address[1]}"
+        httpd.shutdown()
+
+
+def test_a_log_behind_an_address_is_read_and_read_on(
+    project: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _log(project, [line(i) for i in range(50)], "served/log.jsonl")
+    assert watch(project, f"{server}/log.jsonl?token=secret", "--json") == 0
+    _log(project, [line(i) for i in range(80)], "served/log.jsonl")
+    capsys.readouterr()
+    assert watch(project, f"{server}/log.jsonl?token=secret", "--json") == 0
+    out = capsys.readouterr().out
+    assert json.loads(out)["requests"] == 80
+    assert "secret" not in out
+    assert watch(project, f"{server}/other.jsonl") == 5
+    assert "/other.jsonl: answers 404" in capsys.readouterr().err
+
+
+def test_only_replies_of_one_model(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = {"model": "x", "choices": [{"message": {"content": "no"}}]}
+    log = _log(project, [text for i in range(60) for text in (line(i), line(i, response=other))])
+    assert watch(project, log, "--json", "--model", "tuned") == 0
+    found = _json(capsys)
+    assert (found["requests"], found["other_models"]) == (60, 60)
+
+
+def test_broken_lines_are_named_and_left_out(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = _log(project, [line(0), "{oops\n", "\n", *(line(i) for i in range(1, 40)), '{"a": 1}\n'])
+    assert watch(project, log, "--json") == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["requests"], found["broken"]) == (40, 2)
+    assert f"{log}:2: not JSON. Left out." in captured.err
+    assert f"{log}:43: no messages" in captured.err
+
+
+def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    said = [text for text in captured.err.splitlines() if text.startswith("harness: ")]
+    assert len(said) == 1, captured.err
+    assert "Traceback" not in captured.err
+    return said[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["nowhere.jsonl", "-s", "sums", "--baseline", BASELINE], 2, "nowhere.jsonl: no such file"),
+        ([".", "-s", "sums", "--baseline", BASELINE], 2, ".: no such file"),
+        (["http://127.0.0.1:9/log", "-s", "sums", "--baseline", BASELINE], 5, "http://127.0.0.1:9/log: no answer"),
+        (["LOG", "-s", "sums", "--baseline", "runs/sums:lorra"], 2, "no arm 'lorra' on suite 'sums'. Did you"),
+        (["LOG", "-s", "sums", "--baseline", "runs/sums"], 2, "write a run folder and an arm as RUN:ARM"),
+        (["LOG", "-s", "sums", "--baseline", "runs/none:lora"], 2, "not a run folder"),
+        (["LOG", "-s", "handbook", "--baseline", BASELINE], 2, "did not run suite 'handbook'. It ran: sums"),
+        (["LOG", "-s", "plain", "--baseline", "runs/plain:lora"], 2, "none of its scorers can do without gold answers"),
+        (["LOG", "-s", "sums", "--baseline", BASELINE, "--html", "page.txt"], 2, "a page is an .html file"),
+        (["BROKEN", "-s", "sums", "--baseline", BASELINE], 2, "none of 2 lines is a request with its reply"),
+        (["LOG", "-s", "sums", "--baseline", BASELINE, "--state", "LOG"], 2, "not the state of a monitor"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_one_line(
+    made: Path, project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+) -> None:
+    if "plain" in arguments:  # the suite as it was: exact alone
+        models = make_project(made / "plain", n=20)
+        suite = made / "plain" / "suites" / "sums"
+        (suite / "suite.yaml").write_text((suite / "suite.yaml").read_text().replace("name: sums", "name: plain"))
+        suite.rename(made / "suites" / "plain")
+        config = read_config(models)
+        run(config, [read_suite("plain", made)], [config.arms["lora"]], made / "runs" / "plain", root=made)
+        capsys.readouterr()
+    logs = {"LOG": _log(project, [line(0)]), "BROKEN": _log(project, ["{\n", "5\n"], "broken.jsonl")}
+    state = [] if "--state" in arguments else ["--state", str(project / "state.json")]
+    assert main(["monitor", *[logs.get(one, one) for one in arguments], *state]) == code
+    assert says in _one_line(capsys)
+
+
+def test_a_state_of_another_arm_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = _log(project, [line(i) for i in range(30)])
+    assert watch(project, log) == 0
+    capsys.readouterr()
+    arguments = ["monitor", log, "-s", "sums", "--baseline", "runs/sums:base", "--state", str(project / "state.json")]
+    assert main(arguments) == 2
+    assert "of another suite version, arm, answers or model. Begin anew with --fresh" in _one_line(capsys)
+
+
+def test_the_page_runs_nothing_and_holds_no_text_of_the_traffic(made: Path, project: Path) -> None:
+    log = _log(project, [line(i, "<b>secret</b>", asked="What is a trade secret?") for i in range(60)], "a<i>&.jsonl")
+    page = project / "page.html"
+    assert watch(project, log, "--html", str(page)) == 1
+    text = page.read_text("utf-8")
+    assert "Drift: number: 0.0 % of 60 pass" in text
+    assert "secret" not in text
+    assert "<script" not in text
+    assert "<i>" not in text
+    assert "a&lt;i&gt;&amp;.jsonl" in text
+    assert re.search(r"Content-Security-Policy\" content=\"default-src (?:'|&#39;)none(?:'|&#39;)", text)
+    assert not re.search(r"\s(?:style|on\w+)=", text)
+    assert "http" not in text.replace("Content-Security-Policy", "").replace("http-equiv", "")
+
+
+SAMPLE = re.compile(r'[a-zA-Z_:][a-zA-Z0-9_:]*\{(?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*\} [-+0-9.eE]+')
+
+
+def test_metrics_are_valid_by_the_rules_of_the_format(made: Path, project: Path) -> None:
+    log = _log(project, [line(i, latency_s=0.05 * (i + 1)) for i in range(60)])
+    assert watch(project, log, "--prometheus", str(project / "m.prom")) == 0
+    text = (project / "m.prom").read_text()
+    assert text.endswith("\n")
+    typed: dict[str, str] = {}
+    series: dict[str, float] = {}
+    for one in text.splitlines():
+        if one.startswith("# TYPE "):
+            _, _, name, kind = one.split(" ")
+            assert name not in typed
+            typed[name] = kind
+        elif not one.startswith("# HELP "):
+            assert SAMPLE.fullmatch(one), one
+            key, value = one.rsplit(" ", 1)
+            assert key not in series
+            series[key] = float(value)
+            name = key.partition("{")[0]
+            assert re.sub(r"_(?:bucket|sum|count)$", "", name) in typed or name in typed
+            assert typed.get(name) != "counter" or name.endswith("_total")
+    label = 'suite="sums",baseline="runs/sums:lora"'
+    assert series[f"harness_monitor_requests_total{{{label}}}"] == 60
+    assert series[f'harness_monitor_drift{{{label},group="behaviour"}}'] == 0
+    assert series[f'harness_monitor_check_share{{{label},check="number",group="behaviour"}}'] == 1
+    buckets = [value for key, value in series.items() if key.startswith("harness_monitor_latency_seconds_bucket")]
+    assert buckets == sorted(buckets)
+    assert buckets[-1] == series[f"harness_monitor_latency_seconds_count{{{label}}}"] == 60
+    assert series[f'harness_monitor_latency_seconds_bucket{{{label},le="1"}}'] in (19, 20)
+    assert series[f"harness_monitor_latency_seconds_sum{{{label}}}"] == pytest.approx(0.05 * 60 * 61 / 2)
+
+
+def test_labels_are_escaped(made: Path, project: Path) -> None:
+    log = _log(project, [line(i) for i in range(30)])
+    base = read_run(made / "runs" / "sums")
+    found = monitor(log, read_suite("sums"), base, "lora", project / "state.json")
+    text = prometheus(replace(found, baseline='a"b\\c\nd'))
+    assert 'baseline="a\\"b\\\\c\\nd"' in text
+    assert all(SAMPLE.fullmatch(one) for one in text.splitlines() if not one.startswith("#"))
+    assert "<x>" not in live_page(replace(found, suite="<x>"))
+
+
+def test_tokens_are_priced_where_the_run_knows_prices(made: Path, project: Path) -> None:
+    known = read_run(made / "runs" / "sums")
+    prices = {"endpoint": "host", "usd_per_million_input": 2.0, "usd_per_million_output": 10.0}
+    models = {name: {**card, **prices} for name, card in known.manifest["models"].items()}
+    priced = replace(known, manifest={**known.manifest, "models": models})
+    found = monitor(_log(project, [line(0)]), read_suite("sums"), priced, "lora", project / "state.json")
+    assert found.live.usd_per_1000 == pytest.approx((10 * 2 + 2 * 10) / 1000)
+
+
+# --- the checks ------------------------------------------------------------------------------------------------------
+
+
+def _said(text: str, asked: str = "Pay 120 EUR by 3 May.", reason: str = "stop") -> Exchange:
+    return Exchange(1, ({"role": "user", "content": asked},), Completion(text, finish_reason=reason))
+
+
+BASE = [_said(f"Reply {'x' * i}", f"Pay {i} EUR by 3 May.") for i in range(20, 60)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("complete", "Fine.", 1), ("complete", "  ", 0), ("complete", "", 0),
+        ("answers", "You owe 120 EUR.", 1), ("answers", "I’m sorry, but I can't help with that.", 0),
+        ("answers", "As an AI language model, I have no opinion.", 0), ("answers", "He said he cannot help it.", 1),
+        ("answers", "", None),
+        ("numbers", "You pay 120 EUR.", 1), ("numbers", "One hundred and twenty? No: 120.", 0),
+        ("numbers", "You pay 99 EUR.", 0),
+        ("numbers", "1. Pay.\n2. Rest.\n10. Done.", 1), ("numbers", "In 2 steps.", 1), ("numbers", "", None),
+        ("not_longer", "x" * 63, 1), ("not_longer", "x" * 65, 0),
+        ("not_shorter", "x" * 28, 1), ("not_shorter", "x" * 20, 0),
+    ],
+)  # fmt: skip
+def test_checks_of_replies(name: str, text: str, value: float | None) -> None:
+    (check,) = [one for one in live._replies(BASE) if one.name == name]
+    assert check.of(_said(text)) == value
+
+
+@pytest.mark.parametrize("reason", ["length", "error", "thinking"])
+def test_a_reply_that_was_cut_is_not_complete(reason: str) -> None:
+    (check,) = [one for one in live._replies(BASE) if one.name == "complete"]
+    assert check.of(_said("Fine", reason=reason)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "value"),
+    [
+        ("prompt_not_longer", "Pay 30 EUR by 3 May, and then wait for the mail.", 0),
+        ("prompt_not_longer", "Pay 30 EUR by 3 May.", 1),
+        ("prompt_not_shorter", "Pay.", 0), ("known_words", "Write a poem on owls", 0), ("known_words", "Pay 7 EUR", 1),
+        ("language", "Bitte zahle den Betrag von zwanzig Talern umgehend", 0), ("language", "заплати", 0),
+        ("language", "You will have to pay it by the end of May.", 1),
+    ],
+)  # fmt: skip
+def test_checks_of_prompts(name: str, asked: str, value: float) -> None:
+    base = (
+        [_said("x", f"You have to pay the {i} EUR by the 3 May.") for i in range(20, 60)]
+        if name == "language"
+        else BASE
+    )
+    (check,) = [one for one in live._prompts(base) if one.name == name]
+    assert check.of(_said("x", asked)) == value
