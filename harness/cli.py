@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness import __version__
-from harness.cli_gate import baseline, gate, gate_that_ends
+from harness.cli_gate import baseline, gate, gate_that_ends, parted
 from harness.cli_init import init
 from harness.cli_monitor import monitor
 from harness.cli_options import config as _config
@@ -409,23 +409,35 @@ def report(
 @click.argument("name", metavar="ADAPTER")
 @click.option("--merged", is_flag=True, help="One model instead of an adapter beside its base.")
 @click.option("--out", metavar="DIR", help="Default: exports/ADAPTER.")
+@click.option(
+    "--verify", metavar="RUN:ARM", help="Start that server and ask what the run asked: are its scores reproduced?"
+)
+@_unsandboxed
 @_config
 @_json
-def export(name: str, merged: bool, out: str | None, config: str, as_json: bool) -> None:
+def export(name: str, merged: bool, out: str | None, verify: str | None, config: str, as_json: bool) -> None:
     """A trained adapter as a folder to serve, bare or merged, with the command that serves it.
 
     \b
     Examples: harness export sql-r16
               harness export sql-r16 --merged --out served/sql
+              harness export sql-r16 --verify runs/sql:lora
     """
     from harness.config import pick, read_config
     from harness.export import CARD, export_adapter
+    from harness.export import verify as verified
+    from harness.plain import plain
 
     checked = read_config(config)
     (adapter,) = pick((name,), checked.adapters, Path(config).name, "adapter")
     folder = Path(out or f"exports/{name}").resolve()
-    done = export_adapter(checked, adapter, folder, merged=merged, root=Path(config).parent)
+    against = parted(verify) if verify else None
+    done = export_adapter(checked, adapter, folder, merged=merged, root=Path(config).parent, against=against)
+    proof = verified(done, against, Path(config).parent) if against else None
     click.echo((folder / CARD).read_text("utf-8").rstrip() if as_json else done.as_text())
+    if proof and not as_json:
+        click.echo("\n".join(map(plain, proof.as_text().split("\n"))))
+    raise SystemExit(proof.exit_code if proof else EXIT_OK)
 
 
 cli.add_command(init)

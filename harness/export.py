@@ -19,6 +19,9 @@ from harness.digests import adapter_digest, model_digest, resolve_model
 from harness.engines import PROBE, open_engine
 from harness.engines.adapters import read_adapter
 from harness.errors import AdapterError, HarnessError, MachineError
+from harness.served import NEUTRAL, Proof, check_before, prove
+from harness.store import read_run, write_json
+from harness.suite import read_suite
 
 CARD = "export.json"
 ROUNDING = 0.05
@@ -45,10 +48,14 @@ class Exported:
         return "\n".join([*lines, self.command])
 
 
-def export_adapter(config: Config, adapter: Adapter, out: Path, *, merged: bool, root: Path) -> Exported:
+def export_adapter(
+    config: Config, adapter: Adapter, out: Path, *, merged: bool, root: Path, against: tuple[str, str] | None = None
+) -> Exported:
     """Writes the folder `out`, which must not exist yet. root: where relative model paths start.
 
-    Raises AdapterError (not trained yet, not a LoRA), HarnessError (out is there already), MachineError (disk).
+    against: (run folder, arm) that `verify` will hold it to, looked at before anything is written.
+    Raises AdapterError (not trained yet, not a LoRA, not what was evaluated), RunError (no such arm), HarnessError (out
+    is there already; no vLLM to verify with), MachineError (disk).
     """
     if not Path(adapter.path).is_dir():
         todo = f"Train it with: harness train {adapter.name}" if adapter.train else "Fix its path in models.yaml."
@@ -59,6 +66,8 @@ def export_adapter(config: Config, adapter: Adapter, out: Path, *, merged: bool,
     model = config.models[adapter.model]
     base = resolve_model(model.path, root)
     ref = AdapterRef(adapter.name, adapter.path, adapter_digest(adapter.path))
+    if against:
+        check_before(read_run(against[0]), against[1], adapter.name, ref.digest)
     part = out.with_name(f".{out.name}.partial")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -72,7 +81,7 @@ def export_adapter(config: Config, adapter: Adapter, out: Path, *, merged: bool,
             rank = next(rank for rank in RANKS if rank >= files.rank)
             command = ["vllm", "serve", base, *(["--revision", model.revision] if model.revision else [])]
             command += ["--enable-lora", "--max-lora-rank", str(rank), "--lora-modules", f"{adapter.name}={out}"]
-        command += _options(model.engine)
+        command += [*_options(model.engine), *NEUTRAL]
         card = {
             "adapter": {"name": adapter.name, "digest": ref.digest},
             "base": {"path": base, "revision": model.revision, "digest": model_digest(base, model.revision)},
@@ -87,6 +96,21 @@ def export_adapter(config: Config, adapter: Adapter, out: Path, *, merged: bool,
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return Exported(out, shlex.join(command), moved)
+
+
+def verify(done: Exported, against: tuple[str, str], root: Path) -> Proof:
+    """Serves what was exported and asks it what the run asked the arm; what came of it is added to export.json.
+
+    The suites are read as they are now, from where the run found them. Raises what `served.prove` raises.
+    """
+    card = json.loads((done.path / CARD).read_text("utf-8"))
+    run, arm = read_run(against[0]), against[1]
+    suites = {name: read_suite(about.get("path") or name, root) for name, about in run.manifest["suites"].items()}
+    merged = f"merge: it moved log-probabilities of a probe by up to {done.moved or 0:.4f} nats; try the adapter bare."
+    notes = [merged] if done.moved is not None else []
+    proof = prove(done.command, card["adapter"]["name"], run, arm, suites, notes)
+    write_json(done.path / CARD, {**card, "verified": proof.as_dict()})
+    return proof
 
 
 def _copy(adapter: Adapter, base: str, out: Path) -> None:

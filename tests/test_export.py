@@ -49,7 +49,10 @@ def test_merged_model_answers_as_base_and_adapter_did(project: Path, tmp_path: P
     beside = _answer(project / "base", project / "adapters" / "voice")
     assert _answer(tmp_path / "out") == beside
     assert _answer(project / "base") != beside
-    assert done.command == f"vllm serve {tmp_path / 'out'} --served-model-name voice --max-model-len 512"
+    assert (
+        done.command
+        == f"vllm serve {tmp_path / 'out'} --served-model-name voice --max-model-len 512 --generation-config vllm"
+    )
     assert not (tmp_path / "out" / "adapter_config.json").exists()
 
 
@@ -58,7 +61,7 @@ def test_bare_adapter_answers_the_same_and_names_its_base(project: Path, tmp_pat
     done = export_adapter(config, config.adapters["voice"], tmp_path / "out", merged=False, root=project)
     base = str(project / "base")
     lora = f"--enable-lora --max-lora-rank 16 --lora-modules voice={tmp_path / 'out'}"
-    assert done.command == f"vllm serve {base} {lora} --max-model-len 512"
+    assert done.command == f"vllm serve {base} {lora} --max-model-len 512 --generation-config vllm"
     assert json.loads((tmp_path / "out" / "adapter_config.json").read_text())["base_model_name_or_path"] == base
     assert _answer(project / "base", tmp_path / "out") == _answer(project / "base", project / "adapters" / "voice")
     card = json.loads((tmp_path / "out" / CARD).read_text())
