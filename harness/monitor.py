@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from harness import live, words
 from harness.compare import tabulate
@@ -27,11 +27,11 @@ from harness.digests import text_digest
 from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSION, HarnessError, RunError
 from harness.live import Check
 from harness.prices import model_of, priced_by_token
-from harness.progress import Progress, say
+from harness.progress import say
 from harness.stats import drop
 from harness.stats.drop import ALPHA, EVERY, Watch
 from harness.store import write_json
-from harness.traffic import Broken, Exchange, Place, read_log, was_read
+from harness.traffic import Broken, Exchange, Place, is_address, name_of, read_log, was_read
 
 FORMAT = 1
 PORTION = 500
@@ -41,6 +41,7 @@ LEAST_SHARE = 0.1
 LATEST = 5
 """Lines of the log kept per check, as places to look at."""
 MOST_SAID = 3
+EVERY_SECONDS = 10.0
 BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds."""
 STEP = 1.05
@@ -52,7 +53,8 @@ class Tested:
     """One check: its share of evaluated and of live exchanges that pass, and what its test says.
 
     n: live exchanges it looked at; evaluated_n: what the evaluated answers are worth. drifted_at: how many exchanges it
-    took to say drift, None: none found; since: after how many the drop seems to have begun. evidence: how much likelier
+    took to say drift, None: none found; since: after how many the drop seems to have begun, and `live_since` the share
+    that passes since then. evidence: how much likelier
     the live values are if the share fell, at most. visible: the drop that would show by now, None: none. latest: lines
     of the log that failed. live: None without exchanges.
     """
@@ -66,6 +68,7 @@ class Tested:
     n: int
     drifted_at: int | None
     since: int | None
+    live_since: float | None
     evidence: float
     visible: float | None
     latest: tuple[int, ...]
@@ -170,7 +173,7 @@ class State:
 
 def state_file(run: Run, suite: str, arm: str, log: str) -> Path:
     """Where the state of watching a log is kept, unless the user names another place: in the run folder."""
-    where = log if "://" in log else str(Path(log).resolve())
+    where = log if is_address(log) else str(Path(log).resolve())
     return Path(run.path) / "monitor" / f"{text_digest(suite, arm, where)}.json"
 
 
@@ -194,12 +197,12 @@ def monitor(
     )
     state = State(identity, watches=begun) if fresh else _read(state_at, identity) or State(identity, watches=begun)
     if state.place.bytes and not was_read(log, state.place):
-        say(f"{log}: is another file than the one read before (rotated?): read from its beginning.")
+        say(f"{name_of(log)}: is another file than the one read before (rotated?): read from its beginning.")
         state.place = Place()
     _go_on(state, log, watched, model, state_at)
     if not state.requests and state.broken:
         raise HarnessError(
-            f"{log}: none of {words.count(state.broken, 'line')} is a request with its reply. See above."
+            f"{name_of(log)}: none of {words.count(state.broken, 'line')} is a request with its reply. See above."
         )
     return _result(state, log, suite, run, arm, every, unwatched, base)
 
@@ -231,33 +234,34 @@ def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, 
     """Reads what is new, portion by portion; after each the state on disk is whole."""
     tests = {group: sum(check.group == group for check in watched) for group in ("behaviour", "input")}
     lines = read_log(log, state.place)
-    said = 0
-    with Progress(f"reading {log}", 0, "requests") as progress:
-        while portion := list(islice(lines, PORTION)):
-            exchanges = []
-            for one, place in portion:
-                state.place = place
-                if isinstance(one, Broken):
-                    state.broken += 1
-                    said += 1
-                    if said <= MOST_SAID:
-                        say(f"{log}:{one.line}: {one.why}. Left out.")
-                elif model is not None and one.model != model:
-                    state.other_models += 1
-                else:
-                    exchanges.append(one)
-            _count(state, exchanges)
-            for check in watched:
-                values = [(value, one.line) for one in exchanges if (value := check.of(one)) is not None]
-                state.watches[check.name] = drop.go_on(
-                    state.watches[check.name], [value for value, _ in values], tests[check.group]
-                )
-                missed = state.misses.get(check.name, []) + [line for value, line in values if value < 0.5]
-                state.misses[check.name] = missed[-LATEST:]
-            _write(state_at, state)
-            progress.update(len(exchanges))
+    said, told = 0, time.monotonic()
+    while portion := list(islice(lines, PORTION)):
+        exchanges = []
+        for one, place in portion:
+            state.place = place
+            if isinstance(one, Broken):
+                state.broken += 1
+                said += 1
+                if said <= MOST_SAID:
+                    say(f"{name_of(log)}:{one.line}: {one.why}. Left out.")
+            elif model is not None and one.model != model:
+                state.other_models += 1
+            else:
+                exchanges.append(one)
+        _count(state, exchanges)
+        for check in watched:
+            values = [(value, one.line) for one in exchanges if (value := check.of(one)) is not None]
+            state.watches[check.name] = drop.go_on(
+                state.watches[check.name], [value for value, _ in values], tests[check.group]
+            )
+            missed = state.misses.get(check.name, []) + [line for value, line in values if value < 0.5]
+            state.misses[check.name] = missed[-LATEST:]
+        _write(state_at, state)
+        if time.monotonic() - told >= EVERY_SECONDS:
+            told = time.monotonic()
+            say(f"{name_of(log)}: {words.count(state.requests, 'request')} read")
     if said > MOST_SAID:
-        say(f"{log}: {words.count(said, 'line')} left out in all.")
+        say(f"{name_of(log)}: {words.count(said, 'line')} left out in all.")
 
 
 def _count(state: State, exchanges: Sequence[Exchange]) -> None:
@@ -332,7 +336,7 @@ def _result(
         *(_percentile(state.bins, q) for q in (0.5, 0.95)),
     )
     return Monitored(
-        log=_shown(log),
+        log=name_of(log),
         suite=suite.name,
         baseline=f"{run.path}:{arm}",
         answers=len(base),
@@ -356,6 +360,8 @@ def _result(
 
 def _tested(check: Check, state: State, tests: int) -> Tested:
     watch = state.watches[check.name]
+    since = watch.since if watch.alarm is not None else None
+    later = None if since is None else (watch.passed - dict(watch.starts)[since]) / (watch.n - since)
     return Tested(
         name=check.name,
         group=check.group,
@@ -365,7 +371,8 @@ def _tested(check: Check, state: State, tests: int) -> Tested:
         live=watch.passed / watch.n if watch.n else None,
         n=watch.n,
         drifted_at=watch.alarm,
-        since=watch.since if watch.alarm is not None else None,
+        since=since,
+        live_since=later,
         evidence=math.exp(min(700.0, watch.peak)),
         visible=drop.visible(watch, tests),
         latest=tuple(state.misses.get(check.name, ())),
@@ -385,12 +392,12 @@ def _sentence(status: str, fallen: Sequence[Tested], requests: int, checks: int)
 
 
 def _fall(one: Tested) -> str:
-    """ "91.2 % of 2,300 pass, 97.8 % of the evaluated did; found after 400 requests, begun after about 250"."""
-    passing = "none" if one.live is None else words.percent(one.live)
-    begun = f"begun after about {one.since:,}" if one.since else "from the first requests on"
+    """ "91.2 % of 300 requests pass since about the 250th, 97.8 % of the evaluated did; found after 400 requests"."""
+    since = one.since or 0
+    when = f"since about the {since:,}th" if since else "from the first on"
     return (
-        f"{passing} of {one.n:,} pass, {words.percent(one.evaluated)} of the evaluated did; found after "
-        f"{one.drifted_at:,} requests, {begun}"
+        f"{words.percent(one.live_since or 0.0)} of {words.count(one.n - since, 'request')} pass {when}, "
+        f"{words.percent(one.evaluated)} of the evaluated did; found after {one.drifted_at:,} requests"
     )
 
 
@@ -426,11 +433,3 @@ def _percentile(bins: Mapping[str, int], share: float) -> float | None:
 
 def _up_to(bins: Mapping[str, int], bound: float) -> int:
     return sum(number for place, number in bins.items() if STEP ** int(place) <= bound * 1.000001)
-
-
-def _shown(log: str) -> str:
-    """A log's name without what an address may hold of secrets."""
-    if "://" not in log:
-        return log
-    parts = urlsplit(log)
-    return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -30,7 +30,7 @@ from harness.constrain import constraint_of
 from harness.data import Completion, Endpoint, Model, Request, Row, Run, Sample, Suite
 from harness.engines import open_engine, processes
 from harness.errors import EXIT_NOT_COMPARABLE, EXIT_OK, AdapterError, EngineError, HarnessError, RunError
-from harness.progress import Progress
+from harness.progress import Progress, say
 from harness.reasoning import separated
 from harness.scoring import Job, score_sample
 from harness.stats.paired import difference_p, mean
@@ -39,7 +39,7 @@ from harness.store import read_run
 ALPHA = 0.05
 MOST = 100
 """Answers of a suite that are asked again."""
-STARTS_WITHIN = 900.0
+STARTS_WITHIN = 1800.0
 """Seconds."""
 ALIKE = 0.8
 """The share of greedy answers that must be the same: a bit in a logit turns some, another model turns most."""
@@ -201,17 +201,16 @@ def serving(command: str) -> Iterator[str]:
 
 
 def _wait_for(health: str, server: subprocess.Popen[bytes], log: Any) -> None:
-    with Progress("starting the server", 0, "s") as progress:
-        deadline = time.monotonic() + STARTS_WITHIN
-        while time.monotonic() < deadline and server.poll() is None:
-            try:
-                with urllib.request.urlopen(health, timeout=5):
-                    return
-            except (urllib.error.URLError, OSError):
-                time.sleep(1)
-                progress.update()
-        log.seek(0)
-        said = [line.strip() for line in log.read().splitlines() if "rror" in line]
+    say("starting `vllm serve`; this takes minutes for a large model")
+    deadline = time.monotonic() + STARTS_WITHIN
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(health, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(1)
+    log.seek(0)
+    said = [line.strip() for line in log.read().splitlines() if "rror" in line]
     raise EngineError(
         f"`vllm serve` did not start: {said[-1][:300] if said else 'it says nothing of an error'}. Try the command."
     )

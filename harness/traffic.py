@@ -13,6 +13,7 @@ may be a list of streamed chunks. Nothing here is trusted: what does not fit is 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import math
 import urllib.error
@@ -79,6 +80,18 @@ def is_address(log: str) -> bool:
     return urlsplit(log).scheme in ("http", "https")
 
 
+def name_of(log: str) -> str:
+    """A log's name without what an address may hold of secrets.
+
+    >>> name_of("https://me:secret@host/log.jsonl?token=x")
+    'https://host/log.jsonl'
+    """
+    if not is_address(log):
+        return log
+    parts = urlsplit(log)
+    return parts._replace(query="", fragment="", netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def read_log(log: str, place: Place) -> Iterator[tuple[Exchange | Broken, Place]]:
     """What follows after `place`, each with the place after it; a last line without its end is left for the next time.
 
@@ -135,13 +148,13 @@ def _opened(log: str) -> Iterator[BinaryIO]:
         except (FileNotFoundError, IsADirectoryError):
             raise HarnessError(f"{log}: no such file. Give a JSONL file of requests and replies, or its URL.") from None
         return
-    shown = urlsplit(log)._replace(query="", fragment="").geturl()
+    shown = name_of(log)
     try:
         with urllib.request.urlopen(urllib.request.Request(log), timeout=TIMEOUT) as stream:
             yield stream
     except urllib.error.HTTPError as error:
         raise MachineError(f"{shown}: answers {error.code} ({error.reason}). Check the address.") from None
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         why = getattr(error, "reason", error)
         raise MachineError(f"{shown}: no answer ({why}). Is the server running, and the address right?") from None
 

@@ -24,7 +24,7 @@ from harness.report.live import live_page, prometheus
 from harness.runner import run
 from harness.store import read_run
 from harness.suite import read_suite
-from harness.traffic import Exchange
+from harness.traffic import Exchange, exchange
 
 SCORER = """
 from harness.data import Score
@@ -118,6 +118,7 @@ def test_a_drop_is_named_with_where_it_began(project: Path, capsys: pytest.Captu
         one = _check(found, name)
         assert 500 < one["drifted_at"] <= 900
         assert one["since"] in (250, 500)
+        assert one["live_since"] < one["live"] < one["evaluated"]
     assert _check(found, "number")["latest"] == [851, 861, 871, 881, 891]
     assert _check(found, "complete")["drifted_at"] is None
     assert "The prompts: no drift found." in found["input"]
@@ -286,7 +287,7 @@ def test_the_page_runs_nothing_and_holds_no_text_of_the_traffic(made: Path, proj
     page = project / "page.html"
     assert watch(project, log, "--html", str(page)) == 1
     text = page.read_text("utf-8")
-    assert "Drift: number: 0.0 % of 60 pass" in text
+    assert "Drift: number: 0.0 % of 60 requests pass from the first on, 100.0 % of the evaluated did" in text
     assert "secret" not in text
     assert "<script" not in text
     assert "<i>" not in text
@@ -402,3 +403,19 @@ def test_checks_of_prompts(name: str, asked: str, value: float) -> None:
     )
     (check,) = [one for one in live._prompts(base) if one.name == name]
     assert check.of(_said("x", asked)) == value
+
+
+def test_the_commands_of_the_page_on_monitoring_run(made: Path, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "monitoring.md").read_text("utf-8")
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    commands = [one.split() for block in blocks for one in block.splitlines() if one.startswith("harness monitor")]
+    assert len(commands) == 3
+    log = _log(project, [line(i) for i in range(30)], "traffic.jsonl")
+    places = {"traffic.jsonl": log, "drift.html": str(project / "drift.html"), "mytask.prom": str(project / "m.prom")}
+    for command in commands:
+        assert main([places.get(part, part).replace("mytask", "sums") for part in command[1:]]) == 0
+    assert (project / "drift.html").is_file()
+    assert (project / "m.prom").is_file()
+    logged = re.findall(r"^\{.*\}$", text, re.MULTILINE)
+    assert len(logged) == 3
+    assert all(isinstance(exchange(one, 1), Exchange) for one in logged)
