@@ -15,11 +15,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness import scorers
+from harness import scorers, words
 from harness.data import LiveSpec, Run, Sample, Scorer, Suite
 from harness.errors import HarnessError, RunError, SuiteError, did_you_mean
 from harness.scorers.style import english
-from harness.scorers.text import words
+from harness.scorers.text import words as words_of
 from harness.traffic import Exchange
 
 Group = Literal["behaviour", "input"]
@@ -156,8 +156,8 @@ def refuses(text: str) -> bool:
 def _numbers_known(exchange: Exchange) -> bool:
     """Single digits and what numbers a list do not count; "twenty-five" is 25."""
     text = re.sub(r"(?m)^\s*(?:[-*•]\s*)?\d+[.)]\s", " ", exchange.completion.text[:20_000])
-    said = {word for word in words(text) if word[0].isdigit() and len(word) > 1}
-    known = {word for turn in exchange.messages for word in words(turn["content"][:200_000]) if word[0].isdigit()}
+    said = {word for word in words_of(text) if word[0].isdigit() and len(word) > 1}
+    known = {word for turn in exchange.messages for word in words_of(turn["content"][:200_000]) if word[0].isdigit()}
     return said <= known
 
 
@@ -183,7 +183,7 @@ def _prompts(base: Sequence[Exchange]) -> list[Check]:
         Check("prompt_not_longer", "input", f"at most {high:,.0f} characters", lambda one: float(_length(one) <= high)),
         Check("prompt_not_shorter", "input", f"at least {low:,.0f} characters", lambda one: float(_length(one) >= low)),
         Check(
-            "known_words", "input", f"at most {newest:.0%} of the words stand in no evaluated prompt",
+            "known_words", "input", f"at most {words.percent(newest, 0)} of the words stand in no evaluated prompt",
             lambda one: float(known(one)),
         ),
         Check(

@@ -388,7 +388,10 @@ def _sentence(status: str, fallen: Sequence[Tested], requests: int, checks: int)
             f"No drift: {seen}, {words.count(checks, 'check')} of behaviour. If nothing changes, the chance of ever "
             f"saying drift is at most {ALPHA:.0%}, however often one looks.".replace("%,", " %,")
         )
-    return f"Drift: {'; '.join(f'{one.name}: {_fall(one)}' for one in fallen)}."
+    worst = max(fallen, key=lambda one: one.evidence)
+    others = [one.name for one in fallen if one is not worst]
+    also = f" Also: {words.listing(others)}." if others else ""
+    return f"Drift: {worst.name}: {_fall(worst)}.{also}"
 
 
 def _fall(one: Tested) -> str:

@@ -121,6 +121,7 @@ def test_a_drop_is_named_with_where_it_began(project: Path, capsys: pytest.Captu
         assert one["live_since"] < one["live"] < one["evaluated"]
     assert _check(found, "number")["latest"] == [851, 861, 871, 881, 891]
     assert _check(found, "complete")["drifted_at"] is None
+    assert re.search(r"^Drift: .* Also: .* and .*\.$", found["sentence"])
     assert "The prompts: no drift found." in found["input"]
     assert watch(project, log) == 1  # what was found stays found
     assert "DRIFT after about" in capsys.readouterr().out
