@@ -20,7 +20,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ from harness.store import read_run
 ALPHA = 0.05
 MOST = 100
 """Answers of a suite that are asked again."""
-STARTS_WITHIN = 1800.0
+STARTS_WITHIN, ENDS_WITHIN = 1800.0, 60.0
 """Seconds."""
 ALIKE = 0.8
 """The share of greedy answers that must be the same: a bit in a logit turns some, another model turns most."""
@@ -196,7 +196,10 @@ def serving(command: str) -> Iterator[str]:
             started = processes.since(before)
             memory = processes.shared_memory(started)
             server.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                server.wait(ENDS_WITHIN)
             processes.end(started)
+            server.wait()
             processes.free(memory)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,6 +16,7 @@ from project import make_project
 from harness import served
 from harness.config import read_config
 from harness.data import Row, Run
+from harness.engines import processes
 from harness.errors import AdapterError, EngineError, HarnessError, RunError
 from harness.runner import run
 from harness.served import Proof, check_before, prove
@@ -122,6 +124,27 @@ def test_a_server_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) 
         served.serving("vllm serve x"),
     ):
         pass
+
+
+HEALTHY = """
+import http.server, subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+class Health(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])), Health).serve_forever()
+"""
+
+
+def test_a_server_and_what_it_started_end_with_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "VLLM", HEALTHY)
+    monkeypatch.setattr(served, "STARTS_WITHIN", 60.0)
+    before = processes.under()
+    with served.serving("vllm serve x --dtype float32") as address:
+        assert urllib.request.urlopen(f"{address}/health", timeout=10).status == 200
+        assert len(processes.since(before)) == 2
+    assert processes.since(before) == []
 
 
 def test_samples_that_the_suite_no_longer_has_cannot_be_asked(evaluated: Run) -> None:
