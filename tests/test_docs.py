@@ -33,6 +33,8 @@ CANNOT_RUN = {
     r"harness demo\b": "takes minutes",
     r"harness (train|run|report) .*\b(sql-r16|sql\+forgetting)": "trains a model of the hub, or a large one",
     r"harness run .*(sarcasm|shakespeare|formats|sql)": "answers hundreds of samples",
+    r"harness export .*--verify": "starts a server of vLLM; tests/vllm runs it",
+    r"harness monitor ": "needs live traffic; tests/test_monitor.py runs these very commands on some",
     r"lm_eval ": "fetches a model of the hub",
 }
 """Commands that are parsed only, and why. Each of them must stand on some page."""
@@ -41,6 +43,7 @@ ELSEWHERE = ("torchrun", "vllm", "docker", "kubectl", "sbatch", "srun", "ssh", "
 FOREIGN = {
     *("--model", "--model_args", "--tasks", "--output_path", "--log_samples"),  # lm_eval
     *("--nproc-per-node", "--version", "--help"),
+    "--generation-config",  # vllm serve
 }
 
 
