@@ -27,11 +27,11 @@ from harness.compare import (
     Pairs,
     Table,
     asked,
+    attempted_suites,
     differences,
     pair,
     sample_scores,
     scorer_names,
-    suite_names,
     tabulate,
 )
 from harness.data import Completion, Row, Run, Score, ScoreRow
@@ -70,8 +70,9 @@ def bless(run: Run, arm: str, reason: str, old: Mapping[str, Any] | None = None,
         raise RunError(f"{run.path}: no arm '{arm}'.{did_you_mean(arm, table.arms)}")
     if not reason.strip():
         raise RunError("bless: an empty reason. Say why this is the new baseline, with --reason TEXT.")
-    names = [suite for suite in suite_names(table) if table.scores.get((suite, arm, scorer_names(table, suite)[0]))]
-    gaps = _gaps(table, arm, names) + [f"{s}: not in this run" for s in (old or {}).get("suites", ()) if s not in names]
+    tried = attempted_suites(table, arm)
+    names = [suite for suite in tried if table.scores.get((suite, arm, scorer_names(table, suite)[0]))]
+    gaps = _gaps(table, arm, tried) + [f"{s}: not in this run" for s in (old or {}).get("suites", ()) if s not in tried]
     if not names:
         raise RunError(f"{run.path}: {arm} has no scores. Run it first.")
     if gaps and not partial:
@@ -107,7 +108,7 @@ def _gaps(table: Table, arm: str, names: Sequence[str]) -> list[str]:
     gaps = [] if table.run.manifest.get("finished", True) else ["not finished"]
     for suite in names:
         about = table.suites[suite]
-        found = sum(map(len, table.scores[suite, arm, scorer_names(table, suite)[0]].values()))
+        found = sum(map(len, table.scores.get((suite, arm, scorer_names(table, suite)[0]), {}).values()))
         size = int(about.get("n_test") or found)
         if asked(about) < size:
             gaps.append(f"{suite}: only {asked(about)} of {size} samples were asked")

@@ -34,6 +34,8 @@ class Table:
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
     itself) by (suite, sample digest).
 
+    attempted: (suite, arm) with any row, also where the engine failed on all of them and `rows` holds none.
+
     A question that was asked several times (same digest) holds several scores; it counts once, with their mean. Of the
     draws of one sample only the mean is kept: draws are no samples of their own.
     """
@@ -45,6 +47,7 @@ class Table:
     scores: Mapping[tuple[str, str, str], Mapping[str, tuple[float, ...]]]
     probes: Mapping[tuple[str, str], str]
     clusters: Mapping[tuple[str, str], str]
+    attempted: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ def tabulate(run: Run) -> Table:
         scores,
         probes,
         clusters,
+        frozenset((row.suite, row.arm) for row in latest.values()),
     )
 
 
@@ -164,6 +168,17 @@ def suite_names(table: Table) -> list[str]:
 def arm_names(table: Table, suite: str) -> list[str]:
     """Arms with at least one answer on this suite, in the manifest's order."""
     return [arm for arm in table.arms if (suite, arm) in table.rows]
+
+
+def attempted_suites(table: Table, arm: str | None = None) -> list[str]:
+    """Suites that the arm (None: any arm) was asked, also where the engine failed on every sample."""
+    asked_ = {suite for suite, name in table.attempted if arm in (None, name)}
+    return [suite for suite in table.suites if suite in asked_]
+
+
+def attempted_arms(table: Table, suite: str) -> list[str]:
+    """Arms that were asked this suite, also where the engine failed on every sample, in the manifest's order."""
+    return [arm for arm in table.arms if (suite, arm) in table.attempted]
 
 
 def scorer_names(table: Table, suite: str) -> list[str]:

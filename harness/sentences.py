@@ -48,6 +48,14 @@ def only_one_arm(suite: str, arm: str) -> str:
     return f"{suite}: not decided: only one arm ({arm}) was run. Run another arm to compare it with."
 
 
+def nothing_answered(suite: str, arm: str) -> str:
+    return f"{suite}: not comparable: {arm} answered no sample, the engine failed on all of them. Finish the run."
+
+
+def nobody_held(suite: str) -> str:
+    return f"{suite}: not decided: no arm has its base beside it, so no loss is measured. Run an adapter and its base."
+
+
 def nothing_shared(suite: str, candidate: str, baseline: str, shared: int) -> str:
     return (
         f"{suite}: not comparable: {candidate} and {baseline} share {words.count(shared, 'scored sample')}. "

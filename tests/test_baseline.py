@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from project import make_project
-from runs import make_run, right
+from runs import failed, make_run, right
 
 from harness.baseline import CI, bless, difference, read_baseline, read_content, write_baseline
 from harness.cli import main
@@ -187,6 +187,13 @@ def test_a_suite_is_not_dropped_without_being_told() -> None:
     with pytest.raises(RunError, match="soap: not in this run"):
         bless(_run(BASE), "lora", "second", old=both)
     assert list(bless(_run(BASE), "lora", "second", old=both, partial=True)["suites"]) == ["sql"]
+
+
+def test_a_suite_whose_answers_all_failed_is_not_blessed_away() -> None:
+    run = failed(make_run({"sql": {"lora": BASE}, "soap": {"lora": BASE}}), "soap", "lora")
+    with pytest.raises(RunError, match="soap: 200 of 200 samples are missing"):
+        bless(run, "lora", "first")
+    assert list(bless(run, "lora", "first", partial=True)["suites"]) == ["sql"]
 
 
 def test_every_blessing_stays_in_the_history_and_the_same_one_is_not_told_twice() -> None:

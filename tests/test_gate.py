@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import make_run, right
+from runs import failed, make_run, right
 
 from harness import margins
 from harness.compare import Pairs, compare_pairs
@@ -130,6 +130,17 @@ def test_a_suite_the_candidate_did_not_run_never_passes() -> None:
     result = _gate({"sql": right(150, 200), "soap": right(90, 200)}, {"sql": right(150, 200)})
     assert result.exit_code == EXIT_NOT_COMPARABLE
     assert "soap: runs/new did not run it" in result.sentence
+
+
+def test_a_suite_whose_answers_all_failed_never_passes() -> None:
+    both = {"sql": right(150, 200), "soap": right(90, 200)}
+    old, new = (failed(_run(both, path), "soap", "lora") for path in ("runs/old", "runs/new"))
+    for missing in ("fail", "not comparable"):
+        result = gate(old, "lora", new, "lora", Policy(missing=missing))  # type: ignore[arg-type]
+        assert result.exit_code == EXIT_NOT_COMPARABLE
+        assert "soap: 200 of 200 samples are missing in runs/old:lora" in result.sentence
+    result = gate(_run(both, "runs/old"), "lora", new, "lora", Policy(missing="fail"))
+    assert (result.status, result.differing) == ("FAIL", ("soap: 200 of 200 samples are missing in runs/new:lora",))
 
 
 def test_a_gate_over_nothing_never_passes() -> None:

@@ -27,7 +27,7 @@ from harness.report.history import histories, run_names
 from harness.report.redact import without_text
 from harness.report.sheets import cell
 from harness.report.text import PREVIEW, markdown, percent, points, preview, visible
-from harness.verdict import decide
+from harness.verdict import decide, picks
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,7 @@ def test_every_verdict_is_said_on_the_page_and_in_markdown(run: Run, page: str, 
 
 
 def test_headline_is_the_first_heading_of_the_first_section(run: Run, page: str) -> None:
-    kinds = {name: about["kind"] for name, about in run.manifest["suites"].items()}
-    assert f'<h2 id="headline">{html.escape(headline(decide(run), kinds))}</h2>' in page
+    assert f'<h2 id="headline">{html.escape(headline(decide(run), picks(run)))}</h2>' in page
     assert page.index('id="headline"') < page.index('id="ladder"') < page.index('id="samples"')
 
 
@@ -634,26 +633,34 @@ def verdict(suite: str, decision: str, candidate: str, reference: str = "prompte
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "sentence"),
+    ("verdicts", "ends", "sentence"),
     [
-        ([verdict("sql", "adopt", "lora")], "Use lora for sql."),
-        ([verdict("sql", "do not adopt", "lora")], "Keep prompted for sql."),
-        ([verdict("sql", "not decided", "lora")], "Keep prompted for sql. lora is not decided for sql."),
+        ([verdict("sql", "adopt", "lora")], {"sql": "lora"}, "Use lora for sql."),
+        ([verdict("sql", "adopt", "lora")], {"sql": "bigger"}, "Use bigger for sql."),
+        ([verdict("sql", "do not adopt", "lora")], {"sql": "prompted"}, "Keep prompted for sql."),
+        ([verdict("sql", "do not adopt", "lora")], {"sql": "base"}, "Keep base for sql."),
+        (
+            [verdict("sql", "not decided", "lora")],
+            {"sql": "prompted"},
+            "Keep prompted for sql. lora is not decided for sql.",
+        ),
         (
             [verdict("sql", "adopt", "lora"), verdict("handbook", "do not adopt", "lora", "rag")],
+            {"sql": "lora", "handbook": "rag"},
             "Use lora for sql, keep rag for handbook.",
         ),
         (
             [verdict("sql", "adopt", "lora"), verdict("forgetting", "do not adopt", "lora", "base")],
+            {"sql": "lora"},
             "Use lora for sql. lora is not for general use: general ability was lost.",
         ),
-        ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], "Use b for sql."),
-        ([verdict("sql", "not decided", "base", "")], "There is nothing to decide yet."),
-        ([], "There is nothing to decide yet."),
+        ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], {"sql": "b"}, "Use b for sql."),
+        ([verdict("sql", "not decided", "base", "")], {"sql": "base"}, "There is nothing to decide yet."),
+        ([], {}, "There is nothing to decide yet."),
     ],
 )
-def test_headline_follows_the_verdicts(verdicts: list[Verdict], sentence: str) -> None:
-    assert headline(verdicts, {"sql": "skill", "handbook": "knowledge", "forgetting": "general"}) == sentence
+def test_headline_names_where_the_ladder_ends(verdicts: list[Verdict], ends: dict[str, str], sentence: str) -> None:
+    assert headline(verdicts, ends) == sentence
 
 
 def test_forest_axis_holds_zero_and_every_interval() -> None:
