@@ -203,7 +203,7 @@ def check_against(report: CheckReport, names: Sequence[str], root: Path, file: P
 def read_texts(file: Path) -> list[list[str]]:
     """The texts in each row of a JSONL file: strings at any depth, keys left out. Raises SuiteError."""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8").split("\n")  # a JSON string may hold other line ends
     except FileNotFoundError:
         raise SuiteError(f"{file}: no such file. Give a JSONL file of training data.") from None
     except (OSError, UnicodeDecodeError) as problem:

@@ -255,8 +255,12 @@ def _what_was_kept(kept: Retention | None) -> list[str]:
         found.append(f"Worst probe: {worst.probe}, {change}.")
     share = words.percent(kept.negative_flip_rate)
     found.append(f"{words.count(kept.negative_flips, 'answer')} got worse ({share} of {kept.n}).")
-    if kept.left_out:
-        found.append(f"Left out, the base is at chance there: {words.listing(kept.left_out)}.")
+    at_chance = [p.probe for p in kept.probes if p.probe in kept.left_out]
+    few = [name for name in kept.left_out if name not in at_chance]
+    if at_chance:
+        found.append(f"Left out, the base is at chance there: {words.listing(at_chance)}.")
+    if few:
+        found.append(f"Left out, fewer than two samples were answered by both: {words.listing(few)}.")
     return found
 
 

@@ -114,12 +114,10 @@ def test_an_engine_that_dies_is_one_line_and_code_5(project: Path, capsys: pytes
     assert "died after 3 answers" in capsys.readouterr().err
 
 
-def test_no_permission_is_one_line(project: Path) -> None:
-    """Root may write anywhere, so the run is started as somebody else where that is possible."""
-    locked = project / "locked"
-    locked.mkdir(mode=0o500)
+def test_a_folder_that_cannot_be_made_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "file").write_text("")
     assert main(["run", "-s", "sums", "--out", "file/run"]) == 5
+    assert "file/run" in _one_line(capsys)
 
 
 def test_ctrl_c_is_code_130_and_the_run_goes_on(project: Path) -> None:
@@ -139,13 +137,36 @@ def test_ctrl_c_is_code_130_and_the_run_goes_on(project: Path) -> None:
     assert main(["run", "-s", "sums"]) == 0
 
 
-def test_a_closed_pipe_is_no_error(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("--help", 0),
+        ("compare runs/sums --json", 0),
+        ("gate runs/sums:lora --baseline runs/sums:base", 0),
+        ("gate runs/sums:base --baseline runs/sums:lora", 1),
+        ("gate runs/sums:base --baseline runs/sums:nobody", 2),
+    ],
+)
+@pytest.mark.parametrize("closed", ["stdout", "both"])
+def test_a_closed_pipe_does_not_change_the_exit_code(project: Path, arguments: str, code: int, closed: str) -> None:
     assert main(["run", "-s", "sums"]) == 0
-    done = subprocess.run(
-        f"{sys.executable} -m harness compare runs/sums --json | head -c 1",
-        shell=True, cwd=project, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stderr == ""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "harness", *arguments.split()]
+    stderr = writer if closed == "both" else subprocess.PIPE
+    done = subprocess.run(command, cwd=project, stdout=writer, stderr=stderr, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == code
+    if closed == "stdout" and code != 2:
+        assert done.stderr == ""
+
+
+def test_no_argument_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    alone = capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == alone
+    assert len(alone.splitlines()) > 20
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_missing_rows_never_pass(left: int) -> None:
     scores = right(150, 200)
     result = _gate({"sql": scores}, {"sql": [*scores[:left], *[None] * (200 - left)]})
     assert result.exit_code == EXIT_NOT_COMPARABLE
-    assert str(200 - left) in result.sentence or "200 samples" in result.sentence
+    assert result.differing == (f"sql: {200 - left} of 200 samples are missing in runs/new:lora",)
 
 
 def test_rows_missing_on_both_sides_never_pass() -> None:
@@ -161,14 +161,13 @@ def test_another_engine_is_a_note() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("n", [10, 60, 400])
-def test_the_same_answers_never_fail_in_any_order(n: int, seed: int) -> None:
+@pytest.mark.parametrize(("n", "status"), [(10, "INCONCLUSIVE"), (60, "PASS"), (400, "PASS")])
+def test_the_same_answers_never_fail_in_any_order(n: int, status: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
     scores = {f"s{i}": [float(v) for v in generator.integers(0, 2, n)] for i in range(3)}
     old, new = _run(scores), _run(scores, shuffle=seed)
     result = gate(old, "lora", new, "lora")
-    assert result.status != "FAIL"
-    assert result.status == ("PASS" if n == 400 else result.status)
+    assert result.status == status
     assert all(row.interval.low < row.interval.high for row in result.rows)
 
 
