@@ -39,6 +39,7 @@ from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
 from harness.stats.paired import SAME, difference_interval, flips, mean
+from harness.stats.ratio import p95
 from harness.store import write_bytes
 
 FORMAT = 1
@@ -192,10 +193,7 @@ def measured(run: Run, suite: str, arm: str) -> dict[str, Any]:
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
     if not values:
         return {"mean": None, "p95": None}
-    return {
-        "mean": round(mean(values), 6),
-        "p95": round(sorted(values)[min(len(values) - 1, int(0.95 * len(values)))], 6),
-    }
+    return {"mean": round(mean(values), 6), "p95": round(p95(values), 6)}
 
 
 def _plain(values: list[Any]) -> Any:

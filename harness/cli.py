@@ -313,7 +313,7 @@ def import_(program: str, files: tuple[str, ...], arm: str, out: str, metric: st
     from harness.importing import import_logs
 
     done = import_logs(program, [Path(file) for file in files], Path(out), arm, metric, tuned=tuned)
-    _print_comparison(done, as_json=False, as_csv=False)
+    _print_comparison(done)
 
 
 @cli.command()

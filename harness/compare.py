@@ -19,6 +19,7 @@ from harness.stats.agreement import LEAST
 from harness.stats.clusters import LEAST as CLUSTERS
 from harness.stats.paired import SAME, difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
+from harness.stats.ratio import p95
 from harness.stats.sequential import alpha_at
 
 ALPHA = 0.05
@@ -226,7 +227,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         return None
     sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
     completions = [row.completion for row in table.rows[suite, arm]]
-    seconds = sorted(c.seconds for c in completions)
+    seconds = [c.seconds for c in completions]
     engine = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
     computed = sum(not row.reused for row in table.rows[suite, arm])
     return ArmSummary(
@@ -239,7 +240,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         prompt_tokens=mean([c.prompt_tokens for c in completions]),
         completion_tokens=mean([c.completion_tokens for c in completions]),
         seconds=mean(seconds),
-        seconds_p95=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
+        seconds_p95=p95(seconds),
         engine_seconds=engine / computed if engine and computed else None,
         fine_tuned=table.arms[arm].get("adapter") is not None,
         cut_off=sum(c.finish_reason in ("length", "thinking") for c in completions),

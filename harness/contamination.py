@@ -158,6 +158,8 @@ def of_adapter(
     card: its training.json. basis: "recorded" (the train splits are those it was trained on), "changed" (they are not
     any more, or not there), "assumed" (the card names the suites, not their content), "none" (trained elsewhere).
     root: where suites are looked for. earlier: what an earlier run found for the same adapter; its suites are kept.
+    Where a part of the data was used (`data_fraction`) the whole split is looked through: too many are flagged, none is
+    missed.
     """
     known = dict((earlier or {}).get("flagged") or {})
     asked = [suite for suite in suites if suite.name not in known]

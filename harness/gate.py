@@ -55,7 +55,7 @@ from harness.rules import Check, check, scorer_of, settle
 from harness.stats.clusters import LEAST as CLUSTERS
 from harness.stats.clusters import shared
 from harness.stats.paired import holm
-from harness.verdict import MARGIN, json_safe
+from harness.verdict import json_safe, margin_of
 
 LISTED = 20
 """Lost samples of one row that are named."""
@@ -218,7 +218,7 @@ def _scorers(a: Table, b: Table, suite: str, policy: Policy) -> list[str]:
 
 def _held(table: Table, suite: str, policy: Policy) -> list[tuple[str, float]]:
     """(scorer, margin) of each score that must be no worse: the primary one first, always; then those a rule names."""
-    own = float(table.suites[suite].get("margin") or MARGIN)
+    own = margin_of(table, suite)
     margins = {scorer_names(table, suite)[0]: own}
     for rule in policy.on(suite):
         if rule.kind == "no_worse_than":

@@ -71,6 +71,7 @@ __all__ = [
     "break_evens",
     "comparisons",
     "decide",
+    "margin_of",
     "picks",
     "retention",
     "retentions",
@@ -219,7 +220,7 @@ def _on_suite(table: Table, suite: str, margin: float | None, gain: float) -> li
         return failed or [Finding(alone, kind)]
     if kind != "general":
         return [*_climbing(table, suite, kind, gain), *failed]
-    allowed = _margin(table, suite) if margin is None else margin
+    allowed = margin_of(table, suite) if margin is None else margin
     held = [arm for arm in candidates(table, suite) if is_tuned(table, arm) or base_of(table, suite, arm)]
     nobody = Verdict(suite, "not decided", arms[0], "", sentences.nobody_held(suite))
     return [*(_on_general(table, suite, arm, allowed) for arm in held), *failed] or [Finding(nobody, kind)]
@@ -274,7 +275,7 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
             word=word,
             why=why,
             limit=gain,
-            margin=_margin(table, suite),
+            margin=margin_of(table, suite),
             p=adjusted[name],
             more=more_for_gain(between if step else pairs[name], gain) if why in ("open", "small") else None,
             step=step,
@@ -389,7 +390,8 @@ def _retrieves(table: Table, suite: str, arm: str) -> bool:
     return bool(dials(table, suite, arm).get("retrieve"))
 
 
-def _margin(table: Table, suite: str) -> float:
+def margin_of(table: Table, suite: str) -> float:
+    """The loss that a suite allows, 0..1."""
     return float(table.suites[suite].get("margin") or MARGIN)
 
 

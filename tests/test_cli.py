@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,25 @@ def test_the_main_line_from_run_to_gate(project: Path, capsys: pytest.CaptureFix
     assert main(["gate", "runs/sums:base", "--baseline", "runs/sums:lora"]) == 1
     assert json.loads((project / "runs" / "sums" / "gate.json").read_text())["exit_code"] == 1
     assert main(["score", "runs/sums"]) == 0
+
+
+def test_a_gate_of_several_rules_is_also_a_table(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-s", "sums"]) == 0
+    rules = "tiers: {full: {rules: [at_least: {score: 0.9}, no_flip: {at_most: 0}]}}"
+    (project / "gate.yaml").write_text(rules)
+    capsys.readouterr()
+    assert main(["gate", "runs/sums:base", "--baseline", "runs/sums:lora", "--policy", "gate.yaml"]) == 1
+    sentence, _, header, line, *rest = capsys.readouterr().out.splitlines()
+    assert sentence.startswith("FAIL: base breaks")
+    assert header.split() == ["suite", "rule", "found"]
+    assert set(line) == {"-"}
+    assert [re.split(" {2,}", one)[:3] for one in rest if one] == [
+        ["broken", "sums", "no_worse_than(exact)"],
+        ["broken", "sums", "at_least(lower bound)"],
+        ["broken", "sums", "no_flip()"],
+    ]
+    assert main(["gate", "runs/sums:lora", "--baseline", "runs/sums:base"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_check_says_what_is_in_order(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

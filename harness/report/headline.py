@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.data import Verdict
 from harness.report.text import one_line
+from harness.verdict import OVERALL
 from harness.words import listing
-
-OVERALL = "overall"
 
 
 def headline(verdicts: Sequence[Verdict], ends: Mapping[str, str]) -> str:

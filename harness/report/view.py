@@ -13,14 +13,14 @@ from harness.data import Run
 from harness.report.arm_view import ArmView, Rung, arm_view, ladder
 from harness.report.cases import Case, beside, cases
 from harness.report.glance import Tile, tiles
-from harness.report.headline import OVERALL, headline
+from harness.report.headline import headline
 from harness.report.history import RunFact, SuiteHistory, histories, run_facts, run_names
 from harness.report.provenance import TrainingCard, method, training_cards
 from harness.report.suite_view import Said, SuiteView, say, suite_view
 from harness.report.text import moment, number, one_line
 from harness.report.trust import Check, checks
 from harness.rungs import ends
-from harness.verdict import comparisons, decide, retentions
+from harness.verdict import OVERALL, comparisons, decide, retentions
 
 CARDS = 40
 """Samples that the page shows without JavaScript, over all suites."""
