@@ -680,6 +680,11 @@ def verdict(suite: str, decision: str, candidate: str, reference: str = "prompte
         ),
         ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], {"sql": "b"}, "Use b for sql."),
         ([verdict("sql", "not decided", "base", "")], {"sql": "base"}, "There is nothing to decide yet."),
+        (
+            [verdict("sql", "adopt", "lora"), verdict("soap", "not comparable", "lora", "")],
+            {"sql": "lora"},
+            "Use lora for sql. Nothing was answered on soap.",
+        ),
         ([], {}, "There is nothing to decide yet."),
     ],
 )

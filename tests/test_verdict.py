@@ -76,6 +76,7 @@ def test_a_suite_whose_answers_all_failed_is_not_left_out() -> None:
     assert "base answered no sample, the engine failed on all of them" in verdict.sentence
     (coverage,) = [check.text for check in checks(tabulate(run), decide(run)) if check.text.startswith("Answers are")]
     assert "base on soap: 0 of 60" in coverage
+    assert comparison(run).endswith("Use lora for sql. Nothing was answered on soap.")
 
 
 @pytest.mark.parametrize("arms", [("base", "lora"), ("base", "prompted", "lora")])

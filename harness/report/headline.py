@@ -32,6 +32,8 @@ def headline(verdicts: Sequence[Verdict], ends: Mapping[str, str]) -> str:
     parts += [f"keep {arm} for {listing(suites)}" for arm, suites in keep.items()]
     sentences = [_sentence(", ".join(parts))] if parts else []
     sentences += [_sentence(f"{arm} is not decided for {listing(suites)}") for arm, suites in open_.items()]
+    empty = [one_line(v.suite) for v in verdicts if v.decision == "not comparable" and not v.reference]
+    sentences += [f"Nothing was answered on {listing(empty)}."] if empty else []
     forgot = [
         one_line(verdict.candidate)
         for verdict in verdicts
