@@ -17,6 +17,7 @@ from harness.data import Completion, Run, Verdict
 from harness.ladder import judge_gain, judge_loss
 from harness.report import write_report
 from harness.report.trust import checks
+from harness.report.view import view
 from harness.roles import by_cost
 from harness.tables import comparison, comparison_markdown, decision
 from harness.verdict import break_even, comparisons, decide, picks, verdict_json
@@ -586,6 +587,7 @@ def _dev(arm: str, mean: float) -> dict[str, Any]:
 def test_where_the_reference_is_not_the_end_the_headline_names_the_end() -> None:
     run = make_run({"s": {"base": right(100, 200), "prompted": right(104, 200), "lora": right(90, 200)}})
     assert _said_by_four(run) == ("base", "base", ["base"], "Keep base for s.")
+    assert [tile.title for tile in view([run]).tiles] == ["Keep base"]
     scores = {"base": right(20, 200), "prompted": right(30, 200), "bigger": right(190, 200), "lora": right(90, 200)}
     dev = {
         arm: {"chosen": 0, "tries": [_dev(arm, mean)]}
@@ -598,6 +600,9 @@ def test_where_the_reference_is_not_the_end_the_headline_names_the_end() -> None
     )  # fmt: skip
     assert _of(run, "s").decision == "adopt"
     assert _said_by_four(run) == ("bigger", "bigger", ["bigger"], "Use bigger for s.")
+    assert [(tile.title, tile.detail) for tile in view([run]).tiles] == [
+        ("Use bigger", "95.0\xa0%; prompted has 15.0\xa0%")
+    ]
 
 
 def test_a_difference_of_nothing_has_no_sign() -> None:
