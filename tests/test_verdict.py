@@ -581,7 +581,11 @@ def test_headline_picks_ladder_and_words_agree_on_many_small_runs() -> None:
 
 
 def _dev(arm: str, mean: float) -> dict[str, Any]:
-    return {key: ARMS[arm][key] for key in ("system", "shots", "retrieve")} | {"n": 50, "mean": mean}
+    return {key: ARMS[arm][key] for key in ("system", "shots", "retrieve")} | {
+        "n": 50,
+        "mean": mean,
+        "prompt_tokens": 10.0,
+    }
 
 
 def test_where_the_reference_is_not_the_end_the_headline_names_the_end() -> None:
