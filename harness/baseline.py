@@ -17,9 +17,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from harness import words
 from harness.comparable import prompts
@@ -27,17 +28,18 @@ from harness.compare import (
     Pairs,
     Table,
     asked,
+    attempted_suites,
     differences,
     pair,
     sample_scores,
     scorer_names,
-    suite_names,
     tabulate,
 )
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
 from harness.stats.paired import SAME, difference_interval, flips, mean
+from harness.stats.ratio import p95
 from harness.store import write_bytes
 
 FORMAT = 1
@@ -49,6 +51,8 @@ _CARD = (
     "version", "digest", "kind", "margin", "cluster", "scorers", "graders", "n_test", "n_asked", "looks", "sampling",
 )  # fmt: skip
 _MACHINE = ("machine", "cores", "gpu")
+_ENTRY = {"reason", "answered", "git", "content"}
+"""What every line of the history has."""
 
 
 def is_file(text: str) -> bool:
@@ -70,8 +74,9 @@ def bless(run: Run, arm: str, reason: str, old: Mapping[str, Any] | None = None,
         raise RunError(f"{run.path}: no arm '{arm}'.{did_you_mean(arm, table.arms)}")
     if not reason.strip():
         raise RunError("bless: an empty reason. Say why this is the new baseline, with --reason TEXT.")
-    names = [suite for suite in suite_names(table) if table.scores.get((suite, arm, scorer_names(table, suite)[0]))]
-    gaps = _gaps(table, arm, names) + [f"{s}: not in this run" for s in (old or {}).get("suites", ()) if s not in names]
+    tried = attempted_suites(table, arm)
+    names = [suite for suite in tried if table.scores.get((suite, arm, scorer_names(table, suite)[0]))]
+    gaps = _gaps(table, arm, tried) + [f"{s}: not in this run" for s in (old or {}).get("suites", ()) if s not in tried]
     if not names:
         raise RunError(f"{run.path}: {arm} has no scores. Run it first.")
     if gaps and not partial:
@@ -107,7 +112,7 @@ def _gaps(table: Table, arm: str, names: Sequence[str]) -> list[str]:
     gaps = [] if table.run.manifest.get("finished", True) else ["not finished"]
     for suite in names:
         about = table.suites[suite]
-        found = sum(map(len, table.scores[suite, arm, scorer_names(table, suite)[0]].values()))
+        found = sum(map(len, table.scores.get((suite, arm, scorer_names(table, suite)[0]), {}).values()))
         size = int(about.get("n_test") or found)
         if asked(about) < size:
             gaps.append(f"{suite}: only {asked(about)} of {size} samples were asked")
@@ -122,14 +127,17 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
     sent = prompts(run, suite, arm)
     every = sample_scores(run).items()
     values = {(name, scorer): value for (of, by, name, scorer), value in every if (of, by) == (suite, arm)}
-    latest = {row.sample: row for row in table.rows[suite, arm]}
-    groups: dict[str, list[Row]] = {}
-    for name in sorted(latest):
-        groups.setdefault(latest[name].sample_digest, []).append(latest[name])
+    draws: dict[str, list[Row]] = {}
+    for row in table.rows[suite, arm]:
+        draws.setdefault(row.sample, []).append(row)
+    groups: dict[str, list[list[Row]]] = {}
+    for name in sorted(draws):
+        groups.setdefault(draws[name][0].sample_digest, []).append(draws[name])
     samples = {}
-    for digest, rows in groups.items():
+    for digest, found_rows in groups.items():
+        rows = [drawn[0] for drawn in found_rows]
         scores = {s: _plain([values[r.sample, s] for r in rows if (r.sample, s) in values]) for s in scorers}
-        keys = ("probe", str(about.get("cluster")))
+        keys = ("probe", about.get("cluster") or "probe")
         kept = {key: rows[0].metadata[key] for key in keys if key in rows[0].metadata}
         samples[digest] = {
             "id": _plain([row.sample for row in rows]),
@@ -146,11 +154,17 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
     }
 
 
-def _with_each(summary: dict[str, Any], groups: Sequence[Sequence[Row]]) -> dict[str, Any]:
-    """What was measured, and tokens and seconds sample by sample, in the order of the samples' digests."""
-    each = [[row.completion for row in group] for group in sorted(groups, key=lambda group: group[0].sample_digest)]
-    tokens = [_plain([done.prompt_tokens + done.completion_tokens for done in found]) for found in each]
-    seconds = [_plain([round(done.seconds, 6) for done in found]) for found in each]
+def _with_each(summary: dict[str, Any], groups: Sequence[Sequence[Sequence[Row]]]) -> dict[str, Any]:
+    """What was measured, and tokens and seconds sample by sample, in the order of the samples' digests.
+
+    groups: of every digest the samples, of each its rows: the mean over its draws is kept.
+    """
+    each = sorted(groups, key=lambda group: group[0][0].sample_digest)
+    tokens = [
+        _plain([mean([r.completion.prompt_tokens + r.completion.completion_tokens for r in drawn]) for drawn in group])
+        for group in each
+    ]
+    seconds = [_plain([mean([round(r.completion.seconds, 6) for r in drawn]) for drawn in group]) for group in each]
     return summary | {
         "tokens": {**summary["tokens"], "each": tokens},
         "seconds": {**summary["seconds"], "each": seconds},
@@ -179,10 +193,7 @@ def measured(run: Run, suite: str, arm: str) -> dict[str, Any]:
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
     if not values:
         return {"mean": None, "p95": None}
-    return {
-        "mean": round(mean(values), 6),
-        "p95": round(sorted(values)[min(len(values) - 1, int(0.95 * len(values)))], 6),
-    }
+    return {"mean": round(mean(values), 6), "p95": round(p95(values), 6)}
 
 
 def _plain(values: list[Any]) -> Any:
@@ -233,9 +244,11 @@ def read_content(path: Path | str) -> dict[str, Any]:
         content = json.loads(gzip.decompress(data) if path.suffix == ".gz" else data)
         number, signed = content["baseline"], content["content"]
         unsigned = {key: value for key, value in content.items() if key not in ("content", "history")}
+        if any(not entry.keys() >= _ENTRY for entry in content["history"]):
+            raise ValueError
     except FileNotFoundError:
         raise RunError(f"{path}: no such file. Make it with: harness baseline bless RUN:ARM --out {path}") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, AttributeError):
         raise RunError(f"{path}: not a baseline file. Make one with `harness baseline bless`.") from None
     if number != FORMAT:
         raise RunError(f"{path}: baseline format {number}, this harness reads {FORMAT}. Use the harness that made it.")
@@ -258,7 +271,7 @@ def read_baseline(path: Path | str) -> tuple[Run, str]:
         for digest, sample in about["samples"].items():
             for number, (name, found) in enumerate(_answers(sample)):
                 tokens, seconds = (side[digest][number] if digest in side else 0 for side in taken)
-                done = Completion("", prompt_tokens=int(tokens), seconds=float(seconds))
+                done = Completion("", prompt_tokens=cast("int", tokens), seconds=float(seconds))  # a mean over draws
                 rows.append(Row(suite, arm, name, digest, "", (), done, "", sample.get("metadata", {})))
                 scores += [ScoreRow(suite, arm, name, s, s == primary, Score(float(v))) for s, v in found.items()]
         suites[suite] = {key: value for key, value in about.items() if key != "samples"} | {

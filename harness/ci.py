@@ -37,6 +37,7 @@ SHOWN = 2_000
 """Characters of one answer that are shown."""
 
 State = Literal["kept", "broken", "open"]
+STATES: Mapping[State, str] = {"kept": "kept", "broken": "broken", "open": "not settled"}
 Answers = Mapping[tuple[str, str], str]
 """Text of an answer by (suite, sample digest)."""
 
@@ -145,9 +146,8 @@ def summary(result: GateResult, answers: Answers | None = None, limit: int = SUM
     if link:
         head += [f"[The run]({link})", ""]
     blocks = ["| | suite | rule | found |\n| --- | --- | --- | --- |"]
-    marks: Mapping[State, str] = {"kept": "kept", "broken": "**broken**", "open": "not settled"}
     blocks += [
-        f"| {marks[f.state]} | {_inline(f.suite)} | {_inline(f.name)} | {_inline(f.said)} |"
+        f"| {_bold(f.state)} | {_inline(f.suite)} | {_inline(f.name)} | {_inline(f.said)} |"
         for f in findings(result)[1:]
     ]
     said = [("In quarantine", result.quarantined), ("Quarantine has expired", result.expired), ("Note", result.notes)]
@@ -175,6 +175,10 @@ def marker(result: GateResult) -> str:
 
 def _fell(one: Lost) -> str:
     return f"{one.before:.3g} before, {one.now:.3g} now"
+
+
+def _bold(state: State) -> str:
+    return f"**{STATES[state]}**" if state == "broken" else STATES[state]
 
 
 def _inline(text: str) -> str:

@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
-@click.group(context_settings=_CONTEXT)
+@click.group(context_settings=_CONTEXT, invoke_without_command=True)
 @click.version_option(__version__, prog_name="harness")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Prompt it, retrieve, fine-tune, or use a bigger model? And did the new candidate make anything worse?
 
     \b
@@ -49,6 +51,8 @@ def cli() -> None:
     Exit codes: 0 holds or done, 1 regression, 2 your mistake, 3 inconclusive, 4 not comparable,
     5 the machine failed, 130 interrupted.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 @cli.command()
@@ -310,7 +314,7 @@ def import_(program: str, files: tuple[str, ...], arm: str, out: str, metric: st
     from harness.importing import import_logs
 
     done = import_logs(program, [Path(file) for file in files], Path(out), arm, metric, tuned=tuned)
-    _print_comparison(done, as_json=False, as_csv=False)
+    _print_comparison(done)
 
 
 @cli.command()
@@ -465,8 +469,51 @@ def _style(text: str, what: str) -> str:
     return click.style(text, bold=True, fg={"gain": "green", "loss": "red"}.get(what))
 
 
+class _Unbroken:
+    """A stream that goes on into nothing once its reader is gone, as in `harness compare RUN | head -1`.
+
+    Without it click ends the verb with 1, "a regression", wherever it is.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._into_nothing():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._into_nothing():
+            self._stream.flush()
+
+    @contextmanager
+    def _into_nothing(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self._stream.fileno())
+            os.close(nothing)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and returns its exit code; the user's mistakes are one line on stderr."""
+    streams = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast("TextIO", _Unbroken(stream)) if stream else stream for stream in streams)
+    try:
+        code = _main(arguments)
+        if sys.stdout:  # None where there is none at all, as in `harness compare RUN >&-`
+            sys.stdout.flush()
+        return code
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         cli.main(args=arguments, prog_name="harness", standalone_mode=False)
@@ -476,9 +523,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error.format_message() + " See harness --help.", EXIT_USER)
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted. What was finished is kept; the same command takes it up again.", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
     except MemoryError:
         return _fail("out of memory. Use a smaller model, batch or context.", EXIT_MACHINE)
     except OSError as error:
@@ -503,9 +547,7 @@ def _fail(message: str, code: int) -> int:
 def entry() -> None:
     """The console script. SIGTERM ends it as Ctrl-C does: what was finished is kept, no engine is left behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    code = main()
-    sys.stdout.flush()
-    sys.exit(code)
+    sys.exit(main())
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option(
     "--margin", type=click.FloatRange(0.001, 1), metavar="X", help="Allowed loss, 0..1. Default: each suite's own."
 )
-@click.option("--out", metavar="FILE", help="Write gate.json there. Default: RUN/gate.json of the candidate.")
+@click.option("--out", metavar="FILE", help="Write gate.json there. Default: RUN/gate.json, of the last arm gated.")
 @click.option("--junit", metavar="FILE", help="Also write JUnit XML.")
 @click.option("--summary", metavar="FILE", help="Also write Markdown; $GITHUB_STEP_SUMMARY is appended to.")
 @click.option("--comment", metavar="FILE", help="Also write Markdown for a comment that is updated in place.")
@@ -94,6 +94,8 @@ def gate(
         click.echo(json.dumps(value, indent=2))
     else:
         click.echo(plain(result.sentence))
+        if len(result.rows) + len(result.checks) > 1:
+            click.echo(_table(result))
         for line in result.quarantined:
             click.echo(plain(f"In quarantine: {line}"), err=True)
         for line in result.expired:
@@ -106,6 +108,15 @@ def gate(
             for line in log_commands(result, _places(held[0])):
                 click.echo(line)
     raise SystemExit(result.exit_code)
+
+
+def _table(result: GateResult) -> str:
+    """What the answer rests on, a line per suite and rule, for a terminal."""
+    from harness.ci import STATES, findings
+    from harness.tables import aligned
+
+    rows = [(STATES[one.state], one.suite, one.name, one.said) for one in findings(result)[1:]]
+    return f"\n{aligned(('', 'suite', 'rule', 'found'), rows)}\n"
 
 
 def _write_for_ci(result: GateResult, run: Run, files: Mapping[str, str | None], with_answers: bool) -> None:

@@ -7,13 +7,14 @@ different arms differ in their prompts on purpose. `prompts: may differ` in a po
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
 from harness import words
 from harness.compare import Table, asked, differences, scope, scorer_names
-from harness.data import Run
+from harness.data import Row, Run
 from harness.digests import text_digest
 from harness.errors import ConfigError, did_you_mean
 from harness.policy import Policy
@@ -81,7 +82,8 @@ def leave_out(
 ) -> tuple[Run, Run, tuple[str, ...], tuple[str, ...]]:
     """Both runs without the samples in quarantine; what was left out; and which entries have expired, which count.
 
-    An entry for a suite that is not held to anything here is passed over, if a run or a tier of the policy knows it.
+    An entry for a suite that is not held to anything here is passed over, if a run or a tier of the policy knows it; so
+    is a sample that neither run knows while both were asked a part of the suite only.
     Raises ConfigError for a suite that none knows, a sample neither run knows, and where more of a suite is in
     quarantine than is allowed.
     """
@@ -103,6 +105,8 @@ def leave_out(
             for name in (row.sample, row.sample_digest)
         }
         if entry.sample not in known:
+            if not any(_whole(run, entry.suite) for run in (base, cand)):
+                continue  # it may not have been asked yet
             raise ConfigError(
                 f"{policy.path}: quarantine: suite {entry.suite} has no sample '{entry.sample}'."
                 f"{did_you_mean(entry.sample, known) if len(known) < 40 else ' Correct it, or remove the entry.'}"
@@ -127,6 +131,12 @@ def leave_out(
     return shorter, shorter if cand is base else _without(cand, out, gone), tuple(left_out), tuple(expired)
 
 
+def _whole(run: Run, suite: str) -> bool:
+    """Whether all samples of a suite were asked."""
+    card = run.manifest["suites"].get(suite)
+    return card is not None and asked(card) >= int(card.get("n_test") or 0)
+
+
 def _count(run: Run, suite: str, digests: set[str]) -> int:
     return len({row.sample for row in run.rows if row.suite == suite and row.sample_digest in digests})
 
@@ -141,4 +151,17 @@ def _without(run: Run, out: Mapping[str, set[str]], gone: Mapping[str, int]) -> 
             own = _count(run, suite, out[suite]) if card.get("looks") else number  # others may never have been asked
             suites[suite] = {**card, "n_test": int(card["n_test"]) - number, "n_asked": asked(card) - own}
     scores = tuple(score for score in run.scores if (score.suite, score.sample) not in dropped)
-    return replace(run, manifest={**run.manifest, "suites": suites}, rows=rows, scores=scores)
+    before, left = _computed(run.rows), _computed(rows)
+    seconds = {  # engine time is known for all samples together: those that are left have their share of it
+        suite: {
+            arm: spent * left[suite, arm] / before[suite, arm] if before[suite, arm] else spent
+            for arm, spent in by.items()
+        }
+        for suite, by in run.manifest.get("seconds", {}).items()
+    }
+    return replace(run, manifest={**run.manifest, "suites": suites, "seconds": seconds}, rows=rows, scores=scores)
+
+
+def _computed(rows: Sequence[Row]) -> Counter[tuple[str, str]]:
+    """How many answers of (suite, arm) the engine computed in the run."""
+    return Counter((row.suite, row.arm) for row in rows if not row.reused and row.completion.finish_reason != "error")

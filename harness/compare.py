@@ -19,6 +19,7 @@ from harness.stats.agreement import LEAST
 from harness.stats.clusters import LEAST as CLUSTERS
 from harness.stats.paired import SAME, difference_interval, difference_p, flips, mean, mean_interval
 from harness.stats.power import smallest_difference, spread
+from harness.stats.ratio import p95
 from harness.stats.sequential import alpha_at
 
 ALPHA = 0.05
@@ -34,6 +35,8 @@ class Table:
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
     itself) by (suite, sample digest).
 
+    attempted: (suite, arm) with any row, also where the engine failed on all of them and `rows` holds none.
+
     A question that was asked several times (same digest) holds several scores; it counts once, with their mean. Of the
     draws of one sample only the mean is kept: draws are no samples of their own.
     """
@@ -45,6 +48,7 @@ class Table:
     scores: Mapping[tuple[str, str, str], Mapping[str, tuple[float, ...]]]
     probes: Mapping[tuple[str, str], str]
     clusters: Mapping[tuple[str, str], str]
+    attempted: frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,7 @@ def tabulate(run: Run) -> Table:
         scores,
         probes,
         clusters,
+        frozenset((row.suite, row.arm) for row in latest.values()),
     )
 
 
@@ -164,6 +169,17 @@ def suite_names(table: Table) -> list[str]:
 def arm_names(table: Table, suite: str) -> list[str]:
     """Arms with at least one answer on this suite, in the manifest's order."""
     return [arm for arm in table.arms if (suite, arm) in table.rows]
+
+
+def attempted_suites(table: Table, arm: str | None = None) -> list[str]:
+    """Suites that the arm (None: any arm) was asked, also where the engine failed on every sample."""
+    asked_ = {suite for suite, name in table.attempted if arm in (None, name)}
+    return [suite for suite in table.suites if suite in asked_]
+
+
+def attempted_arms(table: Table, suite: str) -> list[str]:
+    """Arms that were asked this suite, also where the engine failed on every sample, in the manifest's order."""
+    return [arm for arm in table.arms if (suite, arm) in table.attempted]
 
 
 def scorer_names(table: Table, suite: str) -> list[str]:
@@ -211,7 +227,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         return None
     sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
     completions = [row.completion for row in table.rows[suite, arm]]
-    seconds = sorted(c.seconds for c in completions)
+    seconds = [c.seconds for c in completions]
     engine = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
     computed = sum(not row.reused for row in table.rows[suite, arm])
     return ArmSummary(
@@ -224,7 +240,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         prompt_tokens=mean([c.prompt_tokens for c in completions]),
         completion_tokens=mean([c.completion_tokens for c in completions]),
         seconds=mean(seconds),
-        seconds_p95=seconds[min(len(seconds) - 1, int(0.95 * len(seconds)))],
+        seconds_p95=p95(seconds),
         engine_seconds=engine / computed if engine and computed else None,
         fine_tuned=table.arms[arm].get("adapter") is not None,
         cut_off=sum(c.finish_reason in ("length", "thinking") for c in completions),

@@ -158,6 +158,8 @@ def of_adapter(
     card: its training.json. basis: "recorded" (the train splits are those it was trained on), "changed" (they are not
     any more, or not there), "assumed" (the card names the suites, not their content), "none" (trained elsewhere).
     root: where suites are looked for. earlier: what an earlier run found for the same adapter; its suites are kept.
+    Where a part of the data was used (`data_fraction`) the whole split is looked through: too many are flagged, none is
+    missed.
     """
     known = dict((earlier or {}).get("flagged") or {})
     asked = [suite for suite in suites if suite.name not in known]
@@ -203,7 +205,7 @@ def check_against(report: CheckReport, names: Sequence[str], root: Path, file: P
 def read_texts(file: Path) -> list[list[str]]:
     """The texts in each row of a JSONL file: strings at any depth, keys left out. Raises SuiteError."""
     try:
-        lines = file.read_text("utf-8").splitlines()
+        lines = file.read_text("utf-8").split("\n")  # a JSON string may hold other line ends
     except FileNotFoundError:
         raise SuiteError(f"{file}: no such file. Give a JSONL file of training data.") from None
     except (OSError, UnicodeDecodeError) as problem:

@@ -32,7 +32,8 @@ _BETA = 2.0
 class CorpusScore:
     """One arm on one suite by one metric, 0..1. difference: from `baseline`, on the n samples that both answered.
 
-    baseline is "" for the reference itself; then difference, interval and p are None.
+    baseline is "" for the reference itself. difference, interval and p are None for it, and where the two share fewer
+    than two samples, or samples of one source only.
     """
 
     suite: str
@@ -50,8 +51,10 @@ class CorpusScore:
     def sentence(self) -> str:
         """E.g. "chrf over all answers: lora 61.0 %; against base +4.2 points (95 % CI +1.1 to +7.3), p = 0.004"."""
         text = f"{self.metric} over all answers: {self.arm} {words.percent(self.score)}"
-        if self.difference is None or self.interval is None or self.p is None:
+        if not self.baseline:
             return f"{text}, the reference (n={self.n})"
+        if self.difference is None or self.interval is None or self.p is None:
+            return f"{text} (n={self.n}); too few samples or sources are shared with {self.baseline} to compare them"
         found = f"{words.points(self.difference)} points ({words.interval(self.interval)}, n={self.n})"
         return f"{text}; against {self.baseline} {found}, {words.p_value(self.p)}"
 
@@ -67,17 +70,17 @@ def corpus_scores(table: Table) -> list[CorpusScore]:
 
 def _of_suite(table: Table, suite: str, metric: str) -> list[CorpusScore]:
     held_to, score = reference(table, suite)[0], METRICS[metric]
-    counted = {
-        arm: _counted(table, suite, arm, metric) for arm in arm_names(table, suite) if not is_ceiling(table, arm)
-    }
+    counted = counts(table, suite, metric)
     found = []
     for arm, own in counted.items():
-        shared = sorted(own.keys() & counted[held_to].keys())
-        if arm == held_to or len(shared) < 2:
-            found.append(CorpusScore(suite, metric, arm, len(own), _score(score, own.values()), "", None, None, None))
-            continue
+        shared = sorted(own.keys() & counted.get(held_to, {}).keys())
         pairs = pair(table, held_to, table, arm, suite, scorer_names(table, suite)[0])
         sources = [table.clusters.get((suite, digest), digest) for digest in shared] if pairs.clusters else shared
+        if arm == held_to or len(set(sources)) < 2:
+            against = "" if arm == held_to else held_to
+            whole = _score(score, own.values())
+            found.append(CorpusScore(suite, metric, arm, len(own), whole, against, None, None, None))
+            continue
         left, right = (_by_source([side[digest] for digest in shared], sources) for side in (counted[held_to], own))
         difference, p = corpus_p(left, right, score)
         interval = jackknife(left, right, score, 1 - pairs.error())
@@ -85,6 +88,16 @@ def _of_suite(table: Table, suite: str, metric: str) -> list[CorpusScore]:
             CorpusScore(suite, metric, arm, len(shared), _score(score, right), held_to, difference, interval, p)
         )
     return found
+
+
+def counts(table: Table, suite: str, metric: str) -> Mapping[str, Mapping[str, Any]]:
+    """Per arm, ceilings aside, and sample digest the counts of `statistics`. A run without texts brings them along."""
+    kept: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = table.suites[suite].get("corpus_counts")
+    if kept is not None:
+        return kept[metric]
+    arms = [arm for arm in arm_names(table, suite) if not is_ceiling(table, arm)]
+    found = {arm: _counted(table, suite, arm, metric) for arm in arms}
+    return {arm: own for arm, own in found.items() if own}
 
 
 def statistics(metric: str, answers: Sequence[str], targets: Sequence[str]) -> Any:
@@ -155,6 +168,8 @@ def _score(score: Callable[[Any], Any], rows: Any) -> float:
 
 def _counted(table: Table, suite: str, arm: str, metric: str) -> dict[str, Any]:
     rows = {row.sample_digest: row for row in table.rows[suite, arm] if row.draw == 0}
+    if not rows:
+        return {}
     texts = [row.completion.text.strip()[:MAX_CHARACTERS] for row in rows.values()]
     return dict(zip(rows, statistics(metric, texts, [row.target for row in rows.values()]), strict=True))
 

@@ -20,6 +20,7 @@ from harness.digests import text_digest
 from harness.engines import Engine
 from harness.errors import SuiteError
 from harness.stats.clusters import cluster_error
+from harness.stats.paired import student_quantile
 
 FILE = "drift.jsonl"
 TOP = 20
@@ -34,19 +35,21 @@ def neutral_texts(suites: Sequence[Suite]) -> list[str]:
         file = Path(suite.path, FILE)
         if suite.kind != "general" or not file.is_file():
             continue
-        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
-            try:
-                texts.append(str(json.loads(line)["text"]))
-            except (ValueError, KeyError, TypeError):
-                raise SuiteError(f'{file}:{number}: not {{"id": ..., "text": ...}}. Correct the line.') from None
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    texts.append(str(json.loads(line)["text"]))
+                except (ValueError, KeyError, TypeError):
+                    raise SuiteError(f'{file}:{number}: not {{"id": ..., "text": ...}}. Correct the line.') from None
     return texts
 
 
 def measure(
     engine: Engine, texts: Sequence[str], adapters: Mapping[str, AdapterRef], known: Mapping[str, Any] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Per adapter: {"kl": mean in nats, "low", "high": 95 %, "texts", "contexts", "digest"}; {} without texts.
+    """Per adapter: {"kl": mean in nats, "low", "high": 95 %, "texts", "contexts", "digest"}.
 
+    Contexts on which the engine fails are left out, and adapters with fewer than two texts.
     known: earlier results per adapter, kept where adapter and texts are the same (their "digest").
     """
     if len(texts) < 2:
@@ -58,14 +61,18 @@ def measure(
         contexts, sources = _contexts(engine, texts)
         base = engine.likeliest(contexts, TOP)
         for name, ref in left.items():
-            values = _divergences(engine, contexts, base, ref)
-            error, _ = cluster_error(values, sources)
-            mean = math.fsum(values) / len(values)
+            moved = _divergences(engine, contexts, base, ref)
+            values = [value for value in moved if value is not None]
+            of = [source for source, value in zip(sources, moved, strict=True) if value is not None]
+            if len(set(of)) < 2:
+                continue
+            error, df = cluster_error(values, of)
+            mean, reach = math.fsum(values) / len(values), student_quantile(0.975, df) * error
             found[name] = {
                 "kl": round(mean, 5),
-                "low": round(max(0.0, mean - 2 * error), 5),
-                "high": round(mean + 2 * error, 5),
-                "texts": len(set(sources)),
+                "low": round(max(0.0, mean - reach), 5),
+                "high": round(mean + reach, 5),
+                "texts": len(set(of)),
                 "contexts": len(values),
                 "digest": identity[name],
             }
@@ -101,15 +108,17 @@ def _divergences(
     contexts: Sequence[tuple[int, ...]],
     base: Sequence[Sequence[tuple[int, float]]],
     ref: AdapterRef,
-) -> list[float]:
+) -> list[float | None]:
+    """Context by context; None where the engine failed."""
     requests = [
         Request(
             str(place), ids, Sampling(max_tokens=1), ref, tuple((t,) for t, _ in top), tuple(str(t) for t, _ in top)
         )
         for place, (ids, top) in enumerate(zip(contexts, base, strict=True))
     ]
-    values = [0.0] * len(requests)
+    values: list[float | None] = [None] * len(requests)
     for request, said in engine.generate(requests):
         place = int(request.key)
-        values[place] = divergence([logprob for _, logprob in base[place]], said.choice_logprobs or ())
+        if said.choice_logprobs:
+            values[place] = divergence([logprob for _, logprob in base[place]], said.choice_logprobs)
     return values

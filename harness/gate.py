@@ -30,12 +30,12 @@ from harness.compare import (
     Lost,
     Pairs,
     Table,
+    attempted_suites,
     compare_pairs,
     losses,
     pair,
     scope,
     scorer_names,
-    suite_names,
     tabulate,
 )
 from harness.data import Run
@@ -55,7 +55,7 @@ from harness.rules import Check, check, scorer_of, settle
 from harness.stats.clusters import LEAST as CLUSTERS
 from harness.stats.clusters import shared
 from harness.stats.paired import holm
-from harness.verdict import MARGIN, json_safe
+from harness.verdict import json_safe, margin_of
 
 LISTED = 20
 """Lost samples of one row that are named."""
@@ -218,7 +218,7 @@ def _scorers(a: Table, b: Table, suite: str, policy: Policy) -> list[str]:
 
 def _held(table: Table, suite: str, policy: Policy) -> list[tuple[str, float]]:
     """(scorer, margin) of each score that must be no worse: the primary one first, always; then those a rule names."""
-    own = float(table.suites[suite].get("margin") or MARGIN)
+    own = margin_of(table, suite)
     margins = {scorer_names(table, suite)[0]: own}
     for rule in policy.on(suite):
         if rule.kind == "no_worse_than":
@@ -275,7 +275,7 @@ def gate_json(result: GateResult) -> dict[str, Any]:
 
 def _suites(a: Table, base_arm: str, b: Table, wanted: Mapping[str, Any] | None) -> list[str]:
     if wanted is None:
-        return [s for s in suite_names(a) if (s, base_arm) in a.rows]
+        return attempted_suites(a, base_arm)
     known = [*a.suites, *(s for s in b.suites if s not in a.suites)]
     for suite in wanted:
         if suite not in known:
@@ -298,7 +298,7 @@ def _notes(a: Table, b: Table, names: Sequence[str]) -> tuple[str, ...]:
                 f"{suite} was asked until decided: look {held.look} of {len(held.sizes)}, {held.wanted} of {all_} "
                 "samples; bounds hold at all looks together"
             )
-    extra = [s for s in suite_names(b) if s not in names]
+    extra = [s for s in attempted_suites(b) if s not in names]
     if extra:
         notes.append(f"not held to anything: {words.listing(extra)}")
     return tuple(notes)

@@ -131,15 +131,21 @@ def _entries(run: Run) -> Iterator[dict[str, Any]]:
             "suite": suite,
             "digest": manifest.get("suites", {}).get(suite, {}).get("digest"),
             "arm": arm,
-            "candidate": _candidate(manifest, arm),
+            "candidate": candidate(manifest, arm),
             "n": len(scores),
             "answered": answered.get((suite, arm), 0),
             "mean": round(math.fsum(scores.values()) / len(scores), 9),
         }
 
 
-def _candidate(manifest: Mapping[str, Any], arm: str) -> str:
-    """Identity of what answered: the model's content, the adapter's, and the dials. Its name does not matter."""
+def candidate(manifest: Mapping[str, Any], arm: str) -> str:
+    """Identity of what answered: the model's content, the adapter's, and the dials. Its name does not matter.
+
+    A run without texts (report/redact.py) brings it along, since its dials are no longer whole.
+    """
+    kept: Mapping[str, str] = manifest.get("candidates", {})
+    if arm in kept:
+        return kept[arm]
     about = manifest.get("arms", {}).get(arm, {})
     model = manifest.get("models", {}).get(about.get("model"), {}).get("digest")
     adapter = manifest.get("adapters", {}).get(about.get("adapter"), {}).get("digest")

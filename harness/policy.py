@@ -140,7 +140,7 @@ def read_policy(path: Path | str, tier: str | None = None) -> Policy:
 
 
 def _tier(value: Any, where: str) -> dict[str, Any]:
-    fields = Fields(value or {}, where, ConfigError)
+    fields = Fields({} if value is None else value, where, ConfigError)
     fields.only(("suites", "rules", "alpha", "macro", "tolerate_small"))
     macro = Fields(fields.get("macro", dict, {}), f"{where}.macro", ConfigError)
     macro.only(("margin",))
@@ -187,7 +187,7 @@ def _rule(value: Any, where: str) -> Rule:
     if kind not in _KINDS:
         raise ConfigError(f"{where}: no rule '{kind}'.{did_you_mean(str(kind), _KINDS)}")
     limit_key, others, choices = _KINDS[kind]
-    fields = Fields(options or {}, f"{where}.{kind}", ConfigError)
+    fields = Fields({} if options is None else options, f"{where}.{kind}", ConfigError)
     fields.only((limit_key, *others))
     number = int if kind == "no_flip" else float
     limit = (fields.get if kind in _OPTIONAL else fields.need)(limit_key, number)

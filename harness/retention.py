@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from harness.compare import Table, pair, scorer_names, suite_names, tabulate
@@ -53,7 +54,8 @@ def retention_of(table: Table, suite: str, arm: str) -> Retention | None:
     about = table.suites[suite]
     chance = {name: chance_of(about, name) for name in enough}
     own = {name: sources[name] for name in enough if name in sources}
-    return forgetting.retention(suite, arm, base, enough, chance, pairs.missing, 1 - pairs.error(), own)
+    found = forgetting.retention(suite, arm, base, enough, chance, pairs.missing, 1 - pairs.error(), own)
+    return replace(found, left_out=(*found.left_out, *sorted(probes.keys() - enough.keys())))
 
 
 def chance_of(about: Mapping[str, Any], probe: str) -> float:

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from harness import failures, words
 from harness.baseline import measured
-from harness.compare import Pairs, Table, pair, scope, scorer_names
+from harness.compare import Pairs, Table, asked, pair, scope, scorer_names
 from harness.errors import ConfigError, did_you_mean
 from harness.policy import Policy, Rule
 from harness.stats.paired import SAME, deviation, difference_bound, difference_p, flips, mean, mean_bound
@@ -176,7 +176,9 @@ def _no_new_failures(rule: Rule, suite: str, scorer: str, pairs: Pairs | None, a
         low,
         high,
         difference_p(base, cand, "less", pairs.clusters)[0],
-        more_samples=None if holds else _more(len(cand), spread(base, cand), limit + mean(cand) - mean(base), alpha),
+        more_samples=None
+        if holds
+        else _more(len(cand), spread(base, cand, pairs.clusters), limit + mean(cand) - mean(base), alpha),
     )
 
 
@@ -207,16 +209,17 @@ def _no_flip(
     left, right = (held.of(t.scores.get((suite, arm, scorer), {})) for t, arm in ((a, base_arm), (b, cand_arm)))
     among = left.keys() & right.keys()
     if rule.tag is not None:
-        among &= {
+        tagged_ = {
             row.sample_digest
             for row in (*a.run.rows, *b.run.rows)
             if row.suite == suite and _tagged(row.metadata, rule.tag)
         }
-        if not among:
+        if not tagged_ and all(asked(t.suites[suite]) >= int(t.suites[suite].get("n_test") or 0) for t in (a, b)):
             raise ConfigError(
                 f"{policy.path}: no_flip: no sample of suite {suite} has the tag '{rule.tag}' in its metadata. "
                 "Correct it, or tag samples."
             )
+        among &= tagged_
     had = [digest for digest in among if mean(left[digest]) >= rule.right - SAME]
     lost = [digest for digest in had if mean(right[digest]) < rule.right - SAME]
     limit = float(rule.limit or 0)
@@ -241,16 +244,18 @@ def _ratio(rule: Rule, a: Table, base_arm: str, b: Table, cand_arm: str, suite: 
     name = f"{suite} {rule.kind.replace('_', ' ')}{f' ({rule.by})' * bool(rule.by)} at most {limit:g}"
     pairs = _taken(a, base_arm, b, cand_arm, suite, "tokens" if rule.kind == "tokens_ratio" else "seconds")
     found = _measure(rule, pairs)
+    measured_ = found is not None
     old, new = (p95(side) if rule.by == "p95" and side else mean(side) for side in (pairs.baseline, pairs.candidate))
     if found is not None and rule.kind == "cost_ratio":
         old, new = (measured(t.run, suite, arm)["engine_seconds"] or 0.0 for t, arm in ((a, base_arm), (b, cand_arm)))
         found = replace(found, value=new / old) if old and new else None
     if found is None:
-        why = (
-            "not measured by sample"
-            if min(*pairs.baseline, *pairs.candidate) <= 0
-            else f"{len(pairs.baseline)} samples are too few"
-        )
+        if measured_:
+            why = "engine time was not measured (answers were reused)"
+        elif min((*pairs.baseline, *pairs.candidate), default=0.0) <= 0:
+            why = "not measured by sample"
+        else:
+            why = f"{len(pairs.baseline)} samples are too few"
         return Check(suite, rule.kind, "", len(pairs.baseline), None, limit, "open", f"{name}: {why}")
     unit = "tokens" if rule.kind == "tokens_ratio" else "s"
     if found.error == 0:

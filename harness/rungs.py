@@ -2,7 +2,8 @@
 
 Start from the cheapest arm and move to a dearer one only if it is shown better, by an observed gain that counts
 (ladder.py). Fine-tuned arms have their verdict (verdict.py): one that is adopted is the end, unless a dearer arm is
-shown better still. Every other arm is held to the end.
+shown better still. Every other arm is held to the end, an adopted one that is passed, too: the end alone is adopted.
+Headline, picks and the column of words all go by `end_of`.
 
     settled    every other arm is shown to be less than the gain better than the end (95 % interval)
     leaning    not; so many more samples would settle it
@@ -21,7 +22,7 @@ from harness.data import Comparison, Decision, Verdict
 from harness.errors import NotComparable
 from harness.ladder import GAIN, climb, judge_gain, judge_with_missing
 from harness.prices import cost, unit_of
-from harness.roles import by_cost
+from harness.roles import by_cost, is_ceiling
 from harness.stats.clusters import LEAST, shared
 from harness.stats.paired import difference_bound, mean
 from harness.stats.power import samples_for_margin, spread
@@ -60,7 +61,7 @@ def ladders(table: Table, verdicts: Sequence[Verdict], gain: float = GAIN) -> li
     return [
         ladder(table, suite, [verdict for verdict in verdicts if verdict.suite == suite], gain)
         for suite in names
-        if len(by_cost(table, suite)) > 1
+        if len(arms := by_cost(table, suite)) > 1 and not is_ceiling(table, arms[0])
     ]
 
 
@@ -72,7 +73,7 @@ def ladder(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = 
     unit = unit_of(table, suite, arms)
     rungs = []
     for arm in arms:
-        if arm in said:
+        if arm in said and (arm == end or said[arm].decision != "adopt"):
             word, against, sentence = said[arm].decision, said[arm].reference, said[arm].sentence
         elif arm == end:
             word, against = "adopt", ""
@@ -90,6 +91,13 @@ def ladder(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = 
     return Ladder(suite, end, "leaning" if rivals else "settled", text, more, unit, tuple(rungs))
 
 
+def ends(table: Table, verdicts: Sequence[Verdict], gain: float = GAIN) -> dict[str, str]:
+    """The arm to use for every suite that is not a general one and has more than ceilings: suite -> `end_of`."""
+    names = [suite for suite in suite_names(table) if table.suites[suite].get("kind") != "general"]
+    found = {suite: end_of(table, suite, [v for v in verdicts if v.suite == suite], gain) for suite in names}
+    return {suite: arm for suite, arm in found.items() if not is_ceiling(table, arm)}
+
+
 def end_of(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = GAIN) -> str:
     """The arm to use: the last adopted one, or a dearer one shown better still; else the climb over untrained arms."""
     arms = by_cost(table, suite)
@@ -103,7 +111,7 @@ def end_of(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = 
 def _against_end(
     table: Table, suite: str, arm: str, end: str, arms: Sequence[str], gain: float
 ) -> tuple[Decision, str, str]:
-    """The word on an untrained arm that is not the end."""
+    """The word on an arm that is not the end."""
     found = _compared(table, suite, end, arm)
     if found is None:
         return "not comparable", end, f"{suite}: not comparable: {arm} and {end} share fewer than two samples."

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.compare import Table, compare_tables, suite_names
+from harness.compare import Table, asked, compare_tables, suite_names
 from harness.data import Comparison
 from harness.errors import NotComparable
 from harness.roles import base_of, candidates, reference
@@ -17,7 +17,7 @@ from harness.roles import base_of, candidates, reference
 
 @dataclass(frozen=True)
 class Seen:
-    """One candidate on one suite. flagged: {sample id: "exact" | "13-gram" | "near"}, of n_test asked.
+    """One candidate on one suite. flagged: {sample id: "exact" | "13-gram" | "near"}, of n_test answered samples.
 
     with_them: the comparison as it stands; without: on the other samples alone, None where fewer than two are left.
     """
@@ -47,8 +47,9 @@ def seen(table: Table) -> list[Seen]:
             digests = {row.sample_digest for row in rows if row.sample in mine}
             whole = _compare(table, held_to, arm, suite)
             if whole is not None:
-                rest = _compare(_without(table, suite, digests), held_to, arm, suite)
-                found.append(Seen(suite, arm, str(adapter), len(rows), mine, whole, rest))
+                rest = _compare(_without(table, suite, digests, len(mine)), held_to, arm, suite)
+                n = len({row.sample for row in rows})
+                found.append(Seen(suite, arm, str(adapter), n, mine, whole, rest))
     return found
 
 
@@ -59,15 +60,17 @@ def flagged(table: Table, adapter: str) -> Mapping[str, Mapping[str, str]]:
     return listed
 
 
-def _without(table: Table, suite: str, digests: set[str]) -> Table:
-    """The table without the scores of some samples of a suite."""
+def _without(table: Table, suite: str, digests: set[str], samples: int) -> Table:
+    """The table without the scores of so many samples of a suite, of these digests: none of them is missing."""
+    card = table.suites[suite]
+    shorter = {**card, "n_test": int(card["n_test"]) - samples, "n_asked": asked(card) - samples}
     left = {
         key: {digest: values for digest, values in scores.items() if digest not in digests}
         if key[0] == suite
         else scores
         for key, scores in table.scores.items()
     }
-    return replace(table, scores=left)
+    return replace(table, scores=left, suites={**table.suites, suite: shorter})
 
 
 def _compare(table: Table, baseline: str, candidate: str, suite: str) -> Comparison | None:

@@ -48,6 +48,14 @@ def only_one_arm(suite: str, arm: str) -> str:
     return f"{suite}: not decided: only one arm ({arm}) was run. Run another arm to compare it with."
 
 
+def nothing_answered(suite: str, arm: str) -> str:
+    return f"{suite}: not comparable: {arm} answered no sample, the engine failed on all of them. Finish the run."
+
+
+def nobody_held(suite: str) -> str:
+    return f"{suite}: not decided: no arm has its base beside it, so no loss is measured. Run an adapter and its base."
+
+
 def nothing_shared(suite: str, candidate: str, baseline: str, shared: int) -> str:
     return (
         f"{suite}: not comparable: {candidate} and {baseline} share {words.count(shared, 'scored sample')}. "
@@ -247,8 +255,12 @@ def _what_was_kept(kept: Retention | None) -> list[str]:
         found.append(f"Worst probe: {worst.probe}, {change}.")
     share = words.percent(kept.negative_flip_rate)
     found.append(f"{words.count(kept.negative_flips, 'answer')} got worse ({share} of {kept.n}).")
-    if kept.left_out:
-        found.append(f"Left out, the base is at chance there: {words.listing(kept.left_out)}.")
+    at_chance = [p.probe for p in kept.probes if p.probe in kept.left_out]
+    few = [name for name in kept.left_out if name not in at_chance]
+    if at_chance:
+        found.append(f"Left out, the base is at chance there: {words.listing(at_chance)}.")
+    if few:
+        found.append(f"Left out, fewer than two samples were answered by both: {words.listing(few)}.")
     return found
 
 

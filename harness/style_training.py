@@ -74,7 +74,7 @@ def read_sources(folder: Path) -> tuple[Texts, dict[str, str]]:
     digests = {}
     for file in sorted(folder.glob("sources/*.jsonl")):
         digests[file.stem] = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-        for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
+        for number, line in enumerate(file.read_text("utf-8").removesuffix("\n").split("\n"), 1):
             try:
                 row = json.loads(line)
                 held = (str(row["prompt"]), str(row["text"]), bool(row["styled"]))

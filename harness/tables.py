@@ -13,7 +13,8 @@ from harness.report.headline import headline
 from harness.report.sheets import summary_csv
 from harness.report.text import markdown
 from harness.rungs import Ladder, ladders
-from harness.verdict import comparisons, decide
+from harness.verdict import comparisons, decide, picks
+from harness.words import points, size
 
 HEADER = (
     "suite", "arm", "n", "score", "95% CI", "reference", "difference", "95% CI of it", "won/lost", "visible from",
@@ -58,7 +59,7 @@ def comparison_csv(run: Run) -> str:
 
 def decision(run: Run) -> str:
     """Which arm to use on which suite, in a sentence or two."""
-    return headline(decide(run), {name: str(card.get("kind")) for name, card in run.manifest["suites"].items()})
+    return headline(decide(run), picks(run))
 
 
 def _primary(run: Run) -> dict[tuple[str, str], Comparison]:
@@ -78,8 +79,8 @@ def _ladders(run: Run) -> list[Ladder]:
 
 def _rows(run: Run) -> list[list[str]]:
     paired, table = _primary(run), tabulate(run)
-    said = {(one.suite, rung.arm): rung.decision for one in _ladders(run) for rung in one.rungs}
-    said |= {(one.suite, one.candidate): one.decision for one in decide(run)}
+    said = {(one.suite, one.candidate): one.decision for one in decide(run)}
+    said |= {(one.suite, rung.arm): rung.decision for one in _ladders(run) for rung in one.rungs}
     rows = []
     for one in summarize(run):
         c = paired.get((one.suite, one.arm))
@@ -90,13 +91,12 @@ def _rows(run: Run) -> list[list[str]]:
 
 
 def _row(s: ArmSummary, c: Comparison | None) -> list[str]:
-    row = [s.suite, s.arm, str(s.n), f"{100 * s.mean:.1f}", f"{100 * s.interval.low:.1f}..{100 * s.interval.high:.1f}"]
+    row = [s.suite, s.arm, str(s.n), size(s.mean), f"{size(s.interval.low)}..{size(s.interval.high)}"]
     if c is None:
         row += ["is the reference", "", "", "", ""]
     else:
-        low, high = 100 * c.interval.low, 100 * c.interval.high
-        row += [c.baseline, f"{100 * c.difference:+.1f}", f"{low:+.1f}..{high:+.1f}"]
-        row += [f"{c.wins}/{c.losses}", f"{100 * c.mde:.1f}"]
+        row += [c.baseline, points(c.difference), f"{points(c.interval.low)}..{points(c.interval.high)}"]
+        row += [f"{c.wins}/{c.losses}", size(c.mde)]
     return [*row, f"{s.prompt_tokens + s.completion_tokens:.0f}", f"{s.seconds_p95:.2f}"]
 
 

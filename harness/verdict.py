@@ -28,6 +28,8 @@ from harness.compare import (
     agreement,
     arm_names,
     asked,
+    attempted_arms,
+    attempted_suites,
     compare_tables,
     grader,
     pair,
@@ -58,7 +60,7 @@ from harness.roles import (
     reference,
     tried,
 )
-from harness.rungs import end_of, ladders
+from harness.rungs import ends, ladders
 from harness.seen import seen
 from harness.sentences import Judged
 from harness.stats.paired import difference_p, holm
@@ -69,6 +71,7 @@ __all__ = [
     "break_evens",
     "comparisons",
     "decide",
+    "margin_of",
     "picks",
     "retention",
     "retentions",
@@ -96,7 +99,7 @@ def decide(run: Run, *, margin: float | None = None, gain: float = GAIN) -> list
     gain: the smallest observed gain that justifies a dearer arm, 0..1.
     """
     table = tabulate(run)
-    findings = [f for suite in suite_names(table) for f in _on_suite(table, suite, margin, gain)]
+    findings = [f for suite in attempted_suites(table) for f in _on_suite(table, suite, margin, gain)]
     compared = [f for f in findings if f.verdict.reference]
     names = list(dict.fromkeys(f.verdict.candidate for f in compared))
     return [f.verdict for f in findings] + [
@@ -134,10 +137,7 @@ def comparisons(run: Run) -> list[Comparison]:
 
 def picks(run: Run, gain: float = GAIN) -> dict[str, str]:
     """The arm the ladder ends on, for every suite that is not a general one: suite -> arm; see rungs.py."""
-    table, verdicts = tabulate(run), decide(run, gain=gain)
-    names = [s for s in suite_names(table) if table.suites[s].get("kind") != "general"]
-    ended = {suite: end_of(table, suite, [v for v in verdicts if v.suite == suite], gain) for suite in names}
-    return {suite: arm for suite, arm in ended.items() if not is_ceiling(table, arm)}
+    return ends(tabulate(run), decide(run, gain=gain), gain)
 
 
 def verdict_json(
@@ -209,15 +209,28 @@ def json_safe(value: Any) -> Any:
 
 
 def _on_suite(table: Table, suite: str, margin: float | None, gain: float) -> list[Finding]:
-    arms = [arm for arm in arm_names(table, suite) if not is_ceiling(table, arm)] or arm_names(table, suite)[:1]
     kind = str(table.suites[suite].get("kind", "skill"))
+    if not (answered := arm_names(table, suite)):
+        arm = attempted_arms(table, suite)[0]
+        return [Finding(Verdict(suite, "not comparable", arm, "", sentences.nothing_answered(suite, arm)), kind)]
+    arms = [arm for arm in answered if not is_ceiling(table, arm)] or answered[:1]
+    failed = _failed(table, suite, kind)
     if len(arms) < 2:
-        return [Finding(Verdict(suite, "not decided", arms[0], "", sentences.only_one_arm(suite, arms[0])), kind)]
-    if kind == "general":
-        allowed = _margin(table, suite) if margin is None else margin
-        held = [arm for arm in candidates(table, suite) if is_tuned(table, arm) or base_of(table, suite, arm)]
-        return [_on_general(table, suite, arm, allowed) for arm in held]
-    return _climbing(table, suite, kind, gain)
+        alone = Verdict(suite, "not decided", arms[0], "", sentences.only_one_arm(suite, arms[0]))
+        return failed or [Finding(alone, kind)]
+    if kind != "general":
+        return [*_climbing(table, suite, kind, gain), *failed]
+    allowed = margin_of(table, suite) if margin is None else margin
+    held = [arm for arm in candidates(table, suite) if is_tuned(table, arm) or base_of(table, suite, arm)]
+    nobody = Verdict(suite, "not decided", arms[0], "", sentences.nobody_held(suite))
+    return [*(_on_general(table, suite, arm, allowed) for arm in held), *failed] or [Finding(nobody, kind)]
+
+
+def _failed(table: Table, suite: str, kind: str) -> list[Finding]:
+    """The arms that answered nothing because the engine failed on every sample: not comparable."""
+    held_to = reference(table, suite)[0]
+    failed = [arm for arm in attempted_arms(table, suite) if (suite, arm) not in table.rows]
+    return [_nothing_shared(suite, kind, arm, held_to, 0) for arm in failed if not is_ceiling(table, arm)]
 
 
 def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]:
@@ -262,7 +275,7 @@ def _climbing(table: Table, suite: str, kind: str, gain: float) -> list[Finding]
             word=word,
             why=why,
             limit=gain,
-            margin=_margin(table, suite),
+            margin=margin_of(table, suite),
             p=adjusted[name],
             more=more_for_gain(between if step else pairs[name], gain) if why in ("open", "small") else None,
             step=step,
@@ -377,7 +390,8 @@ def _retrieves(table: Table, suite: str, arm: str) -> bool:
     return bool(dials(table, suite, arm).get("retrieve"))
 
 
-def _margin(table: Table, suite: str) -> float:
+def margin_of(table: Table, suite: str) -> float:
+    """The loss that a suite allows, 0..1."""
     return float(table.suites[suite].get("margin") or MARGIN)
 
 

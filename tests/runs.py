@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from harness.data import Completion, Row, Run, Score, ScoreRow
@@ -93,6 +94,17 @@ def make_run(
         "costs": {"gpu_hour_usd": None, "requests_per_month": None},
     }
     return Run(path, content | manifest, tuple(rows), tuple(found))
+
+
+def failed(run: Run, suite: str, *arms: str) -> Run:
+    """The run with every answer of these arms on a suite failed by the engine, and not scored."""
+    gone = {(suite, arm) for arm in arms}
+    error = Completion("", finish_reason="error")
+    return replace(
+        run,
+        rows=tuple(replace(row, completion=error) if (row.suite, row.arm) in gone else row for row in run.rows),
+        scores=tuple(score for score in run.scores if (score.suite, score.arm) not in gone),
+    )
 
 
 def right(n: int, of: int, start: int = 0) -> list[float]:

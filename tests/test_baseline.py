@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from project import make_project
-from runs import make_run, right
+from runs import failed, make_run, right
 
 from harness.baseline import CI, bless, difference, read_baseline, read_content, write_baseline
 from harness.cli import main
@@ -18,7 +19,7 @@ from harness.data import Run
 from harness.digests import text_digest
 from harness.errors import RunError
 from harness.gate import gate
-from harness.policy import Policy, Rule
+from harness.policy import Policy, Quarantined, Rule
 from harness.store import read_run
 
 BASE = right(150, 200)
@@ -151,6 +152,8 @@ def test_a_changed_prompt_is_not_comparable_with_a_file(tmp_path: Path) -> None:
         (lambda text: text[:500], "not a baseline file"),
         (lambda text: "[]", "not a baseline file"),
         (lambda text: "{}", "not a baseline file"),
+        (lambda text: text.replace('"history": [', '"old history": ['), "not a baseline file"),
+        (lambda text: text.replace('"reason": "', '"why": "'), "not a baseline file"),
     ],
 )
 def test_a_file_that_is_not_what_was_blessed_is_one_line(tmp_path: Path, edit: Any, words: str) -> None:
@@ -161,6 +164,50 @@ def test_a_file_that_is_not_what_was_blessed_is_one_line(tmp_path: Path, edit: A
         read_baseline(file)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_gzip_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "lora.json.gz"
+    write_baseline(file, bless(_run(BASE), "lora", "first"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2 :] = bytes(255 - byte for byte in data[len(data) // 2 :])
+    file.write_bytes(data)
+    with pytest.raises(RunError, match="not a baseline file"):
+        read_baseline(file)
+
+
+def test_of_several_draws_the_mean_is_kept(tmp_path: Path) -> None:
+    run = _run(BASE)
+    rows, scores = [], []
+    for draw, tokens in enumerate((10, 1001)):
+        for row in run.rows:
+            done = replace(row.completion, prompt_tokens=tokens, completion_tokens=0, seconds=tokens / 100)
+            rows.append(replace(row, draw=draw, draws=2, completion=done))
+        scores += [replace(score, draw=draw) for score in run.scores]
+    run = replace(
+        run, rows=tuple(rows), scores=tuple(scores), manifest={**run.manifest, "seconds": {"sql": {"lora": 9.0}}}
+    )
+    file = _file(tmp_path, run)
+    rules = tuple(Rule(f"{kind}_ratio", 1.0) for kind in ("tokens", "latency", "cost"))
+    result = gate(file, "lora", run, "lora", Policy(rules=rules))
+    assert [(one.value, one.state) for one in result.checks] == [(1.0, "holds")] * 3
+    turned = replace(run, rows=run.rows[::-1], scores=run.scores[::-1])
+    assert bless(turned, "lora", "first") == read_content(tmp_path / "lora.json")
+
+
+def test_quarantine_takes_its_share_of_the_engine_time_along(tmp_path: Path) -> None:
+    run = _run(BASE, "runs/r", seconds={"sql": {"lora": 40.0}})
+    entries = tuple(Quarantined("sql", f"sql-{i:04d}", date(2027, 1, 1), "broken") for i in range(20))
+    policy = Policy(rules=(Rule("cost_ratio", 1.05),), quarantine=entries, share=0.2)
+    for base in (_file(tmp_path, run), run):
+        (found,) = gate(base, "lora", run, "lora", policy, date(2026, 1, 1)).checks
+        assert (found.value, found.state) == (1.0, "holds")
+
+
+def test_metadata_that_is_called_none_is_no_cluster() -> None:
+    run = _run(BASE)
+    named = replace(run, rows=tuple(replace(row, metadata={"None": "secret"}) for row in run.rows))
+    assert "secret" not in json.dumps(bless(named, "lora", "first"))
 
 
 # --- blessing --------------------------------------------------------------------------------------------------------
@@ -187,6 +234,13 @@ def test_a_suite_is_not_dropped_without_being_told() -> None:
     with pytest.raises(RunError, match="soap: not in this run"):
         bless(_run(BASE), "lora", "second", old=both)
     assert list(bless(_run(BASE), "lora", "second", old=both, partial=True)["suites"]) == ["sql"]
+
+
+def test_a_suite_whose_answers_all_failed_is_not_blessed_away() -> None:
+    run = failed(make_run({"sql": {"lora": BASE}, "soap": {"lora": BASE}}), "soap", "lora")
+    with pytest.raises(RunError, match="soap: 200 of 200 samples are missing"):
+        bless(run, "lora", "first")
+    assert list(bless(run, "lora", "first", partial=True)["suites"]) == ["sql"]
 
 
 def test_every_blessing_stays_in_the_history_and_the_same_one_is_not_told_twice() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -49,6 +50,25 @@ def test_the_main_line_from_run_to_gate(project: Path, capsys: pytest.CaptureFix
     assert main(["gate", "runs/sums:base", "--baseline", "runs/sums:lora"]) == 1
     assert json.loads((project / "runs" / "sums" / "gate.json").read_text())["exit_code"] == 1
     assert main(["score", "runs/sums"]) == 0
+
+
+def test_a_gate_of_several_rules_is_also_a_table(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-s", "sums"]) == 0
+    rules = "tiers: {full: {rules: [at_least: {score: 0.9}, no_flip: {at_most: 0}]}}"
+    (project / "gate.yaml").write_text(rules)
+    capsys.readouterr()
+    assert main(["gate", "runs/sums:base", "--baseline", "runs/sums:lora", "--policy", "gate.yaml"]) == 1
+    sentence, _, header, line, *rest = capsys.readouterr().out.splitlines()
+    assert sentence.startswith("FAIL: base breaks")
+    assert header.split() == ["suite", "rule", "found"]
+    assert set(line) == {"-"}
+    assert [re.split(" {2,}", one)[:3] for one in rest if one] == [
+        ["broken", "sums", "no_worse_than(exact)"],
+        ["broken", "sums", "at_least(lower bound)"],
+        ["broken", "sums", "no_flip()"],
+    ]
+    assert main(["gate", "runs/sums:lora", "--baseline", "runs/sums:base"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_check_says_what_is_in_order(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,12 +134,10 @@ def test_an_engine_that_dies_is_one_line_and_code_5(project: Path, capsys: pytes
     assert "died after 3 answers" in capsys.readouterr().err
 
 
-def test_no_permission_is_one_line(project: Path) -> None:
-    """Root may write anywhere, so the run is started as somebody else where that is possible."""
-    locked = project / "locked"
-    locked.mkdir(mode=0o500)
+def test_a_folder_that_cannot_be_made_is_one_line(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "file").write_text("")
     assert main(["run", "-s", "sums", "--out", "file/run"]) == 5
+    assert "file/run" in _one_line(capsys)
 
 
 def test_ctrl_c_is_code_130_and_the_run_goes_on(project: Path) -> None:
@@ -139,13 +157,36 @@ def test_ctrl_c_is_code_130_and_the_run_goes_on(project: Path) -> None:
     assert main(["run", "-s", "sums"]) == 0
 
 
-def test_a_closed_pipe_is_no_error(project: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        ("--help", 0),
+        ("compare runs/sums --json", 0),
+        ("gate runs/sums:lora --baseline runs/sums:base", 0),
+        ("gate runs/sums:base --baseline runs/sums:lora", 1),
+        ("gate runs/sums:base --baseline runs/sums:nobody", 2),
+    ],
+)
+@pytest.mark.parametrize("closed", ["stdout", "both"])
+def test_a_closed_pipe_does_not_change_the_exit_code(project: Path, arguments: str, code: int, closed: str) -> None:
     assert main(["run", "-s", "sums"]) == 0
-    done = subprocess.run(
-        f"{sys.executable} -m harness compare runs/sums --json | head -c 1",
-        shell=True, cwd=project, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert done.stderr == ""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "harness", *arguments.split()]
+    stderr = writer if closed == "both" else subprocess.PIPE
+    done = subprocess.run(command, cwd=project, stdout=writer, stderr=stderr, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == code
+    if closed == "stdout" and code != 2:
+        assert done.stderr == ""
+
+
+def test_no_argument_is_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    alone = capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert capsys.readouterr().out == alone
+    assert len(alone.splitlines()) > 20
 
 
 @pytest.fixture

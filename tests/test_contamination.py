@@ -190,6 +190,7 @@ def test_the_verdict_itself_does_not_move_and_other_suites_keep_their_samples() 
     assert (one.suite, one.with_them.difference) == ("sql", pytest.approx(0.3))
     assert one.without is not None
     assert (one.without.n, one.without.difference) == (70, pytest.approx(10 / 70))
+    assert (one.n_test, one.with_them.missing, one.without.missing, one.without.note) == (100, 0, 0, "")
     assert verdict_json(run)["contamination"] == []
 
 
@@ -273,6 +274,12 @@ def test_a_file_that_is_no_training_data_is_one_line(tmp_path: Path, content: by
     with pytest.raises(SuiteError, match=words) as caught:
         read_texts(file)
     assert "\n" not in str(caught.value)
+
+
+def test_only_a_line_feed_ends_a_row_of_training_data(tmp_path: Path) -> None:
+    file = tmp_path / "f.jsonl"
+    file.write_text('{"a": "x\u2028y"}\r\n{"a": "v\u0085w"}\n', "utf-8", newline="")
+    assert read_texts(file) == [["x\u2028y"], ["v\u0085w"]]
 
 
 def test_training_records_which_split_it_was(tmp_path: Path) -> None:

@@ -76,6 +76,21 @@ def test_a_better_arm_is_shown_with_p_and_interval() -> None:
         assert (lora.baseline, lora.p < 0.001, lora.interval.low > 0) == ("base", True, True)
 
 
+def test_samples_of_one_source_have_no_difference() -> None:
+    run = _run({"base": 0.4, "lora": 0.2}, n=5, cluster="book")
+    for one in corpus_scores(tabulate(run)):
+        assert (one.difference, one.interval, one.p, one.n) == (None, None, None, 5)
+        ending = "the reference (n=5)" if one.arm == "base" else "sources are shared with base to compare them"
+        assert one.sentence.endswith(ending)
+    assert "sources are shared with base to compare them" in comparison(run)
+
+
+def test_an_arm_whose_first_draws_all_failed_has_no_corpus_score() -> None:
+    run = _run({"base": 0.4, "lora": 0.2})
+    rows = [replace(row, draw=1, draws=2) if row.arm == "lora" else row for row in run.rows]
+    assert {one.arm for one in corpus_scores(tabulate(replace(run, rows=tuple(rows))))} == {"base"}
+
+
 @pytest.mark.parametrize("metric", ["bleu", "chrf"])
 def test_equal_arms_are_seldom_found_different(metric: str) -> None:
     p_low = outside = 0

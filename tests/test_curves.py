@@ -80,9 +80,21 @@ def test_one_size_alone_is_no_curve() -> None:
 
 def test_target_is_answered_with_a_range() -> None:
     (found,) = curves(_run(), target=0.8)
-    assert "80.0 % needs" in found.sentence
-    (never,) = curves(_run(), target=0.99)
-    assert "is not reached within 4 times the data" in never.sentence or "perhaps not" in never.sentence
+    needed = "80.0 % needs 266 up, and perhaps not within 4 times the data training samples."
+    assert found.sentence.endswith(needed)
+    flat = {f"n{size}-s{seed}": 0.5 for size in SIZES for seed in range(3)}
+    (never,) = curves(_run(rates=flat), target=0.99)
+    assert never.sentence.endswith("99.0 % is not reached within 4 times the data.")
+
+
+@pytest.mark.parametrize("shared", [0, 1])
+def test_without_samples_that_every_candidate_answered_there_is_no_curve(shared: int) -> None:
+    run = _run()
+    kept = {f"sql-{i:04d}" for i in range(shared)}
+    scores = tuple(s for s in run.scores if s.arm != "n50-s0" or s.sample in kept)
+    (found,) = curves(replace(run, scores=scores))
+    assert found.curve is None
+    assert found.sentence.endswith(f"at least 2 test samples that every candidate answered, got {shared}.")
 
 
 def test_curves_are_in_verdict_json_and_drawn_in_the_report(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from tiny_models import make_adapter, make_model
 
 from harness.config import read_config
-from harness.data import AdapterRef, Model, Request, Sampling
+from harness.data import AdapterRef, Completion, Model, Request, Sampling
 from harness.digests import adapter_digest
 from harness.drift import TOP, divergence, measure, neutral_texts
 from harness.engines.hf import TransformersEngine
@@ -84,6 +84,47 @@ def test_drift_is_near_the_divergence_over_the_whole_vocabulary_and_below_it(
     assert 0.25 * np.mean(whole) <= found["kl"] <= np.mean(whole) + 1e-6
     assert found["low"] < found["kl"] < found["high"]
     assert (found["texts"], found["contexts"]) == (2, len(whole))
+
+
+class _Failing:
+    """An engine of one token per letter that fails on contexts that end with a given one."""
+
+    max_model_len = 100
+
+    class tokenizer:
+        @staticmethod
+        def encode(text: str, add_special_tokens: bool = False) -> list[int]:
+            return list(text.encode())
+
+    def __init__(self, fails: str) -> None:
+        self.fails = fails.encode()
+
+    def likeliest(self, prompts: Sequence[Sequence[int]], count: int) -> list[list[tuple[int, float]]]:
+        return [[(0, math.log(0.5)), (1, math.log(0.25))] for _ in prompts]
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[Request, Completion]]:
+        for request in requests:
+            moved = math.log(0.5 - request.prompt_ids[-1] / 1000), math.log(0.25)
+            failed = request.prompt_ids[-1] in self.fails
+            yield request, Completion("", finish_reason="error") if failed else Completion("", choice_logprobs=moved)
+
+
+def test_contexts_on_which_the_engine_fails_are_left_out() -> None:
+    ref = {"a": AdapterRef("a", "a", "digest")}
+    whole, part = (measure(_Failing(fails), ["aaaa", "bbbb", "cccc"], ref)["a"] for fails in ("", "c"))  # type: ignore[arg-type]
+    assert (whole["texts"], whole["contexts"], part["texts"], part["contexts"]) == (3, 12, 2, 8)
+    assert part["kl"] < whole["kl"]
+    json.dumps(part, allow_nan=False)
+    for fails, texts in (("bc", ["aaaa", "bbbb", "cccc"]), ("", ["aaaa", ""]), ("", ["", ""])):
+        assert measure(_Failing(fails), texts, ref) == {}  # type: ignore[arg-type]
+
+
+def test_the_interval_of_two_texts_is_as_wide_as_two_texts_allow() -> None:
+    found = measure(_Failing(""), ["aaaa", "dddd"], {"a": AdapterRef("a", "a", "digest")})["a"]  # type: ignore[arg-type]
+    apart = divergence([math.log(0.5), math.log(0.25)], [math.log(0.4), math.log(0.25)]) - divergence(
+        [math.log(0.5), math.log(0.25)], [math.log(0.403), math.log(0.25)]
+    )
+    assert found["high"] - found["kl"] == pytest.approx(12.706 * abs(apart) / 2, abs=2e-5)
 
 
 def test_more_training_drifts_further(engine: TransformersEngine, tmp_path: Path) -> None:

@@ -123,6 +123,16 @@ def test_a_run_without_general_suite_has_no_retention() -> None:
     assert retention(run, "lora") is None
 
 
+def test_a_probe_of_a_single_sample_is_left_out_and_named() -> None:
+    scores = {"base": [*right(80, 100), 1.0], "lora": [*right(75, 100), 0.0]}
+    probes = {"all": ["facts"] * 100 + ["rare"]}
+    run = make_run({"all": scores}, kinds={"all": "general"}, probes=probes)
+    (found,) = retentions(run)
+    assert (found.n, found.left_out) == (100, ("rare",))
+    (verdict, _) = decide(run)
+    assert "Left out, fewer than two samples were answered by both: rare." in verdict.reasons
+
+
 def test_retention_of_an_unknown_arm_says_which_are_known() -> None:
     run = make_run({"sql": {"base": right(5, 20), "lora": right(9, 20)}})
     with pytest.raises(RunError, match=r"no arm 'lore'\. Did you mean 'lora'"):

@@ -86,6 +86,9 @@ def test_the_only_tier_needs_no_name_and_missing_samples_fail_unless_said(tmp_pa
         ("tiers: {a: {rule: []}}", "tiers.a: unknown key 'rule'. Did you mean 'rules'?"),
         ("tiers: {a: {suites: []}}", "tiers.a.suites: names no suite"),
         ("tiers: {a: {suites: 3}}", "must be text or a list of texts"),
+        ("tiers: {a: []}", "tiers.a: must be a mapping"),
+        ("tiers: {a: {rules: [no_new_failures: false]}}", "rules[0].no_new_failures: must be a mapping"),
+        ("tiers: {a: {rules: [no_worse_than: 0]}}", "rules[0].no_worse_than: must be a mapping"),
         ("tiers: {a: {alpha: 0.5}}", "tiers.a.alpha: must be between 0.001 and 0.2"),
         ("tiers: {a: {macro: 0.03}}", "tiers.a.macro: must be a mapping"),
         ("tiers: {a: {rules: {at_least: {score: 1}}}}", "tiers.a.rules: must be a list of rules"),
@@ -188,6 +191,19 @@ def test_more_than_the_stated_share_in_quarantine_is_a_mistake() -> None:
 def test_a_quarantined_sample_nobody_knows_is_a_mistake() -> None:
     with pytest.raises(ConfigError, match="suite sql has no sample 'sql-9999'"):
         _quarantined("sql-9999")
+
+
+def test_a_sample_that_was_not_asked_yet_may_be_in_quarantine() -> None:
+    entry = Quarantined("sql", "sql-0300", TODAY, "disputed")
+    policy = Policy(quarantine=(entry,), share=0.02, path="gate.yaml")
+    stopped = {"n_test": 400, "n_asked": 200, "looks": {"sizes": [200, 400], "used": 1, "seed": 0}}
+    run = make_run({"sql": {"base": right(200, 200), "lora": right(200, 200)}}, suite=stopped)
+    result = gate(run, "base", run, "lora", policy, TODAY)
+    assert (result.status, result.quarantined, result.rows[0].n) == ("PASS", (), 200)
+    whole = make_run({"sql": {"lora": right(400, 400)}})
+    assert len(gate(whole, "lora", run, "lora", policy, TODAY).quarantined) == 1
+    with pytest.raises(ConfigError, match="suite sql has no sample 'sql-9999'"):
+        gate(whole, "lora", run, "lora", replace(policy, quarantine=(replace(entry, sample="sql-9999"),)), TODAY)
 
 
 def test_a_quarantined_suite_nobody_knows_is_a_mistake() -> None:

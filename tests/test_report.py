@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from made_up_run import ARMS, HOSTILE, TITLES, made_up_run
 
+from harness import ledger
 from harness.data import Completion, Run, Verdict
 from harness.errors import HarnessError
 from harness.report import Paths, write_report
@@ -27,7 +28,7 @@ from harness.report.history import histories, run_names
 from harness.report.redact import without_text
 from harness.report.sheets import cell
 from harness.report.text import PREVIEW, markdown, percent, points, preview, visible
-from harness.verdict import decide
+from harness.verdict import decide, picks
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +72,10 @@ def test_same_run_gives_the_same_bytes(run: Run, written: Paths, tmp_path: Path)
 def test_order_of_rows_in_the_run_does_not_matter(run: Run, page: str, tmp_path: Path) -> None:
     turned = dataclasses.replace(run, rows=run.rows[::-1], scores=run.scores[::-1])
     again = write_report([turned], tmp_path / "demo.html").html.read_text("utf-8")
-    assert len(again) == len(page)
     assert without_blocks(again) == without_blocks(page)
+    before, after = blocks(page), blocks(again)
+    assert unpack(after["index"]) == unpack(before["index"])
+    assert {name: unpack(text) for name, text in after.items()} == {name: unpack(text) for name, text in before.items()}
 
 
 def test_every_verdict_is_said_on_the_page_and_in_markdown(run: Run, page: str, written: Paths) -> None:
@@ -85,8 +88,7 @@ def test_every_verdict_is_said_on_the_page_and_in_markdown(run: Run, page: str, 
 
 
 def test_headline_is_the_first_heading_of_the_first_section(run: Run, page: str) -> None:
-    kinds = {name: about["kind"] for name, about in run.manifest["suites"].items()}
-    assert f'<h2 id="headline">{html.escape(headline(decide(run), kinds))}</h2>' in page
+    assert f'<h2 id="headline">{html.escape(headline(decide(run), picks(run)))}</h2>' in page
     assert page.index('id="headline"') < page.index('id="ladder"') < page.index('id="samples"')
 
 
@@ -449,8 +451,29 @@ def test_report_without_texts_says_the_same_numbers(run: Run, written: Paths, tm
     bare = write_report([run], tmp_path / "demo.html", text=False)
     assert bare.summary.read_bytes() == written.summary.read_bytes()
     one, two = (json.loads(paths.verdict.read_text("utf-8")) for paths in (bare, written))
-    for part in ("verdicts", "summaries", "comparisons", "retentions", "break_even"):
-        assert one[part] == two[part]
+    assert one == two
+
+
+def test_report_without_texts_keeps_corpus_scores_and_earlier_runs(run: Run, tmp_path: Path) -> None:
+    """Both rest on texts that are gone: the answers, and a system prompt that stands in models.yaml."""
+    card = {**run.manifest["suites"]["sql"], "corpus_scores": ["bleu", "chrf"]}
+    arms = {**run.manifest["arms"], "prompted": {**run.manifest["arms"]["prompted"], "system": "Be brief."}}
+    manifest = {**run.manifest, "suites": {**run.manifest["suites"], "sql": card}, "arms": arms}
+    runs = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made = {**manifest, "created": f"2026-06-0{len(name)}T12:00:0{len(runs)}Z"}
+        runs.append(dataclasses.replace(run, path=str(tmp_path / name), manifest=made))
+        ledger.enter(runs[-1])
+    full, bare = (
+        write_report([runs[1]], tmp_path / "r.html", text=text).verdict.read_bytes() for text in (True, False)
+    )
+    assert bare == full
+    value = json.loads(bare)
+    assert {one["metric"] for one in value["corpus_scores"] if one["suite"] == "sql" and one["score"] > 0.1} == {
+        "bleu", "chrf",
+    }  # fmt: skip
+    assert "prompted" in {one["arm"] for one in value["met_before"]}
 
 
 def test_samples_of_one_content_keep_names_of_their_own_without_texts() -> None:
@@ -634,26 +657,39 @@ def verdict(suite: str, decision: str, candidate: str, reference: str = "prompte
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "sentence"),
+    ("verdicts", "ends", "sentence"),
     [
-        ([verdict("sql", "adopt", "lora")], "Use lora for sql."),
-        ([verdict("sql", "do not adopt", "lora")], "Keep prompted for sql."),
-        ([verdict("sql", "not decided", "lora")], "Keep prompted for sql. lora is not decided for sql."),
+        ([verdict("sql", "adopt", "lora")], {"sql": "lora"}, "Use lora for sql."),
+        ([verdict("sql", "adopt", "lora")], {"sql": "bigger"}, "Use bigger for sql."),
+        ([verdict("sql", "do not adopt", "lora")], {"sql": "prompted"}, "Keep prompted for sql."),
+        ([verdict("sql", "do not adopt", "lora")], {"sql": "base"}, "Keep base for sql."),
+        (
+            [verdict("sql", "not decided", "lora")],
+            {"sql": "prompted"},
+            "Keep prompted for sql. lora is not decided for sql.",
+        ),
         (
             [verdict("sql", "adopt", "lora"), verdict("handbook", "do not adopt", "lora", "rag")],
+            {"sql": "lora", "handbook": "rag"},
             "Use lora for sql, keep rag for handbook.",
         ),
         (
             [verdict("sql", "adopt", "lora"), verdict("forgetting", "do not adopt", "lora", "base")],
+            {"sql": "lora"},
             "Use lora for sql. lora is not for general use: general ability was lost.",
         ),
-        ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], "Use b for sql."),
-        ([verdict("sql", "not decided", "base", "")], "There is nothing to decide yet."),
-        ([], "There is nothing to decide yet."),
+        ([verdict("sql", "adopt", "a"), verdict("sql", "adopt", "b")], {"sql": "b"}, "Use b for sql."),
+        ([verdict("sql", "not decided", "base", "")], {"sql": "base"}, "There is nothing to decide yet."),
+        (
+            [verdict("sql", "adopt", "lora"), verdict("soap", "not comparable", "lora", "")],
+            {"sql": "lora"},
+            "Use lora for sql. Nothing was answered on soap.",
+        ),
+        ([], {}, "There is nothing to decide yet."),
     ],
 )
-def test_headline_follows_the_verdicts(verdicts: list[Verdict], sentence: str) -> None:
-    assert headline(verdicts, {"sql": "skill", "handbook": "knowledge", "forgetting": "general"}) == sentence
+def test_headline_names_where_the_ladder_ends(verdicts: list[Verdict], ends: dict[str, str], sentence: str) -> None:
+    assert headline(verdicts, ends) == sentence
 
 
 def test_forest_axis_holds_zero_and_every_interval() -> None:

@@ -211,6 +211,41 @@ def test_no_flip_over_nothing_is_not_a_pass() -> None:
     assert "not settled: sql match at most 0 of 0 right answers lost: 0" in result.sentence
 
 
+def test_no_flip_of_a_tag_that_was_not_asked_yet_is_open() -> None:
+    rule = Rule("no_flip", 0, tag="critical")
+    tags: list[dict[str, Any]] = [{"tags": ["critical"]} if i >= 300 else {} for i in range(400)]
+    looks = {"n_test": 400, "n_asked": 200, "looks": {"sizes": [200, 400], "used": 1, "seed": 0}}
+    early = _run(right(200, 200), suite=looks)
+    for whole in (_run(right(400, 400), "runs/old", metadata={"sql": tags}), early):
+        (found,) = _gate(whole, early, rule).checks
+        assert (found.state, found.n) == ("open", 0)
+    done = _run(right(400, 400))
+    with pytest.raises(ConfigError, match="has the tag 'critical'"):
+        _gate(done, done, rule)
+
+
+def test_cost_of_answers_that_were_all_reused_was_not_measured() -> None:
+    timed = {"seconds": {"sql": {"lora": 10.0}}}
+    run = _run(BASE, **timed)
+    reused = replace(run, rows=tuple(replace(row, reused=True) for row in run.rows))
+    (found,) = _gate(run, reused, Rule("cost_ratio", 1.2)).checks
+    assert found.state == "open"
+    assert found.said.endswith("engine time was not measured (answers were reused)")
+
+
+def test_new_failures_from_a_few_sources_ask_for_as_many_samples_as_sources_do() -> None:
+    rule = Rule("no_new_failures", 0.05)
+    base, cand = [0.5] * 200, [0.5] * 200
+    for i in (*range(10), *range(100, 110)):
+        cand[i] = 0.0
+    metadata = {"sql": [{"source": i // 10} for i in range(200)]}
+    alone, clustered = (
+        _gate(_run(base, "runs/old", metadata=metadata, suite=about), _run(cand, metadata=metadata, suite=about), rule)
+        for about in ({}, {"cluster": "source"})
+    )
+    assert (clustered.checks[0].more_samples or 0) > 3 * (alone.checks[0].more_samples or 0)
+
+
 def test_an_open_rule_says_how_many_more_samples_it_needs() -> None:
     result = _gate(_run(BASE, "runs/old"), _run(BASE), Rule("at_least", 0.72, by="lower bound"))
     assert result.status == "INCONCLUSIVE"

@@ -31,6 +31,16 @@ def test_bounds_spend_alpha_as_multivariate_integration_says(fractions: tuple[fl
     assert 2 * norm.sf(found[0]) == pytest.approx(2 * norm.sf(norm.isf(alpha / 2) / math.sqrt(fractions[0])), abs=1e-6)
 
 
+@pytest.mark.parametrize("alpha", [0.05, 0.001, 0.0001])
+def test_an_early_look_is_cautious_but_no_certainty(alpha: float) -> None:
+    for n, looks in ((400, 20), (1000, 50), (240, 5)):
+        sizes = schedule(n, looks)
+        early = [alpha_at(sizes, look, alpha) for look in (1, 2, looks)]
+        assert all(1 - one / 2 < 1 for one in early)
+        assert early == sorted(early)
+        assert 0.2 * alpha < early[-1] <= alpha
+
+
 def test_bounds_of_five_looks_are_the_known_ones() -> None:
     assert bounds(FIVE) == pytest.approx((4.383, 3.099, 2.556, 2.254, 2.064), abs=4e-3)
     assert bounds(FIVE, 0.1) == pytest.approx((3.676, 2.606, 2.169, 1.936, 1.792), abs=4e-3)

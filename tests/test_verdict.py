@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from runs import make_run, right
+from runs import ARMS, failed, make_run, right
 
 from harness.compare import Pairs, tabulate
 from harness.data import Completion, Run, Verdict
 from harness.ladder import judge_gain, judge_loss
 from harness.report import write_report
+from harness.report.trust import checks
+from harness.report.view import view
 from harness.roles import by_cost
-from harness.tables import comparison, comparison_markdown
+from harness.tables import comparison, comparison_markdown, decision
 from harness.verdict import break_even, comparisons, decide, picks, verdict_json
 
 
@@ -64,6 +66,40 @@ def test_a_ceiling_beside_nothing_to_choose_from_decides_nothing(arms: tuple[str
     run = make_run({"sql": {arm: right(150, 200) for arm in arms}})
     assert {v.decision for v in decide(run)} == {"not decided"}
     assert picks(run) == ({"sql": "base"} if "base" in arms else {})
+
+
+def test_a_suite_whose_answers_all_failed_is_not_left_out() -> None:
+    run = failed(
+        make_run({"sql": {"base": right(9, 60), "lora": right(50, 60)}, "soap": {"base": [1.0] * 60}}), "soap", "base"
+    )
+    verdict = _of(run, "soap", "base")
+    assert verdict.decision == "not comparable"
+    assert "base answered no sample, the engine failed on all of them" in verdict.sentence
+    (coverage,) = [check.text for check in checks(tabulate(run), decide(run)) if check.text.startswith("Answers are")]
+    assert "base on soap: 0 of 60" in coverage
+    assert comparison(run).endswith("Use lora for sql. Nothing was answered on soap.")
+
+
+@pytest.mark.parametrize("arms", [("base", "lora"), ("base", "prompted", "lora")])
+@pytest.mark.parametrize("kind", ["skill", "general"])
+def test_a_candidate_whose_answers_all_failed_is_not_comparable(
+    arms: tuple[str, ...], kind: str, tmp_path: Path
+) -> None:
+    run = failed(make_run({"sql": {arm: right(30, 60) for arm in arms}}, kinds={"sql": kind}), "sql", "lora")
+    verdict = _of(run, "sql")
+    assert (verdict.decision, verdict.reference) == ("not comparable", "base")
+    assert verdict.sentence == "sql: not comparable: lora and base share 0 scored samples. Finish the run."
+    assert "share 0 scored samples" in write_report([run], tmp_path / "r.html").markdown.read_text("utf-8")
+
+
+def test_a_general_suite_of_plain_arms_alone_is_not_decided(tmp_path: Path) -> None:
+    plain = dict(ARMS["base"])
+    run = make_run({"all": {"base": right(30, 60), "large": right(40, 60)}}, kinds={"all": "general"})
+    run.manifest["arms"]["large"] = plain | {"model": "m7"}
+    (verdict,) = decide(run)
+    assert (verdict.suite, verdict.decision) == ("all", "not decided")
+    assert "no arm has its base beside it" in verdict.sentence
+    assert write_report([run], tmp_path / "r.html").html.is_file()
 
 
 def test_adapter_that_knows_nothing_is_not_adopted() -> None:
@@ -512,6 +548,70 @@ def test_the_words_stand_in_report_and_table(tmp_path: Path) -> None:
     assert [line.split("  ")[-1].strip() for line in out[2:5]] == ["do not adopt", "do not adopt", "adopt"]
     assert out[6].startswith("sql: the ladder ends on lora")
     assert comparison_markdown(run).splitlines()[-3].startswith("- sql: the ladder ends on lora, settled")
+
+
+def _said_by_four(run: Run) -> tuple[str, str, list[str], str]:
+    """The arm of suite s by picks, by the ladder, by the column of words, and the headline."""
+    (found,) = verdict_json(run)["ladders"]
+    lines = [line.split() for line in comparison(run).splitlines() if line.startswith("s  ")]
+    adopted = [line[1] for line in lines if line[-1] == "adopt" and line[-2:] != ["not", "adopt"]]
+    assert [rung["arm"] for rung in found["rungs"] if rung["decision"] == "adopt"] == [found["end"]]
+    return picks(run)["s"], found["end"], adopted, decision(run)
+
+
+def test_headline_picks_ladder_and_words_agree_on_many_small_runs() -> None:
+    generator = np.random.default_rng(8)
+    names = ["base", "prompted", "rag", "bigger", "lora", "lora+rag"]
+    ends = set()
+    for _ in range(150):
+        arms = ["base", *[arm for arm in names[1:] if generator.random() < 0.6]]
+        arms = arms if len(arms) > 1 else ["base", "lora"]
+        n, rates = int(generator.integers(8, 60)), generator.uniform(0, 1, len(arms))
+        scores = {arm: [float(x) for x in generator.random(n) < rate] for arm, rate in zip(arms, rates, strict=True)}
+        dev = {arm: {"chosen": 0, "tries": [_dev(arm, float(generator.random()))]} for arm in arms}
+        run = make_run(
+            {"s": scores}, dev={"s": {"digest": "digest-s", "arms": dev}} if generator.random() < 0.5 else {}
+        )
+        picked, end, adopted, said = _said_by_four(run)
+        assert picked == end
+        assert adopted == [end]
+        assert said.startswith((f"Use {end} for s.", f"Keep {end} for s."))
+        ends.add(end)
+    assert ends == set(names)
+
+
+def _dev(arm: str, mean: float) -> dict[str, Any]:
+    return {key: ARMS[arm][key] for key in ("system", "shots", "retrieve")} | {
+        "n": 50,
+        "mean": mean,
+        "prompt_tokens": 10.0,
+    }
+
+
+def test_where_the_reference_is_not_the_end_the_headline_names_the_end() -> None:
+    run = make_run({"s": {"base": right(100, 200), "prompted": right(104, 200), "lora": right(90, 200)}})
+    assert _said_by_four(run) == ("base", "base", ["base"], "Keep base for s.")
+    assert [tile.title for tile in view([run]).tiles] == ["Keep base"]
+    scores = {"base": right(20, 200), "prompted": right(30, 200), "bigger": right(190, 200), "lora": right(90, 200)}
+    dev = {
+        arm: {"chosen": 0, "tries": [_dev(arm, mean)]}
+        for arm, mean in (("base", 0.1), ("prompted", 0.9), ("bigger", 0.5))
+    }
+    run = make_run(
+        {"s": scores}, engine={"name": "vllm", "version": "1"}, dev={"s": {"digest": "digest-s", "arms": dev}},
+        seconds={"s": {"base": 10.0, "prompted": 10.0, "lora": 10.0, "bigger": 4000.0}},
+        costs={"gpu_hour_usd": None, "requests_per_month": 100_000},
+    )  # fmt: skip
+    assert _of(run, "s").decision == "adopt"
+    assert _said_by_four(run) == ("bigger", "bigger", ["bigger"], "Use bigger for s.")
+    assert [(tile.title, tile.detail) for tile in view([run]).tiles] == [
+        ("Use bigger", "95.0\xa0%; prompted has 15.0\xa0%")
+    ]
+
+
+def test_a_difference_of_nothing_has_no_sign() -> None:
+    base, lora = [0.5] * 60, [0.5] * 59 + [0.4999]
+    assert "-0.0" not in comparison(make_run({"s": {"base": base, "lora": lora}}))
 
 
 # --- money -----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ TILES = 12
 
 @dataclass(frozen=True)
 class Tile:
-    """word: one of the four, or "keep" where the reference stays; it gives the colour and the sign, not the text."""
+    """word: one of the four, or "keep" where nothing is adopted; it gives the colour and the sign, not the text."""
 
     suite: str
     place: int
@@ -33,11 +33,11 @@ def tiles(suites: Sequence[SuiteView]) -> tuple[Tile, ...]:
 def _task(suite: SuiteView) -> Tile:
     lines = {line.name: line for line in suite.lines}
     held = lines.get(suite.reference)
-    adopted = [said.arm for said in suite.said if said.word == "adopt" and said.arm in lines]
+    end = lines.get(next((arm for arm, word, _ in suite.words if word == "adopt"), suite.reference))
     open_ = [said for said in suite.said if said.word in ("not decided", "not comparable")]
-    if adopted and held:
-        mine = lines[adopted[-1]]
-        return _tile(suite, "adopt", f"Use {mine.name}", f"{percent(mine.mean)}; {held.name} has {percent(held.mean)}")
+    if end and held and any(said.word == "adopt" for said in suite.said):
+        return _tile(suite, "adopt", f"Use {end.name}", f"{percent(end.mean)}; {held.name} has {percent(held.mean)}")
+    held = end
     if held is None or len(lines) < 2:
         return _tile(suite, suite.said[-1].word, suite.said[-1].word.capitalize(), suite.said[-1].change)
     detail = percent(held.mean)

@@ -1,4 +1,4 @@
-"""The first sentence of the report: per suite the arm to use, as the verdicts say it. No numbers are made here."""
+"""The first sentence of the report: per suite the arm on which the ladder ends. No numbers are made here."""
 
 from __future__ import annotations
 
@@ -6,41 +6,38 @@ from collections.abc import Mapping, Sequence
 
 from harness.data import Verdict
 from harness.report.text import one_line
+from harness.verdict import OVERALL
 from harness.words import listing
 
-OVERALL = "overall"
 
+def headline(verdicts: Sequence[Verdict], ends: Mapping[str, str]) -> str:
+    """ "Use lora for sql, keep rag for handbook. lora is not for general use: ...".
 
-def headline(verdicts: Sequence[Verdict], kinds: Mapping[str, str]) -> str:
-    """ "Use lora for sql, keep rag for handbook. lora is not for general use: ...", from verdicts alone.
-
-    kinds: suite -> kind; suites of kind "general" hold no candidate to use, only a loss to bear. An arm is used where
-    its verdict is "adopt" (the last one of the ladder); elsewhere the reference is kept, and an arm that is not
-    decided is named.
+    ends: suite -> the arm to use (rungs.ends); suites that are not in it hold no candidate to use, only a loss of
+    general ability to bear. It is "use" where a candidate is adopted, else "keep", and candidates that are not decided
+    are named.
     """
-    targets = [verdict for verdict in verdicts if verdict.suite != OVERALL and kinds.get(verdict.suite) != "general"]
     use: dict[str, list[str]] = {}
     keep: dict[str, list[str]] = {}
     open_: dict[str, list[str]] = {}
-    for suite in dict.fromkeys(verdict.suite for verdict in targets):
-        mine = [verdict for verdict in targets if verdict.suite == suite]
-        adopted = [verdict.candidate for verdict in mine if verdict.decision == "adopt"]
-        if adopted:
-            use.setdefault(one_line(adopted[-1]), []).append(one_line(suite))
-            continue
+    for suite, end in ends.items():
+        mine = [verdict for verdict in verdicts if verdict.suite == suite and verdict.reference]
+        adopted = any(verdict.decision == "adopt" for verdict in mine)
+        if mine:
+            (use if adopted else keep).setdefault(one_line(end), []).append(one_line(suite))
         for verdict in mine:
-            if verdict.reference and verdict.decision in ("not decided", "not comparable"):
+            if not adopted and verdict.decision in ("not decided", "not comparable") and verdict.candidate != end:
                 open_.setdefault(one_line(verdict.candidate), []).append(one_line(suite))
-        if mine[0].reference:
-            keep.setdefault(one_line(mine[0].reference), []).append(one_line(suite))
     parts = [f"use {arm} for {listing(suites)}" for arm, suites in use.items()]
     parts += [f"keep {arm} for {listing(suites)}" for arm, suites in keep.items()]
     sentences = [_sentence(", ".join(parts))] if parts else []
     sentences += [_sentence(f"{arm} is not decided for {listing(suites)}") for arm, suites in open_.items()]
+    empty = [one_line(v.suite) for v in verdicts if v.decision == "not comparable" and not v.reference]
+    sentences += [f"Nothing was answered on {listing(empty)}."] if empty else []
     forgot = [
         one_line(verdict.candidate)
         for verdict in verdicts
-        if kinds.get(verdict.suite) == "general"
+        if verdict.suite not in (*ends, OVERALL)
         and verdict.decision == "do not adopt"
         and one_line(verdict.candidate) in use
     ]

@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.report import charts
 from harness.report.headline import headline
 from harness.report.text import moment, number, one_line, percent, points, prose
-from harness.verdict import decide
+from harness.verdict import decide, picks
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def run_facts(runs: Sequence[Run]) -> tuple[RunFact, ...]:
             name,
             moment(run.manifest.get("created")),
             number(run.manifest.get("git")),
-            headline(decide(run), {s: str(about.get("kind")) for s, about in run.manifest.get("suites", {}).items()}),
+            headline(decide(run), picks(run)),
         )
         for name, run in zip(run_names(runs), runs, strict=True)
     )

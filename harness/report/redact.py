@@ -7,21 +7,25 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from harness.compare import tabulate
+from harness.corpus_scores import counts
 from harness.data import Completion, Row, Run, Score
+from harness.ledger import candidate
 
 
 def without_text(run: Run) -> Run:
     """The run with prompts, answers, targets, explanations, passages and metadata gone, and sample ids as hashes.
 
     Every number that a report is made of stays as it is: metadata keeps the probe of a sample and a hash of its
-    cluster. System prompts in models.yaml go, too. What is not covered: names and titles of suites, arms, probes and
-    adapters, which the user chose; and what short answers a score of few samples gives away.
+    cluster, and counts of n-grams stand for the answers where a suite has scores of all of them together. System
+    prompts in models.yaml go, too. What is not covered: names and titles of suites, arms, probes and adapters, which
+    the user chose; and what short answers a score of few samples gives away.
     """
     ids = _ids(run)
     clusters = {suite: about.get("cluster") for suite, about in run.manifest.get("suites", {}).items()}
     return Run(
         run.path,
-        _manifest(run.manifest, ids),
+        _manifest(run, ids),
         tuple(_row(row, ids, clusters.get(row.suite)) for row in run.rows),
         tuple(
             replace(score, sample=ids[score.suite, score.sample], score=Score(score.score.value))
@@ -52,8 +56,8 @@ def _row(row: Row, ids: Mapping[tuple[str, str], str], cluster: str | None) -> R
     return replace(row, sample=sample, messages=(), completion=counts, target="", metadata=kept, passages=())
 
 
-def _manifest(manifest: Mapping[str, Any], ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
-    adapters = {}
+def _manifest(run: Run, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    manifest, table, adapters = run.manifest, tabulate(run), {}
     for name, about in manifest.get("adapters", {}).items():
         looked = about.get("contamination") or {}
         flagged = {
@@ -72,7 +76,14 @@ def _manifest(manifest: Mapping[str, Any], ids: Mapping[tuple[str, str], str]) -
         for suite, about in manifest.get("dev", {}).items()
     }
     arms = {name: _dials(arm) for name, arm in manifest.get("arms", {}).items()}
-    return {**manifest, "adapters": adapters, "dev": dev, "arms": arms}
+    suites = {
+        suite: {**about, "corpus_counts": {metric: counts(table, suite, metric) for metric in about["corpus_scores"]}}
+        if about.get("corpus_scores")
+        else about
+        for suite, about in manifest.get("suites", {}).items()
+    }
+    candidates = {name: candidate(manifest, name) for name in manifest.get("arms", {})}
+    return {**manifest, "adapters": adapters, "dev": dev, "arms": arms, "suites": suites, "candidates": candidates}
 
 
 def _dials(arm: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,11 @@ from harness.data import ArmSummary, Comparison, Verdict
 from harness.report import charts
 from harness.report.breakdown import Breakdown, SubScores, breakdowns, sub_scores
 from harness.report.cases import Case
-from harness.report.headline import OVERALL
 from harness.report.text import how, number, one_line, prose, seconds
 from harness.roles import by_cost, is_tuned, reference, tried
 from harness.rungs import ladder
 from harness.stats.forgetting import Retention
-from harness.verdict import MARGIN
+from harness.verdict import OVERALL, margin_of
 
 GENERAL = "as a general model"
 KINDS = {
@@ -195,7 +194,7 @@ def suite_view(
         facts=f"{n:,} samples{_looks(about)}, scored by {scorer}, version {version}{validity(about)}",
         n=n,
         general=about.get("kind") == "general",
-        margin=float(about.get("margin") or MARGIN),
+        margin=margin_of(table, suite),
         said=tuple(say(verdict) for verdict in verdicts),
         reference=one_line(held_to),
         reference_word=role.removeprefix("the ").replace("best arm without fine-tuning", "best not fine-tuned"),

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.compare import Table, agreement, arm_names, compare_tables, grader, scorer_names, suite_names
+from harness.compare import (
+    Table,
+    agreement,
+    arm_names,
+    attempted_suites,
+    compare_tables,
+    grader,
+    scorer_names,
+    suite_names,
+)
 from harness.data import Verdict
 from harness.errors import NotComparable
 from harness.ledger import met
@@ -66,7 +75,7 @@ def _same_samples(table: Table) -> Check:
 
 def _coverage(table: Table) -> Check:
     gaps = []
-    for suite in suite_names(table):
+    for suite in attempted_suites(table):
         about, scorer = table.suites[suite], scorer_names(table, suite)[0]
         wanted = int((about.get("n_asked") if about.get("looks") else about.get("n_test")) or 0)
         for arm in table.arms:

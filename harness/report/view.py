@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.compare import scorer_names, suite_names, tabulate
+from harness.compare import attempted_suites, scorer_names, suite_names, tabulate
 from harness.corpus_scores import corpus_scores
 from harness.costs import break_evens
 from harness.curves import curves
@@ -13,13 +13,14 @@ from harness.data import Run
 from harness.report.arm_view import ArmView, Rung, arm_view, ladder
 from harness.report.cases import Case, beside, cases
 from harness.report.glance import Tile, tiles
-from harness.report.headline import OVERALL, headline
+from harness.report.headline import headline
 from harness.report.history import RunFact, SuiteHistory, histories, run_facts, run_names
 from harness.report.provenance import TrainingCard, method, training_cards
 from harness.report.suite_view import Said, SuiteView, say, suite_view
 from harness.report.text import moment, number, one_line
 from harness.report.trust import Check, checks
-from harness.verdict import comparisons, decide, retentions
+from harness.rungs import ends
+from harness.verdict import OVERALL, comparisons, decide, retentions
 
 CARDS = 40
 """Samples that the page shows without JavaScript, over all suites."""
@@ -98,7 +99,7 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True, targe
     verdicts, every, kept, drawn = decide(run), cases(run), retentions(run), curves(run, target)
     whole = corpus_scores(table)
     found = [c for c in comparisons(run) if c.scorer == scorer_names(table, c.suite)[0]]
-    names = [arm for arm in table.arms if any((suite, arm) in table.rows for suite in table.suites)]
+    names = [arm for arm in table.arms if attempted_suites(table, arm)]
     suites = [
         suite_view(
             table,
@@ -124,7 +125,7 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True, targe
     return PageView(
         title=one_line(title or _title(run)),
         facts=_facts(run, suites, names),
-        headline=headline(verdicts, {suite: str(about.get("kind")) for suite, about in table.suites.items()}),
+        headline=headline(verdicts, ends(table, verdicts)),
         changes=_changes(suites),
         tiles=tiles(suites),
         overall=tuple(say(verdict) for verdict in verdicts if verdict.suite == OVERALL),

@@ -79,7 +79,7 @@ def _prompt(rubric: str, asked: str, first: str, second: str) -> tuple[Message, 
 def _labels(path: Path) -> Iterator[Label]:
     if not path.is_file():
         return
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), 1):
+    for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
         if not line.strip():
             continue
         where = f"{path}:{number}"

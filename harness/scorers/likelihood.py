@@ -52,7 +52,7 @@ def likelihood_ratio(
 
 def _turns(path: Path, examples: int) -> tuple[Message, ...]:
     try:
-        lines = [line for line in path.read_text("utf-8").splitlines() if line.strip()][:examples]
+        lines = [line for line in path.read_text("utf-8").split("\n") if line.strip()][:examples]
         rows = [json.loads(line) for line in lines]
         pairs = [(row["input"], row["target"]) for row in rows]
     except OSError:

@@ -60,7 +60,7 @@ def learning_curve(
     """The curve of scores per training size: size -> one row per training seed of scores (0..1) on the same samples.
 
     target: a mean score one would like to know the training size for. ValueError: fewer than three sizes, or fewer
-    than three seeds at any of them, or rows of unequal length.
+    than three seeds at any of them, rows of unequal length, or fewer than two samples.
     """
     import numpy as np
 
@@ -71,10 +71,11 @@ def learning_curve(
         raise ValueError(f"a learning curve needs at least {SEEDS} training seeds per size, got {fewest}")
     if len({len(row) for rows in scores.values() for row in rows}) > 1:
         raise ValueError("a learning curve needs the same test samples for every candidate")
+    if (n := min(len(row) for rows in scores.values() for row in rows)) < 2:
+        raise ValueError(f"a learning curve needs at least 2 test samples that every candidate answered, got {n}")
     table = {size: np.asarray(scores[size], dtype=float) for size in sizes}
     grid = _grid(sizes)
     rng = np.random.default_rng(seed)
-    n = table[sizes[0]].shape[1]
     means = np.empty((draws, len(sizes)))
     for draw in range(draws):
         items = rng.integers(0, n, n)

@@ -50,7 +50,8 @@ class Retention:
     """What `arm` kept of `base` on one suite, per probe and as the plain mean over probes that can show a loss.
 
     macro is None when the base is at chance on every probe. negative_flip_rate: share of all samples that the base
-    had better. left_out: probes that are not in the macro, because the base is at chance there.
+    had better. left_out: probes that are not in the macro, because the base is at chance there; or that are not in
+    `probes` either, because fewer than two of their samples are paired.
     """
 
     suite: str

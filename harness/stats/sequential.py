@@ -20,6 +20,7 @@ from typing import Any
 LOOKS = 5
 _NORMAL = NormalDist()
 _STEP = 0.02
+LEAST = 1e-12
 
 
 @cache
@@ -33,13 +34,15 @@ def bounds(fractions: tuple[float, ...], alpha: float = 0.05) -> tuple[float, ..
     [4.38, 3.1, 2.55, 2.25, 2.06]
     """
 
+    from scipy.special import ndtr
+
     if not fractions or list(fractions) != sorted(set(fractions)) or fractions[0] <= 0 or fractions[-1] != 1:
         raise ValueError(f"looks after {fractions}: need rising shares of the samples that end with 1")
     z = _NORMAL.inv_cdf(1 - alpha / 2)
     found: list[float] = []
     cells, spent, before = _Cells(), 0.0, 0.0
     for t in fractions:
-        wanted = 2 * (1 - _NORMAL.cdf(z / math.sqrt(t))) - spent
+        wanted = 2 * float(ndtr(-z / math.sqrt(t))) - spent
         spread = math.sqrt(t - before)
         limit = cells.limit(spread, wanted)
         cells = cells.within(spread, limit)
@@ -95,11 +98,13 @@ def schedule(n: int, looks: int = LOOKS) -> tuple[int, ...]:
 def alpha_at(sizes: Sequence[int], look: int, alpha: float = 0.05) -> float:
     """The nominal two-sided error to use at look 1, 2, ...: a plain 1 - alpha_at interval there is the repeated one.
 
+    LEAST or more: below that, early looks at a few percent of the samples, 1 - alpha_at would be a confidence of 1.
+
     >>> round(alpha_at((48, 96, 144, 192, 240), 3), 4)
     0.0107
     """
     c = bounds(tuple(size / sizes[-1] for size in sizes), alpha)[look - 1]
-    return 2 * (1 - _NORMAL.cdf(c))
+    return max(LEAST, 2 * (1 - _NORMAL.cdf(c)))
 
 
 def order(clusters: Sequence[str], seed: int = 0) -> list[int]:
