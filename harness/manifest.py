@@ -225,8 +225,10 @@ def add_seconds(manifest: dict[str, Any], shares: Mapping[tuple[str, str], float
 
 
 def engine_card(engine: Engine) -> dict[str, Any]:
-    """Name, version and device of an engine."""
-    return {"name": engine.name, "version": engine.version, "device": getattr(engine, "device", "cpu")}
+    """Name, version and device of an engine, and how many workers share its queue where it is a cluster's."""
+    card = {"name": engine.name, "version": engine.version, "device": getattr(engine, "device", "cpu")}
+    workers = getattr(engine, "workers", None)
+    return card | ({"workers": workers} if workers else {})
 
 
 def hardware() -> dict[str, Any]:
