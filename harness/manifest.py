@@ -86,6 +86,8 @@ def model_card(model: Model, digest: str) -> dict[str, Any]:
     card: dict[str, Any] = {"path": model.path, "digest": digest}
     if model.endpoint:
         card["endpoint"] = endpoint.shown(model)
+        if model.endpoint.replicas:
+            card["endpoints"] = [endpoint.shown(one) for one in endpoint.servers(model)]
         card["usd_per_million_input"] = model.endpoint.usd_input
         card["usd_per_million_output"] = model.endpoint.usd_output
     return card

@@ -84,7 +84,7 @@ def run(
 ) -> Run:
     """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
-    engine: "vllm", "transformers", "fake", a cluster, None for automatic. limit: only the first test samples of a suite.
+    engine: "vllm", "transformers", "fake", a cluster, None for automatic. limit: only the first test samples.
     reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
     opened: keeps the engine open after this run, for the next one.
     entrant: how each arm answers each suite; None: as it is written. dev: what was chosen on dev, for run.json (see

@@ -84,9 +84,10 @@ def open_engine(model: Model, adapters: Sequence[AdapterRef] = (), name: Chosen 
     from harness.digests import resolve_model
 
     if model.endpoint:
+        from harness.engines.balanced import BalancedEngine
         from harness.engines.openai import OpenAIEngine
 
-        return OpenAIEngine(model)
+        return BalancedEngine(model) if model.endpoint.replicas else OpenAIEngine(model)
     if isinstance(name, Cluster):
         if name.engine is not None:
             _known(name.engine)

@@ -47,6 +47,9 @@ class RayCrew:
     """
 
     def __init__(self, model: Model, adapters: Sequence[AdapterRef], cluster: Cluster) -> None:
+        self._actors: dict[int, Any] = {}
+        self._awaited: dict[Any, tuple[int, str]] = {}
+        self._started = 0
         options = engine_options(model)
         self._cpus = int(options.get("threads") or 1)
         self._ours = _connect(cluster, self._cpus)
@@ -67,9 +70,6 @@ class RayCrew:
                 "or add nodes."
             )
         self._made = (model, tuple(adapters), name, __version__)
-        self._actors: dict[int, Any] = {}
-        self._awaited: dict[Any, tuple[int, str]] = {}
-        self._started = 0
 
     def start(self) -> int:
         """See `Crew.start`."""

@@ -28,7 +28,7 @@ from harness.data import Model, Request, Run, Sampling
 from harness.digests import EMBEDDED
 from harness.engines import Cluster, open_engine
 from harness.engines.fake import FakeTokenizer
-from harness.errors import HarnessError, MachineError
+from harness.errors import HarnessError
 from harness.runner import run
 from harness.suite import read_suite
 
@@ -42,14 +42,15 @@ def cluster() -> Iterator[None]:
 
 
 class Killer:
-    """Kills a worker process now and then, for as long as the block lasts; kills: how many it has."""
+    """Kills a worker process whenever so many more answers are in the file; kills: how many it has, at most `most`."""
 
-    def __init__(self, every: float, seed: int, most: int = 1000) -> None:
-        self.every, self.draw, self.most, self.kills = every, random.Random(seed), most, 0
+    def __init__(self, file: Path, every: int, most: int, seed: int = 0) -> None:
+        self.file, self.every, self.most, self.kills = file, every, most, 0
+        self.draw = random.Random(seed)
         self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._kill)
 
     def __enter__(self) -> Killer:
-        self._thread = threading.Thread(target=self._kill)
         self._thread.start()
         return self
 
@@ -58,10 +59,10 @@ class Killer:
         self._thread.join()
 
     def _kill(self) -> None:
-        while self.kills < self.most and not self._stop.wait(self.every):
-            busy = [one for one in workers() if one.cpu_times().user > 0.1]
-            if busy:
-                self.draw.choice(busy).kill()
+        while self.kills < self.most and not self._stop.wait(0.01):
+            written = self.file.read_bytes().count(b"\n") if self.file.is_file() else 0
+            if written >= (self.kills + 1) * self.every and (found := workers()):
+                self.draw.choice(found).kill()
                 self.kills += 1
 
 
@@ -105,18 +106,18 @@ def _same(found: Run, alone: Run) -> None:
 def test_a_run_whose_workers_are_killed_at_random_equals_the_one_without_a_cluster(tmp_path: Path, seed: int) -> None:
     arms = ("base", "prompted", "lora")
     alone = _run(make_project(tmp_path), tmp_path / "alone", None, arms)
-    file = make_project(tmp_path, more="delay: 0.2, batch_size: 2")
-    with Killer(2.0, seed) as killer:
+    file = make_project(tmp_path, more="delay: 0.1, batch_size: 4")
+    with Killer(tmp_path / "ray" / "completions.jsonl", 20, 4, seed) as killer:
         found = _run(file, tmp_path / "ray", Cluster(workers=3), arms)
     _same(found, alone)
-    assert killer.kills >= 2
+    assert killer.kills == 4
     assert found.manifest["models"]["toy"]["engine_deaths"] >= 1
     assert found.manifest["engine"]["workers"] == 3
 
 
 def test_the_embedded_model_on_two_workers_one_killed_equals_the_one_without(tmp_path: Path) -> None:
-    make_adapter(EMBEDDED, tmp_path / "tuned", seed=1, rank=8, strength=0.25)
     suite = make_project(tmp_path).parent / "suites" / "sums"
+    make_adapter(EMBEDDED, tmp_path / "tuned", seed=1, rank=8, strength=0.25)
     (suite / "suite.yaml").write_text(SUITE.replace("max_tokens: 8", "max_tokens: 48"))
     file = tmp_path / "models.yaml"
     file.write_text(
@@ -128,22 +129,10 @@ def test_the_embedded_model_on_two_workers_one_killed_equals_the_one_without(tmp
     arms = ("base", "prompted", "lora")
     alone = _run(file, tmp_path / "alone", None, arms)
     assert alone.manifest["engine"]["name"] == "transformers"
-    written = tmp_path / "ray" / "completions.jsonl"
-
-    def kill() -> None:
-        while not (written.is_file() and written.read_bytes().count(b"\n") >= 5):
-            time.sleep(0.005)
-        victims.extend(workers()[:1])
-        for one in victims:
-            one.kill()
-
-    victims: list[psutil.Process] = []
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found = _run(file, tmp_path / "ray", Cluster(workers=2), arms)
-    killer.join()
+    with Killer(tmp_path / "ray" / "completions.jsonl", 5, 1) as killer:
+        found = _run(file, tmp_path / "ray", Cluster(workers=2), arms)
     _same(found, alone)
-    assert len(victims) == 1
+    assert killer.kills == 1
     assert found.manifest["models"]["small"]["engine_deaths"] == 1
 
 
