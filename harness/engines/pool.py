@@ -25,6 +25,9 @@ from harness.progress import say
 
 ALONE = 3
 PARTS = 8
+AHEAD = 3
+"""Times what a worker computes at once: so much it is handed at most, and more when a third of it is answered. Its engine
+is never out of work then, for the time that an answer takes to the driver and the next request back."""
 FRUITLESS = 10
 LONGEST_START = 1800.0
 """Seconds without a single worker after which the driver waits no longer."""
@@ -204,7 +207,7 @@ class Pool:
     def _hand_out(self) -> None:
         """Gives every worker that has room something to do."""
         assert self._card is not None
-        window = 2 * self._card.at_once
+        window, low = AHEAD * self._card.at_once, (AHEAD - 1) * self._card.at_once
         for worker in sorted(self._under_way, key=lambda one: len(self._under_way[one])):
             mine = self._under_way[worker]
             if not mine:
@@ -212,7 +215,7 @@ class Pool:
             if self._parts and not mine:
                 self._with_part.add(worker)
                 self._give(worker, self._parts.popleft())
-            elif self._todo and worker not in self._with_part and len(mine) <= window // 2:
+            elif self._todo and worker not in self._with_part and len(mine) <= low:
                 share = -(-len(self._todo) // (2 * len(self._under_way)))
                 count = min(window - len(mine), share)
                 self._give(worker, [self._todo.popleft() for _ in range(count)])
