@@ -35,7 +35,7 @@ from harness.suite import read_suite
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster() -> Iterator[None]:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, object_store_memory=100 << 20)
     yield
     ray.shutdown()
@@ -161,13 +161,16 @@ def _harness(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, **more)
 
 
-def test_ray_without_an_address_starts_a_cluster_here_and_ends_it(tmp_path: Path) -> None:
-    make_project(tmp_path)
-    done = _harness("-s", "sums", "-a", "base", "--no-dev", "--ray", "--ray-workers", "2", "--json", cwd=tmp_path)
+def test_ray_without_an_address_starts_a_cluster_here_and_stdout_holds_nothing_of_its_troubles(tmp_path: Path) -> None:
+    make_project(tmp_path, more="delay: 0.1")
+    with Killer(tmp_path / "runs" / "sums" / "completions.jsonl", 5, 1):
+        done = _harness("-s", "sums", "-a", "base", "--no-dev", "--ray", "--ray-workers", "2", "--json", cwd=tmp_path)
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0), done.stderr
-    assert json.loads(done.stdout), "stdout holds the answer and nothing of Ray's"
+    assert json.loads(done.stdout)
+    assert "Another worker is started" in done.stderr
     manifest = json.loads((tmp_path / "runs" / "sums" / "run.json").read_text())
     assert manifest["engine"]["workers"] == 2
+    assert manifest["models"]["toy"]["engine_deaths"] == 1
 
 
 def test_ctrl_c_ends_the_cluster_and_keeps_what_was_answered(tmp_path: Path) -> None:
