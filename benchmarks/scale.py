@@ -111,7 +111,7 @@ class AtOnce:
     def take_back(self, worker: int, count: int) -> None:
         self.news.append(Returned(worker, []))
 
-    def forget(self, worker: int) -> None:
+    def forget(self, worker: int, below: int) -> None:
         pass
 
     def ask(self, worker: int, what: str, *given: Any) -> Any:
@@ -205,7 +205,7 @@ class Simulated:
         back = [self.waiting[worker].pop() for _ in range(min(count, len(self.waiting[worker])))]
         self.news.append(Returned(worker, back))
 
-    def forget(self, worker: int) -> None:
+    def forget(self, worker: int, below: int) -> None:
         self.waiting[worker].clear()
 
     def ask(self, worker: int, what: str, *given: Any) -> Any:

@@ -79,8 +79,8 @@ class Threads:
         self.back += (found := self.workers[worker].take_back(count))
         self.news.append(Returned(worker, found))
 
-    def forget(self, worker: int) -> None:
-        self.workers[worker].forget()
+    def forget(self, worker: int, below: int) -> None:
+        self.workers[worker].forget(below)
 
     def ask(self, worker: int, what: str, *given: Any) -> Any:
         if self.fate(worker, self.workers[worker]):
@@ -109,7 +109,7 @@ class Threads:
     def end(self, worker: int) -> None:
         gone = self.workers.pop(worker, None)
         if gone is not None:
-            gone.forget()
+            gone.forget(1 << 60)
 
     def close(self) -> None:
         for worker in list(self.workers):
@@ -206,6 +206,13 @@ def test_leaving_early_forgets_the_rest_and_what_comes_late_is_not_taken_for_a_l
     stream.close()  # type: ignore[attr-defined]
     assert not any(worker._inbox for worker in crew.workers.values())
     assert len(answers(engine, requests)) == 40
+
+
+def test_what_is_forgotten_leaves_later_hand_overs_alone() -> None:
+    worker = Worker(fake(), (), "fake", __version__)
+    worker.give([(number, request) for number, request in enumerate(requests_of("abcd"))])
+    worker.forget(below=3)
+    assert worker.take_back(9) == [3]
 
 
 def test_a_start_that_fails_is_tried_again_and_then_given_up() -> None:

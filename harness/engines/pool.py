@@ -26,8 +26,8 @@ from harness.progress import say
 ALONE = 3
 PARTS = 8
 AHEAD = 3
-"""Times what a worker computes at once: so much it is handed at most, and more when a third of it is answered. Its engine
-is never out of work then, for the time that an answer takes to the driver and the next request back."""
+"""Times what a worker computes at once: so much it is handed at most, and more when a third of it is answered. So its
+engine has work for the time that an answer takes to the driver, and the next request back."""
 FRUITLESS = 10
 LONGEST_START = 1800.0
 """Seconds without a single worker after which the driver waits no longer."""
@@ -107,8 +107,8 @@ class Crew(Protocol):
         """Asks for requests that have not been begun, the last ones first; Returned follows."""
         ...
 
-    def forget(self, worker: int) -> None:
-        """What the worker has not begun is wanted no more."""
+    def forget(self, worker: int, below: int) -> None:
+        """What the worker has not begun is wanted no more, of the hand-overs with numbers below this one."""
         ...
 
     def ask(self, worker: int, what: str, *given: Any) -> Any:
@@ -177,7 +177,7 @@ class Pool:
             for worker, mine in self._under_way.items():
                 if mine:
                     mine.clear()
-                    self._crew.forget(worker)
+                    self._crew.forget(worker, self._number)
 
     def token_logprobs(
         self, prompt_ids: Sequence[int], continuation_ids: Sequence[int], adapter: AdapterRef | None

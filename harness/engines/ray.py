@@ -90,9 +90,9 @@ class RayCrew:
         """See `Crew.take_back`."""
         self._awaited[self._actors[worker].take_back.remote(count)] = (worker, "take_back")
 
-    def forget(self, worker: int) -> None:
+    def forget(self, worker: int, below: int) -> None:
         """See `Crew.forget`."""
-        self._actors[worker].forget.remote()
+        self._actors[worker].forget.remote(below)
 
     def ask(self, worker: int, what: str, *given: Any) -> Any:
         """See `Crew.ask`."""

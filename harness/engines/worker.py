@@ -86,10 +86,10 @@ class Worker:
         with self._news:
             return [self._inbox.pop()[0] for _ in range(min(count, len(self._inbox)))][::-1]
 
-    def forget(self) -> None:
-        """What has not been begun is wanted no more."""
+    def forget(self, below: int) -> None:
+        """What has not been begun is wanted no more; later hand-overs, which may have overtaken this call, stay."""
         with self._news:
-            self._inbox.clear()
+            self._inbox = deque(one for one in self._inbox if one[0] >= below)
 
     def ask(self, what: str, *given: Any) -> Any:
         """A method of the engine."""
