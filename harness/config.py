@@ -132,7 +132,7 @@ def _model(name: str, value: Any, file: str) -> Model:
     usd = (prices.need("input", float), prices.need("output", float)) if prices.value else (None, None)
     (address, at_once), *others = endpoint
     replicas = tuple(Endpoint(one, concurrency=most) for one, most in others)
-    served = Endpoint(address, fields.get("key_env", str), *usd, concurrency=at_once, replicas=replicas)
+    served = Endpoint(address, fields.get("key_env", str), usd[0], usd[1], at_once, replicas)
     return Model(name, fields.need("name", str), engine=engine, endpoint=served)
 
 
