@@ -61,17 +61,18 @@ class Killer:
     def _kill(self) -> None:
         while self.kills < self.most and not self._stop.wait(0.01):
             written = self.file.read_bytes().count(b"\n") if self.file.is_file() else 0
-            if written >= (self.kills + 1) * self.every and (found := workers()):
+            if written >= (self.kills + 1) * self.every and (found := workers(ready=True)):
                 self.draw.choice(found).kill()
                 self.kills += 1
 
 
-def workers() -> list[psutil.Process]:
-    """Processes of actors."""
+def workers(ready: bool = False) -> list[psutil.Process]:
+    """Processes of actors; ready: without those that are still loading their engine, as Ray titles them."""
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if "Worker" in process.cmdline()[0] and process.cmdline()[0].startswith("ray::"):
+            title = process.cmdline()[0]
+            if title.startswith("ray::Worker") and not (ready and title.startswith("ray::Worker.start")):
                 found.append(process)
         except (psutil.Error, IndexError):
             continue
