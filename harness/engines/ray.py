@@ -171,7 +171,7 @@ def _connect(cluster: Cluster, cpus: int) -> bool:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR", **more)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # of a cluster that does not come up Ray says so with just that
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         todo = "" if address == LOCAL else " Start one with `ray start --head`, or use --ray for one on this machine."
         raise MachineError(f"--ray {address}: {reason.rstrip('.')}.{todo}") from None
