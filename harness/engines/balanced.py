@@ -2,7 +2,7 @@
 
 A server that does not answer, or fails FAILING requests in a row, is put aside: its requests go to the others, and it
 is tried again after a while. (One that fails fast would else draw the queue to itself.) The run ends only where none of
-them answers. What is not covered: whether they serve the same model; each is asked for its name alone.
+them answers. What is not covered: whether they serve the same model; only that each knows its name.
 """
 
 from __future__ import annotations
