@@ -216,7 +216,8 @@ class Simulated:
         if not news and self.ends:
             self.now = max(self.now, self.ends[0][0])
         done: dict[int, list[tuple[int, Completion]]] = {}
-        while self.ends and self.ends[0][0] <= self.now:
+        until = self.now  # what ends while the driver takes these in waits for the next time
+        while self.ends and self.ends[0][0] <= until:
             when, worker, number = heapq.heappop(self.ends)
             self.busy[worker] -= 1
             self._begin(worker, when)

@@ -72,4 +72,4 @@ def test_simulated_workers_add_up_until_the_driver_is_the_bottleneck() -> None:
     one, four = (scale.simulate(workers, 8, [1.0], 0.0001) for workers in (1, 4))
     assert 7 < one < 8
     assert four / one == pytest.approx(4, rel=0.05)
-    assert scale.simulate(32, 8, [1.0], 0.01) == pytest.approx(100, rel=0.1), "a hundredth of a second per answer"
+    assert 80 < scale.simulate(32, 8, [1.0], 0.01) < 100, "the driver needs a hundredth of a second per answer"
