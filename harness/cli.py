@@ -225,6 +225,16 @@ def train(names: tuple[str, ...], drop_losers: bool, curve: bool, config: str) -
 @click.option("--no-dev", is_flag=True, help="Choose no reference on dev; saves its answers, and the report says so.")
 @click.option("--no-aa", is_flag=True, help="Ask no questions again to see whether an arm repeats its answers.")
 @click.option("--seed", default=0, show_default=True, help="Of the order in which --until-decided asks.")
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value="local",
+    metavar="[ADDRESS]",
+    help="Workers on a Ray cluster: HOST:PORT, auto (this machine's), or one started here.",
+)
+@click.option(
+    "--ray-workers", type=click.IntRange(1, 10_000), metavar="N", help="So many workers. Default: as many as fit."
+)
 @click.option("--policy", "policy_file", metavar="FILE", help="Decided is what this gate says; see harness gate.")
 @click.option("--tier", metavar="NAME", help="Tier of that policy.")
 @click.option(
@@ -246,6 +256,8 @@ def run(
     no_dev: bool,
     no_aa: bool,
     seed: int,
+    ray: str | None,
+    ray_workers: int | None,
     policy_file: str | None,
     tier: str | None,
     baseline_: str | None,
@@ -260,8 +272,10 @@ def run(
               harness run -s sql --limit 20 --out runs/try
               harness run -s sql -a prompted -a lora --until-decided
               harness run -s sql -a lora --until-decided --policy gate.yaml --baseline baselines/lora.json
+              harness run -s sql --ray 10.0.0.1:6379 --ray-workers 16
     """
     from harness.config import pick, read_config
+    from harness.engines import Cluster
     from harness.rivals import run_fairly
     from harness.store import read_run
     from harness.suite import all_suites, read_suite, with_samples
@@ -276,6 +290,9 @@ def run(
         raise click.UsageError(
             "--no-dev and --dev-limit exclude each other: the one asks no dev samples, the other some."
         )
+    if ray_workers and not ray:
+        raise click.UsageError("--ray-workers needs --ray.")
+    chosen_engine = Cluster(None if ray == "local" else ray, ray_workers, engine) if ray else engine
     held = gate_that_ends(folder, policy_file, tier, baseline_)
     if held and not until_decided:
         raise click.UsageError("--policy, --tier and --baseline need --until-decided. Gate a finished run afterwards.")
@@ -285,12 +302,12 @@ def run(
         if limit:
             raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
         done = run_until_decided(
-            checked, read, chosen, folder, engine=engine, reuse=others, root=root, seed=seed, dev=not no_dev,
+            checked, read, chosen, folder, engine=chosen_engine, reuse=others, root=root, seed=seed, dev=not no_dev,
             dev_limit=dev_limit, held=held, twice=not no_aa,
         )  # fmt: skip
     else:
         done = run_fairly(
-            checked, read, chosen, folder, engine=engine, limit=limit, reuse=others, root=root, dev=not no_dev,
+            checked, read, chosen, folder, engine=chosen_engine, limit=limit, reuse=others, root=root, dev=not no_dev,
             dev_limit=dev_limit, twice=not no_aa,
         )  # fmt: skip
     _print_comparison(done, as_json)

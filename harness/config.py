@@ -116,7 +116,7 @@ def _model(name: str, value: Any, file: str) -> Model:
     fields = Fields(value, f"{file}: models.{name}", ConfigError)
     fields.only(("path", "revision", "engine", "endpoint", *_ENDPOINT))
     engine = fields.get("engine", dict, {})
-    endpoint = fields.get("endpoint", str)
+    endpoint = _endpoints(fields)
     for key in ("path", "revision") if endpoint else _ENDPOINT:
         if fields.value.get(key) is not None:
             belongs = "a model on this machine" if endpoint else "an endpoint (`endpoint:` is missing)"
@@ -130,8 +130,31 @@ def _model(name: str, value: Any, file: str) -> Model:
     for key in prices.value:
         in_range(prices, key, prices.need(key, float), 0, 1e6)
     usd = (prices.need("input", float), prices.need("output", float)) if prices.value else (None, None)
-    served = Endpoint(endpoint, fields.get("key_env", str), *usd)
+    (address, at_once), *others = endpoint
+    replicas = tuple(Endpoint(one, concurrency=most) for one, most in others)
+    served = Endpoint(address, fields.get("key_env", str), usd[0], usd[1], at_once, replicas)
     return Model(name, fields.need("name", str), engine=engine, endpoint=served)
+
+
+def _endpoints(fields: Fields) -> list[tuple[str, int | None]]:
+    """Address and concurrency of every server: `endpoint:` is an address, or a list of such and of mappings."""
+    listed = fields.value.get("endpoint")
+    if not isinstance(listed, list):
+        address = fields.get("endpoint", str)
+        return [(address, None)] if address else []
+    found = []
+    for place, item in enumerate(listed, 1):
+        about = item if isinstance(item, Mapping) else {"address": item}
+        one = Fields(about, f"{fields.where}.endpoint.{place}", ConfigError)
+        one.only(("address", "concurrency"))
+        most = one.get("concurrency", int)
+        if most is not None:
+            in_range(one, "concurrency", most, 1, 1000)
+        found.append((one.need("address", str), most))
+    if not found or len({address for address, _ in found}) < len(found):
+        wrong = "a server twice" if found else "no server"
+        raise ConfigError(f"{fields.where}.endpoint: names {wrong}. Name each once.")
+    return found
 
 
 def _adapter(name: str, value: Any, file: str, root: Path, models: Mapping[str, Model]) -> Adapter:

@@ -162,13 +162,16 @@ class Endpoint:
     """A server that speaks OpenAI's protocol. address: its URL, or the environment variable that holds it.
 
     key_env: the environment variable that holds the key; None: OPENAI_API_KEY, or no key. usd_input, usd_output: prices
-    of a million tokens.
+    of a million tokens. concurrency: requests under way there; None: as the model's `engine:` says.
+    replicas: further servers of the same model, which share its requests.
     """
 
     address: str
     key_env: str | None = None
     usd_input: float | None = None
     usd_output: float | None = None
+    concurrency: int | None = None
+    replicas: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True)

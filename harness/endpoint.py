@@ -1,11 +1,14 @@
 """Where the endpoint of a model is, and the key for it. Both are looked up when used; the key is in no record.
 
 What is not covered: a provider may change the model behind a name; address and name are all the identity there is.
+Of several servers of one model the first gives the identity: others may come and go within a run, and have to serve the
+same model.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from harness.data import Model
@@ -44,6 +47,14 @@ def shown(model: Model) -> str:
     'localhost:8000/v1'
     """
     return url(model).split("://", 1)[1]
+
+
+def servers(model: Model) -> list[Model]:
+    """The model as each of its servers answers for it, the first one first."""
+    assert model.endpoint is not None
+    first = replace(model.endpoint, replicas=())
+    others = [replace(first, address=one.address, concurrency=one.concurrency) for one in model.endpoint.replicas]
+    return [replace(model, endpoint=one) for one in (first, *others)]
 
 
 def key_name(model: Model) -> str:

@@ -30,7 +30,7 @@ from harness.data import (
     Suite,
 )
 from harness.digests import identity, located, text_digest
-from harness.engines import Engine, open_engine
+from harness.engines import Chosen, Cluster, Engine, open_engine
 from harness.engines.supervised import Supervised
 from harness.errors import ConfigError, SuiteError, did_you_mean
 from harness.progress import Progress, say
@@ -57,7 +57,7 @@ class Job:
 
 
 def grade(
-    config: Config, suites: Sequence[Suite], writer: RunWriter, engine: str | None = None, root: Path | None = None
+    config: Config, suites: Sequence[Suite], writer: RunWriter, engine: Chosen = None, root: Path | None = None
 ) -> Run:
     """Puts the graders' questions about a run's answers to their models; returns the run with their scores.
 
@@ -164,13 +164,13 @@ def put(engine: Engine, questions: Mapping[str, Question]) -> Iterator[tuple[str
 
 
 def _kept(
-    model: Model, questions: Mapping[str, Question], writer: RunWriter, engine_name: str | None
+    model: Model, questions: Mapping[str, Question], writer: RunWriter, engine_name: Chosen
 ) -> Iterator[tuple[str, Completion]]:
     """`put` to a model that is opened for it; every answer is stored before it is counted."""
     say(f"loading {model.name} to grade")
     engine: Engine = (
         open_engine(model, (), engine_name)
-        if model.endpoint
+        if model.endpoint or isinstance(engine_name, Cluster)
         else Supervised(lambda: open_engine(model, (), engine_name))
     )
     with closing(engine), Progress(f"grading ({model.name})", len(questions), "questions") as progress:

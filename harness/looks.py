@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness import ledger
 from harness.data import Arm, Config, Run, Sample, Suite, Verdict
+from harness.engines import Chosen
 from harness.errors import RunError
 from harness.gate import gate, stands
 from harness.policy import Policy
@@ -48,7 +49,7 @@ def run_until_decided(
     arms: Sequence[Arm],
     out: Path,
     *,
-    engine: str | None = None,
+    engine: Chosen = None,
     reuse: Sequence[Run] = (),
     root: Path | None = None,
     looks: int = LOOKS,

@@ -86,6 +86,8 @@ def model_card(model: Model, digest: str) -> dict[str, Any]:
     card: dict[str, Any] = {"path": model.path, "digest": digest}
     if model.endpoint:
         card["endpoint"] = endpoint.shown(model)
+        if model.endpoint.replicas:
+            card["endpoints"] = [endpoint.shown(one) for one in endpoint.servers(model)]
         card["usd_per_million_input"] = model.endpoint.usd_input
         card["usd_per_million_output"] = model.endpoint.usd_output
     return card
@@ -225,8 +227,10 @@ def add_seconds(manifest: dict[str, Any], shares: Mapping[tuple[str, str], float
 
 
 def engine_card(engine: Engine) -> dict[str, Any]:
-    """Name, version and device of an engine."""
-    return {"name": engine.name, "version": engine.version, "device": getattr(engine, "device", "cpu")}
+    """Name, version and device of an engine, and how many workers share its queue where it is a cluster's."""
+    card = {"name": engine.name, "version": engine.version, "device": getattr(engine, "device", "cpu")}
+    workers = getattr(engine, "workers", None)
+    return card | ({"workers": workers} if workers else {})
 
 
 def hardware() -> dict[str, Any]:

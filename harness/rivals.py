@@ -23,6 +23,7 @@ from harness.compare import Table, tabulate
 from harness.config import try_name
 from harness.data import AdapterRef, Arm, Choice, Config, Run, Suite, Try
 from harness.digests import text_digest
+from harness.engines import Chosen
 from harness.errors import ConfigError, SuiteError
 from harness.grading import look_over
 from harness.manifest import DIALS
@@ -70,7 +71,7 @@ def run_fairly(
     arms: Sequence[Arm],
     out: Path,
     *,
-    engine: str | None = None,
+    engine: Chosen = None,
     limit: int | None = None,
     dev: bool = True,
     dev_limit: int | None = None,
@@ -117,7 +118,7 @@ def rescore_fairly(path: Path, suites: Mapping[str, Suite], config: Config | Non
     return read_run(path)
 
 
-def opened_for(config: Config, arms: Sequence[Arm], engine: str | None = None) -> Opened:
+def opened_for(config: Config, arms: Sequence[Arm], engine: Chosen = None) -> Opened:
     """An engine holder that opens every model once, with all adapters of these arms."""
     adapters: dict[str, list[AdapterRef]] = {}
     for name in dict.fromkeys(arm.adapter for arm in arms if arm.adapter):

@@ -36,7 +36,7 @@ from harness.data import (
     Suite,
 )
 from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest, tokens_digest
-from harness.engines import Engine, applied, open_engine
+from harness.engines import Chosen, Cluster, Engine, applied, open_engine
 from harness.engines.supervised import Supervised
 from harness.errors import AdapterError, ConfigError, SuiteError
 from harness.grading import grade, look_over
@@ -73,7 +73,7 @@ def run(
     arms: Sequence[Arm],
     out: Path,
     *,
-    engine: str | None = None,
+    engine: Chosen = None,
     limit: int | None = None,
     reuse: Sequence[Run] = (),
     root: Path | None = None,
@@ -84,7 +84,7 @@ def run(
 ) -> Run:
     """Answers and scores every (suite, arm, sample); returns the finished run. An existing folder is continued.
 
-    engine: "vllm", "transformers", "fake", or None for automatic. limit: only the first test samples of each suite.
+    engine: "vllm", "transformers", "fake", a cluster, None for automatic. limit: only the first test samples.
     reuse: runs whose answers may stand in where the identity is the same. root: where relative model paths start.
     opened: keeps the engine open after this run, for the next one.
     entrant: how each arm answers each suite; None: as it is written. dev: what was chosen on dev, for run.json (see
@@ -159,7 +159,7 @@ class Opened:
     adapters: by the name of their model, opened with it even before an arm asks for them, so that it is opened once.
     """
 
-    def __init__(self, name: str | None = None, adapters: Mapping[str, Sequence[AdapterRef]] | None = None) -> None:
+    def __init__(self, name: Chosen = None, adapters: Mapping[str, Sequence[AdapterRef]] | None = None) -> None:
         self.name = name
         self._wanted = adapters or {}
         self._engine: Engine | None = None
@@ -181,9 +181,9 @@ class Opened:
             engine.close()
 
 
-def _opened(model: Model, adapters: tuple[AdapterRef, ...], name: str | None) -> Engine:
-    """An engine that is started again when it dies; an endpoint's server is not ours to start."""
-    if model.endpoint:
+def _opened(model: Model, adapters: tuple[AdapterRef, ...], name: Chosen) -> Engine:
+    """An engine that is started again when it dies; not an endpoint's server, and a cluster replaces its own."""
+    if model.endpoint or isinstance(name, Cluster):
         return open_engine(model, adapters, name)
     return Supervised(lambda: open_engine(model, adapters, name))
 
@@ -205,7 +205,7 @@ def _run_model(
 ) -> None:
     here = located(model, root)
     engine = opened.engine(here, tuple(adapters.values()))
-    digest = identity(here) if engine.name != "fake" else "fake"
+    digest = getattr(engine, "identity", None) or (identity(here) if engine.name != "fake" else "fake")
     proof = {name: applied(engine, ref) for name, ref in adapters.items()}
     for name, difference in proof.items():
         if difference == 0.0:
@@ -239,7 +239,8 @@ def _run_model(
         manifests.add_deaths(manifest, model, engine)
         writer.manifest(manifest)
     if not model.endpoint:
-        manifests.add_seconds(manifest, shares)
+        workers = getattr(engine, "workers", 1)  # an hour of four is four hours
+        manifests.add_seconds(manifest, {place: workers * seconds for place, seconds in shares.items()})
     if twice:
         past = manifest.setdefault("again", {})
         past.update(_asked_again(engine, digest, tasks, adapters, by_suite, known, past))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import report, run, stats, train
+from benchmarks import report, run, scale, stats, train
 from harness.report import write_report
 
 
@@ -57,3 +57,19 @@ def test_the_run_of_the_reports_benchmark_is_as_large_as_asked_and_makes_a_repor
     written = write_report([done], tmp_path / "bench.html")
     assert 10_000 < written.html.stat().st_size < 300_000
     assert all(500 < len(row.completion.text) < 1000 for row in done.rows)
+
+
+def test_the_benchmark_of_scaling_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "scale.json"
+    assert scale.main(["--answers", "60", "--most", "4", "--at-once", "4", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    assert [row["workers"] for row in figures["rows"]] == [1, 2, 4]
+    assert figures["saturates"] == pytest.approx(1e6 / (figures["keep_us"] + figures["ray_us"]))
+    assert "the driver saturates at" in capsys.readouterr().out
+
+
+def test_simulated_workers_add_up_until_the_driver_is_the_bottleneck() -> None:
+    one, four = (scale.simulate(workers, 8, [1.0], 0.0001) for workers in (1, 4))
+    assert 7 < one < 8
+    assert four / one == pytest.approx(4, rel=0.05)
+    assert 80 < scale.simulate(32, 8, [1.0], 0.01) < 100, "the driver needs a hundredth of a second per answer"

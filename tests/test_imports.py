@@ -11,7 +11,7 @@ import harness
 
 PACKAGE = Path(harness.__file__).parent
 HEAVY = {"torch", "transformers", "peft", "vllm", "lm_eval", "pandas", "scipy", "sacrebleu", "sqlglot", "bm25s"}
-HEAVY |= {"pyarrow", "datasets", "sklearn", "openai"}
+HEAVY |= {"pyarrow", "datasets", "sklearn", "openai", "ray"}
 # what a part must never import: a later step of the pipeline, or an engine where numbers are made
 FORBIDDEN = {
     "stats": {"engines", "runner", "store", "report", "train", "gate", "verdict", "compare", "cli"},

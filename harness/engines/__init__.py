@@ -6,6 +6,7 @@ A model of an endpoint is always answered by the endpoint.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import Any, Protocol
 
@@ -13,6 +14,23 @@ from harness.data import AdapterRef, Completion, Model, Request
 from harness.errors import HarnessError, did_you_mean
 
 NAMES = ("vllm", "transformers", "fake")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Workers on a Ray cluster instead of an engine in this process.
+
+    address: HOST:PORT of its head, "auto" for the one this machine is part of, None for one of this machine's own.
+    workers: how many; None: as many as fit. engine: the workers' engine, see `open_engine`.
+    """
+
+    address: str | None = None
+    workers: int | None = None
+    engine: str | None = None
+
+
+Chosen = str | Cluster | None
+"""What answers for models on this machine: an engine's name, workers on a cluster, or None: what fits the machine."""
 PROBE = "The quick brown fox jumps over the lazy dog. 1 + 1 = 2. Yes, no, maybe."
 
 
@@ -55,22 +73,29 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(model: Model, adapters: Sequence[AdapterRef] = (), name: str | None = None) -> Engine:
+def open_engine(model: Model, adapters: Sequence[AdapterRef] = (), name: Chosen = None) -> Engine:
     """The engine for a model, loaded, with its adapters checked. Close it after use.
 
     name: "vllm", "transformers" or "fake", for a model on this machine; None takes "fake" for a model whose path is
     "fake", vLLM where there is CUDA and vLLM, and transformers elsewhere. model.path: "embedded", a folder, a hub id.
-    Raises HarnessError (unknown engine, vLLM not installed), ConfigError (the model), AdapterError, EngineError.
+    A cluster's workers open theirs by the same rules. Raises HarnessError (unknown engine, vLLM or Ray not
+    installed), ConfigError (the model), AdapterError, EngineError.
     """
     from harness.digests import resolve_model
 
     if model.endpoint:
+        from harness.engines.balanced import BalancedEngine
         from harness.engines.openai import OpenAIEngine
 
-        return OpenAIEngine(model)
+        return BalancedEngine(model) if model.endpoint.replicas else OpenAIEngine(model)
+    if isinstance(name, Cluster):
+        if name.engine is not None:
+            _known(name.engine)
+        from harness.engines.ray import open_pool
+
+        return open_pool(replace(model, path=resolve_model(model.path)), adapters, name)
     chosen = name or ("fake" if model.path == "fake" else _automatic())
-    if chosen not in NAMES:
-        raise HarnessError(f"--engine: unknown engine '{chosen}'.{did_you_mean(chosen, NAMES)}")
+    _known(chosen)
     if chosen == "fake":
         from harness.engines.fake import FakeEngine
 
@@ -97,6 +122,11 @@ def applied(engine: Engine, adapter: AdapterRef) -> float:
     base = engine.token_logprobs(ids[:1], ids[1:], None)
     adapted = engine.token_logprobs(ids[:1], ids[1:], adapter)
     return max(abs(a - b) for a, b in zip(base, adapted, strict=True))
+
+
+def _known(name: str) -> None:
+    if name not in NAMES:
+        raise HarnessError(f"--engine: unknown engine '{name}'.{did_you_mean(name, NAMES)}")
 
 
 def _automatic() -> str:

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -32,10 +32,17 @@ FAILURES_IN_A_ROW, GRACE = 8, 5.0
 TRANSIENT = (408, 409, 425, 429)
 TOP_LOGPROBS = 20
 Answer = tuple[Request, "Completion | BaseException"]
+Work = queue.SimpleQueue["Request | None"]
+Done = queue.SimpleQueue[Answer]
+Seat = Callable[[Work, Done, threading.Event], None]
 
 
 class Failed(Exception):
     """A request failed for good, and others may not."""
+
+
+class Exhausted(Failed):
+    """It was asked as often as it may be; another server might have answered."""
 
 
 class OpenAIEngine:
@@ -58,14 +65,16 @@ class OpenAIEngine:
     max_rank = 0
     constrains = True
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, call: bool = True) -> None:
+        """call: whether the server has to be there already."""
         try:
             import openai
         except ImportError:
             raise HarnessError("the openai client is not installed. Install it with: pip install '.[openai]'") from None
         self.model = model
         self.host = endpoint.shown(model)
-        self.at_once = int(_number(model, "concurrency", 8, 1, 1000))
+        assert model.endpoint is not None
+        self.at_once = model.endpoint.concurrency or int(_number(model, "concurrency", 8, 1, 1000))
         self.retries = int(_number(model, "retries", 6, 0, 100))
         per_minute = _number(model, "requests_per_minute", 0, 0, 1e6)
         self.interval = 60 / per_minute if per_minute else 0.0
@@ -83,18 +92,19 @@ class OpenAIEngine:
         self._turn = threading.Lock()
         self._next = 0.0  # nobody asks before this moment: the pace, and what the server wished for
         self._used: Counter[str] = Counter()
-        self._offered()
+        if call:
+            self.offered()
 
     # --- the protocol ---
 
     def generate(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
         """See `Engine.generate`. Leaving early, by an error or Ctrl-C, waits for no answer."""
         todo = iter(requests)
-        work: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        done: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        work: Work = queue.SimpleQueue()
+        done: Done = queue.SimpleQueue()
         stop = threading.Event()
-        for _ in range(self.at_once):
-            threading.Thread(target=self._work, args=(work, done, stop), daemon=True).start()
+        for seat in self._seats():
+            threading.Thread(target=seat, args=(work, done, stop), daemon=True).start()
         flying, in_a_row, reasons = 0, 0, Counter[str]()
         try:
             while True:
@@ -149,7 +159,7 @@ class OpenAIEngine:
         """Closes the connections."""
         self.client.close()
 
-    def _finished(self, done: queue.SimpleQueue[Answer], flying: int) -> Iterator[tuple[Request, Completion]]:
+    def _finished(self, done: Done, flying: int) -> Iterator[tuple[Request, Completion]]:
         """Answers that are under way when the run has to end, and come soon: they are paid for."""
         until = time.monotonic() + GRACE
         for _ in range(flying):
@@ -168,14 +178,20 @@ class OpenAIEngine:
 
     # --- one request ---
 
-    def _work(
-        self, work: queue.SimpleQueue[Request | None], done: queue.SimpleQueue[Answer], stop: threading.Event
-    ) -> None:
+    def _seats(self) -> Sequence[Seat]:
+        """What works on the queue side by side."""
+        return [self._work] * self.at_once
+
+    def _work(self, work: Work, done: Done, stop: threading.Event) -> None:
         while request := work.get():
             try:
-                done.put((request, self._choose(request, stop) if request.choice_texts else self._write(request, stop)))
+                done.put((request, self.answer(request, stop)))
             except BaseException as error:
                 done.put((request, error))  # whoever waits for the answer gets it
+
+    def answer(self, request: Request, stop: threading.Event) -> Completion:
+        """The answer to one request, waited for. Raises Failed, ConfigError, EngineError."""
+        return self._choose(request, stop) if request.choice_texts else self._write(request, stop)
 
     def _write(self, request: Request, stop: threading.Event) -> Completion:
         wanted = request.sampling
@@ -281,8 +297,8 @@ class OpenAIEngine:
             raise Failed(problem) from None
         if last:
             if isinstance(error, self._openai.APIConnectionError):
-                self._offered()
-            raise Failed(problem) from None
+                self.offered()
+            raise Exhausted(problem) from None
         return problem, wish
 
     def _stop_for(self, error: Exception) -> None:
@@ -298,7 +314,7 @@ class OpenAIEngine:
                 "finished answers are kept."
             ) from None
         if status == 404 or code == "model_not_found":
-            offered = self._offered()
+            offered = self.offered()
             if not offered:
                 raise ConfigError(
                     f"{where}: nothing at {self.host} answers chats ({self._said(error)}) Check the address; most end "
@@ -312,7 +328,7 @@ class OpenAIEngine:
                     f"{hint if 'Did' in hint else ''} It offers: {names}"
                 ) from None
 
-    def _offered(self) -> list[str]:
+    def offered(self) -> list[str]:
         """The models that the server lists, [] where it lists none. Raises where there is no server or no entry."""
         try:
             raw = self.client.models.with_raw_response.list(timeout=30)
