@@ -369,7 +369,7 @@ def test_class_labels_count_the_choices_where_there_are_some(tmp_path: Path, cac
     rows = [{"input": "Which?", "answer": 1, "choices": ["red", "blue"]}]
     (tmp_path / "mc").mkdir()
     datasets.Dataset.from_list(rows, features=features).to_parquet(str(tmp_path / "mc" / "test.parquet"))
-    data = f"{{hub: ../mc, revision: {COMMIT}, splits: {{test: test}}, fields: {{target: answer}}}}"
+    data = f"{{hub: ../mc, revision: {COMMIT}, splits: {{test: test}}, fields: {{target: answer, choices: choices}}}}"
     sample = read_suite(make(tmp_path / "suite", data)).test[0]
     assert (sample.target, sample.choices) == ("blue", ("red", "blue"))
 
