@@ -47,6 +47,10 @@ _UNSERVED = {
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
+class _GivenTwice(yaml.YAMLError):
+    """A key that stands twice in one mapping."""
+
+
 class _Loader(yaml.SafeLoader):
     """Takes no key twice: PyYAML itself lets the last one win without a word."""
 
@@ -54,9 +58,7 @@ class _Loader(yaml.SafeLoader):
         seen: set[tuple[str, str]] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if (key.tag, key.value) in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key.value}' is given twice", key.start_mark
-                )
+                raise _GivenTwice(f"line {key.start_mark.line + 1}: the key '{key.value}' is given twice")
             seen.add((key.tag, key.value))
         return super().construct_mapping(node, deep)
 
@@ -71,6 +73,8 @@ def read_yaml(path: Path, error: type[HarnessError], what_to_do: str) -> Any:
         raise error(f"{path}: cannot be read ({problem}).") from None
     except ValueError as problem:  # a date that there is not
         raise error(f"{path}: not YAML: {problem}. Correct the value, or quote it if it is text.") from None
+    except _GivenTwice as problem:
+        raise error(f"{path}: {problem}. Keep one of them.") from None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""

@@ -86,7 +86,7 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_counted(tmp_path: Path) -> 
         os.kill(child.pid, signal.SIGKILL)
         child.wait()
         now = completions.read_bytes().count(b"\n")
-        assert now >= seen + 10
+        assert now >= min(seen + 10, 80)
         seen = now
     make_project(tmp_path)
     done = _run(file, tmp_path / "run")

@@ -421,11 +421,12 @@ def _beside(out: Path, ending: str) -> Path:
 
 def publish(work: Path, out: Path) -> None:
     """Puts a complete adapter in its place. A crash in between is mended by `_recover`."""
-    old = _aside(out)
-    if out.exists():
+    old, replaces = _aside(out), out.exists()
+    if replaces:
         out.rename(old)
     work.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    if replaces:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _recover(out: Path) -> None:
