@@ -2,7 +2,7 @@
 
 Greedy decoding and fixed seeds promise the same answer; other company in a batch can change the last bits of a logit,
 and a server may promise nothing. What differs here is noise that no sample size takes away from a single answer.
-Bounded: SHARE of an arm's questions, at least FEWEST and at most MOST. The same adapter is not asked twice about it.
+Bounded: SHARE of an arm's questions, at least FEWEST and at most MOST. The same adapter is not asked the same twice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.data import Completion, Request
+from harness.digests import text_digest
 from harness.engines import Engine
 from harness.progress import say
 
@@ -26,19 +27,16 @@ def measure(
     first: Mapping[str, Completion],
     read: Callable[[Request, Completion], Completion],
     score: Callable[[T, Completion], float],
-    identity: Mapping[str, str],
     earlier: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """Per arm {"n", "texts", "scores", "digest"}: questions asked again, answers that differ, primary scores that do.
 
     asked: per arm its requests, and what `score` needs to know of each. first: the answers by request key. read: what
-    is done to an engine's answer before it is scored. identity: of what answers as each arm; an arm whose identity
-    stands in `earlier` is not asked.
+    is done to an engine's answer before it is scored. An arm whose very questions stand in `earlier` is not asked.
     """
-    wanted = {
-        arm: chosen(arm, questions) for arm, questions in asked.items()
-        if (earlier.get(arm) or {}).get("digest") != identity[arm]
-    }  # fmt: skip
+    picked = {arm: chosen(arm, questions) for arm, questions in asked.items()}
+    identity = {arm: text_digest([request.key for request, _ in questions]) for arm, questions in picked.items()}
+    wanted = {arm: picked[arm] for arm in picked if (earlier.get(arm) or {}).get("digest") != identity[arm]}
     requests = {request.key: request for questions in wanted.values() for request, _ in questions}
     if not requests:
         return {}
@@ -58,7 +56,8 @@ def measure(
             counts["n"] += 1
             counts["texts"] += before.text != after.text
             counts["scores"] += before.text != after.text and score(about, before) != score(about, after)
-        found[arm] = {name: counts[name] for name in ("n", "texts", "scores")} | {"digest": identity[arm]}
+        if counts["n"]:
+            found[arm] = {name: counts[name] for name in ("n", "texts", "scores")} | {"digest": identity[arm]}
     return found
 
 

@@ -40,7 +40,7 @@ from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
 from harness.stats.paired import SAME, difference_interval, flips, mean
 from harness.stats.ratio import p95
-from harness.store import write_bytes
+from harness.store import engine_seconds, write_bytes
 
 FORMAT = 1
 CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "BUILDKITE", "TF_BUILD", "JENKINS_URL")
@@ -181,12 +181,11 @@ def measured(run: Run, suite: str, arm: str) -> dict[str, Any]:
     if "measured" in card:
         return dict(card["measured"])
     rows = [row for row in run.rows if (row.suite, row.arm) == (suite, arm) and row.completion.finish_reason != "error"]
-    computed = sum(not row.reused for row in rows)
-    engine = run.manifest.get("seconds", {}).get(suite, {}).get(arm)
+    engine = engine_seconds(run, suite, arm)
     return {
         "tokens": _spread([row.completion.prompt_tokens + row.completion.completion_tokens for row in rows]),
         "seconds": _spread([row.completion.seconds for row in rows]),
-        "engine_seconds": round(engine / computed, 6) if engine and computed else None,
+        "engine_seconds": None if engine is None else round(engine, 6),
     }
 
 

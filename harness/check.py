@@ -20,6 +20,7 @@ from harness.constrain import allows, constraint_of
 from harness.data import Arm, Config, Sample, Scorer, Suite
 from harness.digests import resolve_model
 from harness.errors import SuiteError
+from harness.samples import SPLITS
 from harness.suite import all_suites, read_suite
 
 GRAM = 13
@@ -106,6 +107,7 @@ def check_suite(suite: Suite) -> list[Finding]:
         no_answer_in_prompt,
         no_leak,
         size,
+        named,
     ]
     return [Finding(suite.name, level, law, message) for check in laws for level, law, message in check(suite)]
 
@@ -225,6 +227,26 @@ def size(suite: Suite) -> Iterator[tuple[str, str, str]]:
             "training data",
             f"{len(suite.train)} train samples are few for a LoRA candidate; a few hundred are usual",
         )
+
+
+def named(suite: Suite) -> Iterator[tuple[str, str, str]]:
+    """What a suite's own scorer reads is part of the suite's digest: it is named in the scorer's options.
+
+    What is not covered: a file whose name the scorer's code puts together.
+    """
+    folder = Path(suite.path)
+    for spec in (*suite.scorers, *suite.graders):
+        code = folder / spec.scorer.split(":")[0]
+        told = {value for value in spec.options.values() if isinstance(value, str)}
+        for file in sorted(folder.iterdir()) if code.suffix == ".py" and code.is_file() else ():
+            apart = file.stem in (*SPLITS, "corpus", "suite") or file.suffix in (".py", ".md") or not file.is_file()
+            if not apart and file.name not in told and file.name in code.read_text("utf-8", "replace"):
+                yield (
+                    "note",
+                    "a digest of all that moves a score",
+                    f"{code.name} names {file.name}, which is in no option of {spec.name}: another {file.name} would "
+                    f"not make it another suite. Give it as an option",
+                )
 
 
 def choosable(suite: Suite, config: Config) -> list[Finding]:

@@ -152,9 +152,12 @@ def _without(run: Run, out: Mapping[str, set[str]], gone: Mapping[str, int]) -> 
             suites[suite] = {**card, "n_test": int(card["n_test"]) - number, "n_asked": asked(card) - own}
     scores = tuple(score for score in run.scores if (score.suite, score.sample) not in dropped)
     before, left = _computed(run.rows), _computed(rows)
-    seconds = {  # engine time is known for all samples together: those that are left have their share of it
+    timed = run.manifest.get("timed", {})
+    seconds = {  # a run of an older harness does not say for how many requests: those that are left have their share
         suite: {
-            arm: spent * left[suite, arm] / before[suite, arm] if before[suite, arm] else spent
+            arm: spent * left[suite, arm] / before[suite, arm]
+            if before[suite, arm] and arm not in timed.get(suite, {})
+            else spent
             for arm, spent in by.items()
         }
         for suite, by in run.manifest.get("seconds", {}).items()

@@ -21,6 +21,7 @@ from harness.stats.paired import SAME, difference_interval, difference_p, flips,
 from harness.stats.power import smallest_difference, spread
 from harness.stats.ratio import p95
 from harness.stats.sequential import alpha_at
+from harness.store import engine_seconds
 
 ALPHA = 0.05
 KEPT = 64
@@ -228,8 +229,6 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
     sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
     completions = [row.completion for row in table.rows[suite, arm]]
     seconds = [c.seconds for c in completions]
-    engine = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
-    computed = sum(not row.reused for row in table.rows[suite, arm])
     return ArmSummary(
         suite=suite,
         arm=arm,
@@ -241,7 +240,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
         completion_tokens=mean([c.completion_tokens for c in completions]),
         seconds=mean(seconds),
         seconds_p95=p95(seconds),
-        engine_seconds=engine / computed if engine and computed else None,
+        engine_seconds=engine_seconds(table.run, suite, arm),
         fine_tuned=table.arms[arm].get("adapter") is not None,
         cut_off=sum(c.finish_reason in ("length", "thinking") for c in completions),
     )

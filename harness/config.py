@@ -14,7 +14,7 @@ import yaml
 from harness.data import Adapter, Arm, Config, Costs, Endpoint, Model, TrainSpec
 from harness.digests import text_digest
 from harness.errors import ConfigError, HarnessError, did_you_mean
-from harness.fields import Fields, describe, in_range
+from harness.fields import Fields, check_name, describe, in_range
 
 _NUMBERS: dict[str, tuple[type, float, float]] = {
     "rank": (int, 1, 512),
@@ -47,14 +47,34 @@ _UNSERVED = {
 _TRAIN = {field.name for field in dataclass_fields(TrainSpec)} - {"suites"} | {"suite"}
 
 
+class _GivenTwice(yaml.YAMLError):
+    """A key that stands twice in one mapping."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Takes no key twice: PyYAML itself lets the last one win without a word."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[tuple[str, str]] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if (key.tag, key.value) in seen:
+                raise _GivenTwice(f"line {key.start_mark.line + 1}: the key '{key.value}' is given twice")
+            seen.add((key.tag, key.value))
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path, error: type[HarnessError], what_to_do: str) -> Any:
     """The parsed file; a missing, unreadable or malformed file is one line of `error`."""
     try:
-        return yaml.safe_load(path.read_text("utf-8"))
+        return yaml.load(path.read_text("utf-8"), _Loader)
     except FileNotFoundError:
         raise error(f"{path}: no such file. {what_to_do}") from None
     except (OSError, UnicodeDecodeError) as problem:
         raise error(f"{path}: cannot be read ({problem}).") from None
+    except ValueError as problem:  # a date that there is not
+        raise error(f"{path}: not YAML: {problem}. Correct the value, or quote it if it is text.") from None
+    except _GivenTwice as problem:
+        raise error(f"{path}: {problem}. Keep one of them.") from None
     except yaml.YAMLError as problem:
         mark = getattr(problem, "problem_mark", None)
         line = f" line {mark.line + 1}:" if mark else ""
@@ -100,15 +120,7 @@ def _entries(top: Fields, key: str) -> list[tuple[str, Any]]:
     if not isinstance(section, Mapping):
         raise ConfigError(f"{top.where}: {key}: must be a mapping of names, not {describe(section)}.")
     for name in section:
-        if (
-            not isinstance(name, str)
-            or not name
-            or any(bad in name for bad in "/\\:,\"'<> \t\n")
-            or name.startswith(".")
-        ):
-            raise ConfigError(
-                f"{top.where}: {key}: '{name}' is not a name. Use letters, digits, '-', '_', '+' or '.'; quote numbers."
-            )
+        check_name(name, f"{top.where}: {key}", ConfigError)
     return list(section.items())
 
 

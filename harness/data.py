@@ -19,7 +19,7 @@ class Sample:
 
     input: the text of the question, or whole conversation turns ending with a user turn.
     target: the gold answer; for multiple choice it is one of `choices`.
-    digest: hash of input, target and choices; two runs are paired by it, never by position.
+    digest: hash of input, target, choices and metadata; two runs are paired by it, never by position.
     as_is: input is the whole prompt, which no arm adds to; a text is sent without chat template and is gone on with.
     sampling: how this sample is answered, where that is not the suite's.
     """
@@ -113,7 +113,8 @@ class Suite:
     cluster: the metadata key that names a sample's source; samples of one source do not count as independent.
     graders: scorers that ask a model (judge, likelihood_ratio); columns beside the others, never the primary one.
     margin: the largest loss, 0..1, that the gate still calls "no worse".
-    digest: hash of everything that moves a score; it is the suite's identity.
+    digest: hash of everything that moves a score; it is the suite's identity. asks: of what moves an answer;
+    judges: of its scorers and their files.
     asked: a run asks only the first so many test samples; None: all. looks: those that such a run has declared, and the
     one it is at: {"sizes": samples in at each look, "used": look, "seed": of the order}, and "gate", the options that
     name the gate whose answer ends it, where one does.
@@ -145,6 +146,8 @@ class Suite:
     chance: Mapping[str, float]
     cluster: str | None
     digest: str
+    asks: str = ""
+    judges: str = ""
     asked: int | None = None
     looks: Mapping[str, Any] | None = None
     systems: Mapping[str, str] = field(default_factory=dict)
@@ -395,6 +398,7 @@ class Row:
 
     messages: the conversation as sent, after retrieval. passages: ids of the passages it held.
     draw: which of the answers to this question it is, 0, 1, ...; draws: how many are wanted.
+    by: who answered, see digests.answerer; "" in a run made by an older harness.
     """
 
     suite: str
@@ -410,11 +414,15 @@ class Row:
     reused: bool = False
     draw: int = 0
     draws: int = 1
+    by: str = ""
 
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """One stored score (a line of scores.jsonl). draw: of which answer to the sample, 0, 1, ..."""
+    """One stored score (a line of scores.jsonl). draw: of which answer to the sample, 0, 1, ...
+
+    key: of the answer it is the score of; "" in a run made by an older harness, or by another one.
+    """
 
     suite: str
     arm: str
@@ -423,6 +431,7 @@ class ScoreRow:
     primary: bool
     score: Score
     draw: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)

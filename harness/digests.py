@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness import endpoint
-from harness.data import Model, Sampling
+from harness.data import Model, Sample, Sampling, Suite
 from harness.errors import AdapterError, ConfigError
 
 PACKAGE = Path(__file__).resolve().parent
 EMBEDDED = PACKAGE / "embedded" / "weights"
 _WEIGHT_FILES = ("*.safetensors", "*.bin", "*.pt")
 _MODEL_FILES = ("config.json", "generation_config.json", "tokenizer*", "vocab*", "merges.txt", "chat_template*")
-
+_MOVES_ANSWERS = ("quantization", "kv_cache_dtype", "load_format", "trust_remote_code")
+"""Keys of `engine:` with which the same files are another model. dtype is part of an engine's version."""
+_AS_IT_IS = (None, False, "auto")
 
 _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=list).encode
 
@@ -67,6 +69,12 @@ def drawn(sampling: Sampling, draw: int) -> Sampling:
     return replace(sampling, samples=1, seed=seed)
 
 
+def draws(suite: Suite, sample: Sample) -> int:
+    """How many answers to a sample are wanted: one where they would all be the same."""
+    sampling = sample.sampling or suite.sampling
+    return 1 if sample.choices or not sampling.temperature else sampling.samples
+
+
 def files_digest(folder: Path, patterns: tuple[str, ...]) -> str:
     """A digest over names and bytes of the files in `folder` that match, in sorted order."""
     digest = hashlib.sha256()
@@ -112,13 +120,47 @@ def located(model: Model, root: Path | None = None) -> Model:
 
 
 def identity(model: Model) -> str:
-    """What a located model is known by: its content, or an endpoint's address, name and what is not sent to it.
+    """What a located model is known by: its content, and the options of its engine that make it another model.
 
+    Of an endpoint: address, name and what is not sent to it.
     What is not covered: an endpoint's weights. Another model behind the same name has the same identity.
     """
     if model.endpoint:
         return text_digest(endpoint.shown(model), model.path, sorted(model.engine.get("leave_out") or ()))
-    return "fake" if model.path == "fake" else model_digest(model.path, model.revision)
+    if model.path == "fake":
+        return fake_identity(model)
+    content = model_digest(model.path, model.revision)
+    moved = {name: model.engine[name] for name in _MOVES_ANSWERS if model.engine.get(name) not in _AS_IT_IS}
+    return text_digest(content, moved) if moved else content
+
+
+def fake_identity(model: Model) -> str:
+    """What the fake engine's answers are known by: they stand in for weights."""
+    given = {name: model.engine.get(name) for name in ("answers", "default")}
+    file = Path(str(given["answers"]))
+    if given["answers"] and file.is_file():
+        given["answers"] = hashlib.sha256(file.read_bytes()).hexdigest()
+    return text_digest("fake", given)
+
+
+def answerer(model: str, adapter: str | None) -> str:
+    """Who answers, from the digests of a model and its adapter.
+
+    >>> answerer("1f", None), answerer("1f", "a0")
+    ('1f', '1f+a0')
+    """
+    return f"{model}+{adapter}" if adapter else model
+
+
+def answerers(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Who answers as each arm, by a run's manifest; arms of which it does not say so are left out."""
+    found = {}
+    for name, arm in manifest.get("arms", {}).items():
+        model = manifest.get("models", {}).get(arm.get("model"), {}).get("digest")
+        adapter = manifest.get("adapters", {}).get(arm.get("adapter"), {}).get("digest")
+        if model and (adapter or not arm.get("adapter")):
+            found[name] = answerer(model, adapter)
+    return found
 
 
 def adapter_digest(path: Path | str) -> str:

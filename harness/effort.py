@@ -20,12 +20,13 @@ from typing import Any, cast
 from harness import words
 from harness.compare import Table, summarize_arm
 from harness.data import Adapter, AdapterRef, Arm, ArmSummary, Config, Endpoint, Model, Suite
-from harness.digests import adapter_digest, located
+from harness.digests import adapter_digest, draws, located
 from harness.engines import Engine, open_engine
 from harness.errors import ConfigError, HarnessError, SuiteError
 from harness.progress import Progress
-from harness.runner import Task, draws
+from harness.runner import Task
 from harness.runner import plan as tasks_of
+from harness.store import engine_seconds
 from harness.suite import read_suite
 
 
@@ -201,11 +202,11 @@ def _rate(table: Table, model: Model) -> float | None:
         return None
     tokens, seconds = 0, 0.0
     for suite, spent in table.run.manifest.get("seconds", {}).items():
-        for arm, share in spent.items():
+        for arm in spent:
             if (table.arms.get(arm) or {}).get("model") == model.name:
                 done = [row.completion for row in table.rows.get((suite, arm), ()) if not row.reused]
                 tokens += sum(c.prompt_tokens + c.completion_tokens for c in done)
-                seconds += share
+                seconds += len(done) * (engine_seconds(table.run, suite, arm) or 0.0)
     return tokens / seconds if tokens and seconds else None
 
 

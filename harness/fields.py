@@ -71,6 +71,12 @@ def in_range(fields: Fields, key: str, value: float, low: float, high: float) ->
         raise fields.error(f"{fields.where}.{key}: must be between {low:g} and {high:g}, not {value:g}.")
 
 
+def check_name(name: Any, where: str, error: type[HarnessError]) -> None:
+    """Raises for what cannot be the name of a file or of an option's value."""
+    if not isinstance(name, str) or not name or any(bad in name for bad in "/\\:,\"'<> \t\n") or name.startswith("."):
+        raise error(f"{where}: '{name}' is not a name. Use letters, digits, '-', '_', '+' or '.'; quote numbers.")
+
+
 def describe(value: Any) -> str:
     """A value as a short phrase for an error message.
 

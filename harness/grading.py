@@ -22,6 +22,7 @@ from harness.data import (
     Model,
     Question,
     Request,
+    Row,
     Run,
     Sample,
     Sampling,
@@ -54,6 +55,7 @@ class Job:
     label: Label | None
     questions: tuple[tuple[str, Question], ...]
     draw: int = 0
+    key: str = ""
 
 
 def grade(
@@ -85,7 +87,7 @@ def grade(
             continue
         score = job.grader.score(job.sample, job.completion, answers)
         mine.append((job, score.value))
-        row = ScoreRow(job.suite.name, job.arm, job.sample.id, job.spec.name, False, score, job.draw)
+        row = ScoreRow(job.suite.name, job.arm, job.sample.id, job.spec.name, False, score, job.draw, job.key)
         if job.label is None and stored.get((row.suite, row.arm, row.sample, row.scorer, row.draw)) != score:
             writer.append("scores.jsonl", score_to_json(row))
     cards: dict[str, dict[str, Any]] = defaultdict(dict, run.manifest.get("graders", {}))
@@ -111,20 +113,22 @@ def look_over(config: Config, suites: Sequence[Suite]) -> None:
 def _jobs(
     config: Config, suite: Suite, spec: ScorerSpec, run: Run, digests: dict[str, str], root: Path | None
 ) -> Iterator[Job]:
-    samples = {sample.digest: sample for sample in suite.test}
+    samples = {sample.id: sample for sample in suite.test}
     by_id = {sample.id: sample for sample in (*suite.test, *suite.dev)}
     grader, model = scorers.load_grader(spec, suite.path), _model(config, spec, suite)
     if model.name not in digests:
         digests[model.name] = identity(located(model, root))
 
-    def job(sample: Sample, completion: Completion, arm: str, label: Label | None = None, draw: int = 0) -> Job:
-        asked = grader.ask(sample, completion)
+    def job(sample: Sample, said: Completion, arm: str, label: Label | None = None, row: Row | None = None) -> Job:
+        asked = grader.ask(sample, said)
         keys = tuple((text_digest(digests[model.name], one.messages, one.choices), one) for one in asked)
-        return Job(suite, spec, grader, model, sample, completion, arm, label, keys, draw)
+        draw, key = (row.draw, row.key) if row else (0, "")
+        return Job(suite, spec, grader, model, sample, said, arm, label, keys, draw, key)
 
     for row in run.rows:
-        if row.suite == suite.name and row.sample_digest in samples and row.completion.finish_reason != "error":
-            yield job(samples[row.sample_digest], row.completion, row.arm, draw=row.draw)
+        sample = samples.get(row.sample) if row.suite == suite.name else None
+        if sample and sample.digest == row.sample_digest and row.completion.finish_reason != "error":
+            yield job(sample, row.completion, row.arm, row=row)
     for label in grader.labels:
         if label.sample not in by_id:
             raise SuiteError(

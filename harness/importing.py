@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,8 @@ from harness import __version__
 from harness.data import Completion, Message, Row, Run, Score, ScoreRow
 from harness.digests import text_digest
 from harness.errors import RunError, did_you_mean
-from harness.store import FORMAT, RunWriter, read_lines, read_run, row_to_json, score_to_json
+from harness.progress import say
+from harness.store import FORMAT, RunWriter, read_run, row_to_json, score_to_json
 
 LM_EVAL = "lm-eval"
 _ZSTANDARD = 93
@@ -34,7 +35,7 @@ _REASONS = {"stop": "stop", "max_tokens": "length", "model_length": "length"}
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of a log: to what, with which scores (metric -> value 0..1)."""
+    """One answer of a log: to what, with which scores (metric -> value 0..1). unfit: metrics with another number."""
 
     sample: str
     digest: str
@@ -44,6 +45,7 @@ class Answer:
     scores: Mapping[str, float]
     metadata: Mapping[str, Any]
     draw: int = 0
+    unfit: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,11 +77,24 @@ def import_logs(
     for file, log in zip(files, logs, strict=True):
         if not log.answers:
             raise RunError(f"{file}: holds no scored samples. Run {program} with its samples logged, to the end.")
+    for file, log in zip(files, logs, strict=True):
+        same = next((other for other, one in zip(files, logs, strict=True) if one.task == log.task))
+        if same != file:
+            raise RunError(f"{file}: {log.task} is in {same} too. Give one of them, or import them as two arms.")
+        if log.model != logs[0].model:
+            raise RunError(
+                f"{file}: is of the model {log.model}, {files[0]} of {logs[0].model}. Import them as two arms."
+            )
     with RunWriter(out) as writer:
         old = read_run(out) if (out / "run.json").is_file() else None
         manifest = dict(old.manifest) if old else _empty(program, logs[0])
         if manifest.get("imported") != program:
             raise RunError(f"{out}: holds other answers than {program}'s. Use another --out folder.")
+        if arm in manifest["arms"] and manifest["arms"][arm]["model"] != logs[0].model:
+            raise RunError(
+                f"{out}: {arm} is the model {manifest['arms'][arm]['model']} there, these logs are of "
+                f"{logs[0].model}. Give --arm another name."
+            )
         for file, log in zip(files, logs, strict=True):
             primary = _primary(file, log, metric)
             card = _suite_card(log, primary)
@@ -179,11 +194,13 @@ def _lm_eval(file: Path) -> Log:
     answers: dict[str, Answer] = {}
     metrics: dict[str, None] = {}
     try:
-        for line in read_lines(file) if file.is_file() else ():
+        for line in _lines(file):
             found = _lm_eval_answer(task, line)
             metrics |= dict.fromkeys(found.scores)
             before = answers.setdefault(found.sample, found)
-            answers[found.sample] = replace(before, scores={**found.scores, **before.scores})
+            answers[found.sample] = replace(
+                before, scores={**found.scores, **before.scores}, unfit=before.unfit + found.unfit
+            )
     except (KeyError, TypeError, AttributeError, IndexError) as problem:
         raise RunError(f"{file}: a sample lacks {problem}. It is of another version than lm-eval 0.4.") from None
     asked = results.get("config") or {}
@@ -195,8 +212,7 @@ def _lm_eval(file: Path) -> Log:
         task_version=(results.get("versions") or {}).get(task),
         model=model if isinstance(model, str) else json.dumps(model, sort_keys=True),
         sampling={"output_type": config.get("output_type"), **(config.get("generation_kwargs") or {})},
-        answers=list(answers.values()),
-        metrics=tuple(metrics),
+        **_fit(file, list(answers.values()), metrics),
         lower=tuple(name for name in metrics if better.get(name.split(",")[0]) is False),
         shots=int((results.get("n-shot") or {}).get(task) or 0),
     )
@@ -224,6 +240,7 @@ def _lm_eval_answer(task: str, line: Mapping[str, Any]) -> Answer:
         completion=completion,
         scores={name: float(value) for name, value in scores.items() if _is_share(value)},
         metadata={"doc": line["doc"]},
+        unfit=tuple(name for name, value in scores.items() if _is_number(value) and not _is_share(value)),
     )
 
 
@@ -252,8 +269,7 @@ def _inspect(file: Path) -> Log:
         task_version=about.get("task_version"),
         model=str(about.get("model") or "unknown"),
         sampling={key: config[key] for key in sorted(config) if config[key] is not None},
-        answers=answers,
-        metrics=tuple(metrics),
+        **_fit(file, answers, metrics),
         draws=max((answer.draw + 1 for answer in answers), default=1),
     )
 
@@ -313,15 +329,17 @@ def _inspect_answer(task: str, sample: Mapping[str, Any]) -> Answer:
         float(sample.get("working_time") or sample.get("total_time") or 0.0),
         error=str((sample.get("error") or {}).get("message", ""))[:300],
     )
+    values = dict(_inspect_scores(sample.get("scores") or {}))
     return Answer(
         sample=str(sample["id"]),
         digest=text_digest(task, messages, target, sample.get("choices") or []),
         messages=messages,
         target=target,
         completion=completion,
-        scores=dict(_inspect_scores(sample.get("scores") or {})),
+        scores={name: value for name, value in values.items() if _is_share(value)},
         metadata=sample.get("metadata") or {},
         draw=int(sample.get("epoch") or 1) - 1,
+        unfit=tuple(name for name, value in values.items() if not _is_share(value)),
     )
 
 
@@ -332,7 +350,7 @@ def _inspect_scores(scores: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
         parts = {f"{name}/{key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
         for metric, part in parts.items():
             number = _LETTERS.get(part, part) if isinstance(part, str) else part
-            if _is_share(number):
+            if _is_number(number):
                 yield metric, float(number)
 
 
@@ -343,15 +361,38 @@ def _text(content: Any) -> str:
     return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
 
 
+def _fit(file: Path, answers: Sequence[Answer], metrics: Iterable[str]) -> dict[str, Any]:
+    """The answers and metrics of a log without the metrics that have a number outside of 0..1, said on stderr."""
+    unfit = {name for answer in answers for name in answer.unfit}
+    for name in sorted(unfit):
+        say(f"{file.name}: {name} is left out: it has values outside of 0..1")
+    kept = [replace(one, scores={k: v for k, v in one.scores.items() if k not in unfit}) for one in answers]
+    return {"answers": kept, "metrics": tuple(name for name in metrics if name not in unfit)}
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    """A log's lines, all of them: one that is torn is a RunError."""
+    if not file.is_file():
+        return
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield _json(line, file, f"{file}:{number}: not JSON: the log is torn or was edited. Copy it again.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
 def _is_share(value: Any) -> bool:
     return isinstance(value, int | float) and 0 <= value <= 1
 
 
-def _json(data: bytes, file: Path) -> dict[str, Any]:
+def _json(data: bytes, file: Path, otherwise: str = "") -> dict[str, Any]:
     try:
         found = json.loads(data)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise RunError(f"{file}: not JSON, or not a log. Give a file that the other harness wrote.")
+        raise RunError(otherwise or f"{file}: not JSON, or not a log. Give a file that the other harness wrote.")
     return found

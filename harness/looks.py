@@ -74,7 +74,7 @@ def run_until_decided(
             open_ = [at(suite, max(look, reached.get(suite.name, 0))) for suite in open_]
             found = run(
                 config, open_, arms, out, engine=engine, reuse=reuse, root=root, opened=opened,
-                entrant=chosen.entrant, dev=card, twice=twice,
+                entrant=chosen.entrant, dev=card, twice=twice and look == 1,
             )  # fmt: skip
             left = _open_of_gate(found, arms, held) if held else {v.suite for v in decide(found) if _is_open(v)}
             if settled := [suite for suite in open_ if suite.name not in left]:

@@ -6,7 +6,8 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 
 from harness import __version__, endpoint
 from harness.certify import kept
-from harness.data import AdapterRef, Arm, Config, Model, Suite
-from harness.digests import sampling_parts
+from harness.data import AdapterRef, Arm, Config, Model, Row, Run, Suite
+from harness.digests import sampling_parts, text_digest
 from harness.engines import Engine
 from harness.errors import RunError
 from harness.sandbox import described
@@ -120,6 +121,7 @@ def suite_card(suite: Suite) -> dict[str, Any]:
         "version": suite.version,
         "path": suite.path,
         "digest": suite.digest,
+        "asks": suite.asks,
         "kind": suite.kind,
         "title": suite.title,
         "question": suite.question,
@@ -173,14 +175,6 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
     for name in set(old["arms"]) & set(new["arms"]):
         if old["arms"][name] != new["arms"][name]:
             raise RunError(f"{folder}: arm '{name}' was answered with other settings. {hint}")
-    left_out = sorted(set(old["suites"]) - set(new["suites"]))
-    for kind in ("models", "adapters"):
-        for name in set(old[kind]) & set(new[kind]):
-            if old[kind][name]["digest"] != new[kind][name]["digest"] and left_out:
-                raise RunError(
-                    f"{folder}: {kind[:-1]} '{name}' has changed since; its answers on {', '.join(left_out)} are old. "
-                    f"Run those suites too, or use another --out folder."
-                )
     for name in set(old["models"]) & set(new["models"]):
         used = {key: old["models"][name][key] for key in USAGE if key in old["models"][name]}
         new["models"][name].update(used)
@@ -193,6 +187,44 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
         merged[kind] = {**old[kind], **new[kind]}
     merged["command"] = _command({name: card.get("looks") for name, card in merged["suites"].items()}, merged["arms"])
     return merged
+
+
+def refuse_left_over(
+    old: Run, new: Mapping[str, Any], asked: Collection[tuple[str, str, str, int]], folder: Path
+) -> None:
+    """Raises RunError where a model or adapter has changed and answers it gave before would stay beside its new ones.
+
+    asked: (suite, arm, sample, draw) of all that is asked now.
+    """
+    changed = {
+        (kind, name)
+        for kind in ("models", "adapters")
+        for name in set(old.manifest[kind]) & set(new[kind])
+        if old.manifest[kind][name]["digest"] != new[kind][name]["digest"]
+    }
+    for row in old.rows if changed else ():
+        card = old.manifest["arms"].get(row.arm, {})
+        of = {("models", card.get("model")), ("adapters", card.get("adapter"))} & changed
+        if of and (row.suite, row.arm, row.sample, row.draw) not in asked:
+            kind, name = min(of)
+            raise RunError(
+                f"{folder}: {kind[:-1]} '{name}' has changed since; its answers by {row.arm} on {row.suite} are old, "
+                f"and not all are asked again. Run all of its suites, arms and samples, or use another --out folder."
+            )
+
+
+def refuse_asked_otherwise(was: Mapping[str, Any], suite: Suite, folder: Path) -> None:
+    """Raises RunError where a suite's answers were got by another prompt or sampling than it has now.
+
+    What is not covered: the prompt of a run made by an older harness, which does not say how it asked.
+    """
+    now = suite_card(suite)
+    before, today = (text_digest({**card["sampling"], "samples": None}) for card in (was, now))
+    if was.get("asks", now["asks"]) != now["asks"] or before != today:
+        raise RunError(
+            f"{folder}: suite '{suite.name}' asks otherwise now (prompt, samples, passages or sampling), so these "
+            f"answers are not to its questions. Run it again with `harness run --out` another folder."
+        )
 
 
 def _command(suites: Mapping[str, Mapping[str, Any] | None], arms: Iterable[str]) -> str:
@@ -219,11 +251,22 @@ def _declared(about: Mapping[str, Any]) -> tuple[Any, Any] | None:
     return (list(looks["sizes"]), looks["seed"]) if looks else None
 
 
-def add_seconds(manifest: dict[str, Any], shares: Mapping[tuple[str, str], float]) -> None:
-    """Adds engine seconds per (suite, arm)."""
-    for (suite, arm), seconds in shares.items():
-        table = manifest["seconds"].setdefault(suite, {})
-        table[arm] = round(table.get(arm, 0.0) + seconds, 3)
+def add_seconds(
+    manifest: dict[str, Any], spent: Mapping[tuple[str, str], tuple[float, int]], before: Sequence[Row]
+) -> None:
+    """Adds engine seconds per (suite, arm), and under "timed" the requests they were spent on.
+
+    before: the rows of a run that an older harness began, which has written seconds alone.
+    """
+    if "timed" not in manifest:
+        counts = Counter((row.suite, row.arm) for row in before if not row.reused)
+        manifest["timed"] = {
+            suite: {arm: counts[suite, arm] for arm in table} for suite, table in manifest["seconds"].items()
+        }
+    for (suite, arm), (seconds, requests) in spent.items():
+        table, timed = manifest["seconds"].setdefault(suite, {}), manifest["timed"].setdefault(suite, {})
+        table[arm] = round(table.get(arm, 0.0) + seconds, 6)
+        timed[arm] = timed.get(arm, 0) + requests
 
 
 def engine_card(engine: Engine) -> dict[str, Any]:

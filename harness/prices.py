@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.compare import Table
 from harness.stats.paired import mean
+from harness.store import engine_seconds
 
 MONTHS = 12
 """Training has to pay within so many months of requests."""
@@ -62,9 +63,7 @@ def cost(table: Table, suite: str, arm: str, unit: str) -> float | None:
     if unit == "tokens":
         return mean([c.prompt_tokens + c.completion_tokens for c in completions])
     if unit == "seconds":
-        spent = table.run.manifest.get("seconds", {}).get(suite, {}).get(arm)
-        computed = sum(not row.reused for row in table.rows[suite, arm])
-        return None if priced_by_token(table, arm) or not computed or not spent else float(spent) / computed
+        return None if priced_by_token(table, arm) else engine_seconds(table.run, suite, arm)
     if not priced_by_token(table, arm):
         seconds, hour = cost(table, suite, arm, "seconds"), table.run.manifest.get("costs", {}).get("gpu_hour_usd")
         return None if seconds is None or hour is None else float(seconds * hour / 3600)

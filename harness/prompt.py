@@ -68,10 +68,13 @@ def render(suite: Suite, arm: Arm, sample: Sample, passages: Sequence[Passage] =
     system = system_prompt(suite, arm)
     if system and not own_system:
         messages.append({"role": "system", "content": system})
+    own = _turns(suite, sample, passages, retrieved=bool(arm.retrieve and passages))
+    if own_system:
+        messages.append(own[0])
     for shot in suite.shots[: arm.shots]:
         messages += _turns(suite, shot, (), retrieved=False)
         messages.append({"role": "assistant", "content": shot.target})
-    return (*messages, *_turns(suite, sample, passages, retrieved=bool(arm.retrieve and passages)))
+    return (*messages, *own[own_system:])
 
 
 def chat_text(tokenizer: Any, messages: Sequence[Message], generation: bool) -> str:

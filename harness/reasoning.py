@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness.data import Completion
+from harness.data import Completion, Request
 
 _OPENED = re.compile(r"\s*(?:<(think|thinking)>|\[(THINK)\])")
 _PROMPT_ENDS = re.compile(r"(?:<(think|thinking)>|\[(THINK)\])\s*\Z")
@@ -39,6 +39,17 @@ def separated(completion: Completion, opened: bool = False) -> Completion:
     if completion.reasoning and not text and completion.finish_reason == "length":
         return replace(completion, finish_reason="thinking")
     return completion
+
+
+def read(tokenizer: Any, request: Request, completion: Completion) -> Completion:
+    """What an engine gave, as it is stored and scored: without the thinking before the answer.
+
+    What is held to a schema from its first token has no thinking, whatever the chat template has opened.
+    """
+    if request.choice_texts:
+        return completion
+    opened = request.sampling.constraint is None and opens(tokenizer, request.prompt_ids)
+    return counted(separated(completion, opened), tokenizer)
 
 
 def counted(completion: Completion, tokenizer: Any) -> Completion:

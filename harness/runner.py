@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from harness import again, contamination, drift, prompt, retrieve, scorers
+from harness import again, contamination, drift, prompt, reasoning, retrieve, scorers
 from harness import manifest as manifests
 from harness.constrain import constraint_of
 from harness.data import (
@@ -35,15 +37,25 @@ from harness.data import (
     ScoreRow,
     Suite,
 )
-from harness.digests import adapter_digest, drawn, identity, located, sampling_parts, text_digest, tokens_digest
+from harness.digests import (
+    adapter_digest,
+    answerer,
+    drawn,
+    draws,
+    fake_identity,
+    identity,
+    located,
+    sampling_parts,
+    text_digest,
+    tokens_digest,
+)
 from harness.engines import Chosen, Cluster, Engine, applied, open_engine
 from harness.engines.supervised import Supervised
-from harness.errors import AdapterError, ConfigError, SuiteError
+from harness.errors import AdapterError, ConfigError, RunError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
-from harness.reasoning import counted, opens, separated
 from harness.scoring import Job, Scoring, score_sample
-from harness.store import RunWriter, read_run, row_to_json, without_collection, write_scores
+from harness.store import RunWriter, name_answers, read_run, row_to_json, without_collection, write_scores
 
 Place = tuple[str, str, str, int]  # suite, arm, sample, draw
 Entrant = Callable[[Suite, Arm], Arm | None]
@@ -61,6 +73,7 @@ class Task:
     passages: tuple[str, ...]
     request: Request
     draw: int = 0
+    by: str = ""
 
     @property
     def place(self) -> Place:
@@ -91,6 +104,9 @@ def run(
     rivals.py, which finds both). twice: a few answers are asked for again, see again.py.
     Raises ConfigError, SuiteError, AdapterError, RunError (other suite version, locked), MachineError.
     """
+    for suite, other in combinations(suites, 2):
+        if suite.name == other.name:
+            raise SuiteError(f"two suites are called '{suite.name}': {suite.path} and {other.path}. Rename one.")
     suites = [replace(suite, asked=limit) for suite in suites] if limit else suites
     by_suite = {suite.name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers} for suite in suites}
     look_over(config, suites)
@@ -98,7 +114,7 @@ def run(
     with ExitStack() as stack:
         opened = opened or stack.enter_context(closing(Opened(engine)))
         writer = stack.enter_context(RunWriter(out))
-        existing = read_run(out) if (out / "run.json").is_file() else None
+        existing = name_answers(read_run(out)) if (out / "run.json").is_file() else None
         past = [*reuse, existing] if existing else reuse
         known = {row.key: row.completion for one in past for row in one.rows if _answered(row)}
         for model in {arm.model: config.models[arm.model] for arm in arms}.values():
@@ -115,9 +131,7 @@ def run(
 
 def _asked_again(
     engine: Engine,
-    digest: str,
     tasks: Sequence[Task],
-    adapters: Mapping[str, AdapterRef],
     by_suite: Mapping[str, Mapping[str, Scorer]],
     known: Mapping[str, Completion],
     earlier: Mapping[str, Mapping[str, Any]],
@@ -126,21 +140,13 @@ def _asked_again(
     asked: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
     for task in tasks:
         asked[task.arm.name].append((task.request, task))
-    arms = {task.arm.name: task.arm for task in tasks}
-    identities = {
-        name: text_digest(digest, adapters[arm.adapter].digest if arm.adapter else "", engine.version)
-        for name, arm in arms.items()
-    }
 
     def score(task: Task, completion: Completion) -> float:
         job = Job(task.suite.name, task.arm.name, task.sample, completion)
         rows = score_sample(task.suite.scorers, by_suite[task.suite.name], job)
         return next(row.score.value for row in rows if row.primary)
 
-    def read(request: Request, completion: Completion) -> Completion:
-        return _separated(engine, request, completion)
-
-    return again.measure(engine, asked, known, read, score, identities, earlier)
+    return again.measure(engine, asked, known, partial(reasoning.read, engine.tokenizer), score, earlier)
 
 
 def as_written(suite: Suite, arm: Arm) -> Arm:
@@ -205,7 +211,7 @@ def _run_model(
 ) -> None:
     here = located(model, root)
     engine = opened.engine(here, tuple(adapters.values()))
-    digest = getattr(engine, "identity", None) or (identity(here) if engine.name != "fake" else "fake")
+    digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
     proof = {name: applied(engine, ref) for name, ref in adapters.items()}
     for name, difference in proof.items():
         if difference == 0.0:
@@ -219,6 +225,8 @@ def _run_model(
     )
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
     manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
+    if old:
+        manifests.refuse_left_over(old, described, {task.place for task in tasks}, writer.folder)
     before = old.manifest["adapters"] if old else {}
     earlier = {name: about.get("drift") or {} for name, about in before.items()}
     for name, moved in drift.measure(engine, drift.neutral_texts(suites), adapters, earlier).items():
@@ -231,19 +239,23 @@ def _run_model(
         )
     writer.manifest(manifest)
     stored = {(row.suite, row.arm, row.sample, row.draw): row.key for row in old.rows if _answered(row)} if old else {}
-    scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores} if old else set()
+    last = {suite.name: suite.scorers[-1].name for suite in suites}  # a crash may have torn off the later scores
+    scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores if s.scorer == last.get(s.suite)} if old else set()
+    spent: dict[tuple[str, str], tuple[float, int]] = {}
     try:
-        shares = answer(engine, tasks, by_suite, writer, known, stored, scored)
+        answer(engine, tasks, by_suite, writer, known, stored, scored, spent)
     finally:
         manifests.add_usage(manifest, model, engine)
         manifests.add_deaths(manifest, model, engine)
+        if not model.endpoint:
+            workers = getattr(engine, "workers", 1)  # an hour of four is four hours
+            hours = {place: (workers * seconds, requests) for place, (seconds, requests) in spent.items()}
+            manifests.add_seconds(manifest, hours, old.rows if old else ())
         writer.manifest(manifest)
-    if not model.endpoint:
-        workers = getattr(engine, "workers", 1)  # an hour of four is four hours
-        manifests.add_seconds(manifest, {place: workers * seconds for place, seconds in shares.items()})
     if twice:
         past = manifest.setdefault("again", {})
-        past.update(_asked_again(engine, digest, tasks, adapters, by_suite, known, past))
+        past.update(_asked_again(engine, tasks, by_suite, known, past))
+        manifests.add_usage(manifest, model, engine)
     manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
     writer.manifest(manifest)
 
@@ -263,6 +275,7 @@ def plan(
         for arm in asked:
             _constrainable(engine, suite, arm)
             ref = adapters[arm.adapter] if arm.adapter else None
+            by = answerer(digest, ref.digest if ref else None)
             for sample in suite.test[: suite.asked]:
                 passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
                 messages = prompt.render(suite, arm, sample, passages)
@@ -273,7 +286,7 @@ def plan(
                 if engine.tokenizer is None:
                     for draw in range(draws(suite, sample)):
                         request = _of_endpoint(engine, digest, suite, sample, messages, drawn(sampling, draw))
-                        yield Task(suite, arm, sample, messages, shown, request, draw)
+                        yield Task(suite, arm, sample, messages, shown, request, draw, by)
                     continue
                 ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
                 wanted = max(map(len, choices)) if choices else sampling.max_tokens
@@ -288,7 +301,7 @@ def plan(
                     how = drawn(sampling, draw)
                     key = text_digest(*whose, sampling_parts(how), choices, engine.name, engine.version)
                     request = Request(key, ids, how, ref, choices, sample.choices)
-                    yield Task(suite, arm, sample, messages, shown, request, draw)
+                    yield Task(suite, arm, sample, messages, shown, request, draw, by)
 
 
 def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
@@ -302,12 +315,6 @@ def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
             f"arm '{arm.name}': constrain: the {engine.name} engine cannot hold answers to a schema. Use --engine vllm "
             f"or an endpoint, or leave the arm out (-a)."
         )
-
-
-def draws(suite: Suite, sample: Sample) -> int:
-    """How many answers to a sample are wanted: one where they would all be the same."""
-    sampling = sample.sampling or suite.sampling
-    return 1 if sample.choices or not sampling.temperature else sampling.samples
 
 
 def _of_endpoint(
@@ -336,16 +343,18 @@ def answer(
     known: dict[str, Completion],
     stored: Mapping[Place, str],
     scored: set[Place],
-) -> dict[tuple[str, str], float]:
-    """Generates what is not known, stores and scores it. Returns engine seconds per (suite, arm).
+    spent: dict[tuple[str, str], tuple[float, int]],
+) -> None:
+    """Generates what is not known, stores and scores it. `spent` takes engine seconds and requests per (suite, arm).
 
-    The queue's wall time is shared out in proportion to the time each request was in flight.
+    The queue's wall time is shared out in proportion to the time each request was in flight; also where this ends by an
+    error.
     """
     waiting: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         waiting[task.request.key].append(task)
     fresh = [group[0].request for key, group in waiting.items() if key not in known]
-    flight: dict[tuple[str, str], float] = defaultdict(float)
+    flight: dict[tuple[str, str], list[float]] = defaultdict(list)
     start = time.monotonic()
     with ExitStack() as stack:
         suites = list({task.suite.name: task.suite for task in tasks}.values())
@@ -357,7 +366,8 @@ def answer(
             elif task.place in scored:
                 return
             if completion.finish_reason != "error":
-                scoring.put(Job(task.suite.name, task.arm.name, task.sample, completion, task.draw))
+                key = task.request.key
+                scoring.put(Job(task.suite.name, task.arm.name, task.sample, completion, task.draw, key))
             for lines in scoring.done():
                 writer.lines("scores.jsonl", lines)
 
@@ -366,34 +376,27 @@ def answer(
                 keep(task, known[key], reused=True)
         progress = stack.enter_context(Progress(f"answering ({engine.name})", len(tasks), "answers"))
         progress.update(sum(len(group) for key, group in waiting.items() if key in known))
-        for request, completion in engine.generate(fresh):
-            group = waiting[request.key]
-            completion = _separated(engine, request, completion)
-            known[request.key] = completion
-            flight[group[0].place[:2]] += completion.seconds
-            for task in group:
-                keep(task, completion, reused=task is not group[0])
-            progress.update(len(group))
-        seconds = time.monotonic() - start
+        try:
+            for request, completion in engine.generate(fresh):
+                group = waiting[request.key]
+                completion = reasoning.read(engine.tokenizer, request, completion)
+                known[request.key] = completion
+                flight[group[0].place[:2]].append(completion.seconds)
+                for task in group:
+                    keep(task, completion, reused=task is not group[0])
+                progress.update(len(group))
+        finally:
+            seconds, total = time.monotonic() - start, sum(map(sum, flight.values())) or 1.0
+            spent.update({place: (seconds * sum(each) / total, len(each)) for place, each in flight.items()})
         for lines in scoring.done(all_of_them=True):
             writer.lines("scores.jsonl", lines)
-    total = sum(flight.values()) or 1.0
-    return {place: seconds * share / total for place, share in flight.items()}
-
-
-def _separated(engine: Engine, request: Request, completion: Completion) -> Completion:
-    """The completion without the thinking before its answer."""
-    if request.choice_texts:
-        return completion
-    found = separated(completion, opens(engine.tokenizer, request.prompt_ids))
-    return counted(found, engine.tokenizer)
 
 
 def _row(task: Task, completion: Completion, reused: bool) -> Row:
     sample = task.sample
     return Row(
         *task.place[:3], sample.digest, task.request.key, task.messages, completion, sample.target, sample.metadata,
-        task.passages, reused, task.draw, draws(task.suite, sample),
+        task.passages, reused, task.draw, draws(task.suite, sample), task.by,
     )  # fmt: skip
 
 
@@ -402,32 +405,34 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
 
     With `config`, graders are asked again too, what they have not been asked yet; without it their scores go.
 
-    Raises RunError when a stored question is not in the suite any more.
+    Raises RunError when a stored question is not in the suite any more, or would be asked otherwise now.
     """
-    from harness.errors import RunError
-
     with RunWriter(path) as writer:
         run = read_run(path)
-        samples = {(name, sample.digest): sample for name, suite in suites.items() for sample in suite.test}
+        for name, suite in suites.items():
+            manifests.refuse_asked_otherwise(run.manifest["suites"][name], suite, path)
+        samples = {(name, sample.id): sample for name, suite in suites.items() for sample in suite.test}
         table = {
             name: {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}
             for name, suite in suites.items()
         }
         scores: list[ScoreRow] = []
-        with Progress("scoring", len(run.rows), "answers") as progress, ThreadPoolExecutor(2) as pool:
+        with Progress("scoring", len(run.rows), "answers") as progress, ExitStack() as stack:
+            pool = ThreadPoolExecutor(2)
+            stack.callback(pool.shutdown, wait=False, cancel_futures=True)
             futures = []
             for row in filter(_answered, run.rows):
-                sample = samples.get((row.suite, row.sample_digest))
-                if sample is None:
+                sample = samples.get((row.suite, row.sample))
+                if sample is None or sample.digest != row.sample_digest:
                     raise RunError(
                         f"{path}: suite '{row.suite}' no longer asks {row.sample}. Run it again with `harness run`."
                     )
-                job = Job(row.suite, row.arm, sample, row.completion, row.draw)
+                job = Job(row.suite, row.arm, sample, row.completion, row.draw, row.key)
                 futures.append(pool.submit(score_sample, suites[row.suite].scorers, table[row.suite], job))
             for future in futures:
                 scores += future.result()
                 progress.update()
-        write_scores(path, scores)
+        write_scores(path, ())  # a crash leaves answers without scores, never scores of another suite's scorer
         manifest: dict[str, Any] = dict(run.manifest)
         manifest["suites"] = {
             **manifest["suites"],
@@ -439,6 +444,7 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
             },
         }
         writer.manifest(manifest)
+        write_scores(path, scores)
         return grade(config, list(suites.values()), writer, root=Path(config.path).parent) if config else read_run(path)
 
 

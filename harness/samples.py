@@ -2,7 +2,8 @@
 
 Without `data:` a split is NAME.jsonl, NAME.csv or NAME.parquet beside suite.yaml, with the columns id, input, target,
 choices and metadata (a passage: id, text, metadata). Other keys of a JSONL row are mistakes; other columns of a table
-are metadata. With `fields:` the named columns are read and all others are left out.
+are metadata. With `fields:` the named columns are read and all others are left out, `id` and `choices` too; input,
+target and text keep their names where no other column is named for them.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ def _renamed(
     """Rows as a JSONL file would hold them: our keys, and the other columns as metadata."""
     for where, value in rows:
         row = Fields(value, where, SuiteError).value
-        named = {key: row[key] for key in keys[:-1] if key in row}
+        known = [key for key in keys[:-1] if not source.columns or key not in ("id", "choices")]
+        named = {key: row[key] for key in known if key in row}
         named |= {key: cell(row, column, where) for key, column in source.columns.items()}
         if source.metadata is not None:
             named["metadata"] = {column: cell(row, column, where) for column in source.metadata}

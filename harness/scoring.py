@@ -15,6 +15,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -44,6 +45,7 @@ class Job:
     sample: Sample
     completion: Completion
     draw: int = 0
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,21 @@ def score_sample(specs: Sequence[ScorerSpec], of_suite: Mapping[str, Scorer], jo
             score: Score = of_suite[spec.name](job.sample, job.completion)
         except HarnessError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise RuntimeError(
                 f"scorer '{spec.name}' of suite '{job.suite}' crashed on sample '{job.sample.id}'"
             ) from error
+        if not isinstance(score, Score):
+            raise SuiteError(
+                f"suite {job.suite}: scorer '{spec.name}' gave {type(score).__name__} {score!r:.80} on sample "
+                f"'{job.sample.id}', a scorer gives a harness.data.Score. Correct it and run again; answers are kept."
+            )
         if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
             raise SuiteError(
                 f"suite {job.suite}: scorer '{spec.name}' gave {score.value!r} on sample '{job.sample.id}', a score "
                 "lies in 0..1. Correct the scorer and run again; answers that are there are kept."
             )
-        rows.append(ScoreRow(job.suite, job.arm, job.sample.id, spec.name, spec.primary, score, job.draw))
+        rows.append(ScoreRow(job.suite, job.arm, job.sample.id, spec.name, spec.primary, score, job.draw, job.key))
     return rows
 
 
@@ -121,8 +128,9 @@ class Scoring:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
-        while not self._todo.empty():
-            self._todo.get()
+        with suppress(queue.Empty):
+            while True:
+                self._todo.get_nowait()
         for _worker in range(self.workers):
             self._todo.put(None)
         for child in self._children:
@@ -130,7 +138,8 @@ class Scoring:
                 child.kill()
             assert child.stdin is not None
             assert child.stdout is not None
-            child.stdin.close()
+            with suppress(OSError):  # a child that died has left in the pipe what it was to get
+                child.stdin.close()
             child.wait()
             child.stdout.close()
 

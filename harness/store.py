@@ -2,6 +2,8 @@
 
 Each answer is handed to the operating system before it is counted, and synced to disk about once a second. A last line
 torn by a crash is dropped on reading and cut off before anything is appended. One process writes at a time (a lock).
+A score says which answer it is of, and an answer who gave it: what belongs to an adapter or model that has changed
+since (run.json says which it is now) is not read.
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from harness.data import Completion, Row, Run, Score, ScoreRow
+from harness.digests import answerers
 from harness.errors import MachineError, RunError
 
 FORMAT = 1
@@ -83,6 +87,7 @@ def row_to_json(row: Row) -> dict[str, Any]:
         "reused": row.reused, **({"error": done.error} if done.error else {}),
         **({"reasoning": done.reasoning, "reasoning_tokens": done.reasoning_tokens} if done.reasoning else {}),
         **({"draw": row.draw, "draws": row.draws} if row.draws > 1 else {}),
+        **({"by": row.by} if row.by else {}),
     }  # fmt: skip
 
 
@@ -113,6 +118,7 @@ def row_from_json(value: Mapping[str, Any]) -> Row:
         reused=bool(value.get("reused")),
         draw=int(value.get("draw", 0)),
         draws=int(value.get("draws", 1)),
+        by=value.get("by", ""),
     )
 
 
@@ -121,15 +127,15 @@ def score_to_json(row: ScoreRow) -> dict[str, Any]:
     score = row.score
     return {
         "suite": row.suite, "arm": row.arm, "sample": row.sample, "scorer": row.scorer, "primary": row.primary,
-        **({"draw": row.draw} if row.draw else {}),
+        **({"draw": row.draw} if row.draw else {}), **({"key": row.key} if row.key else {}),
         "value": score.value, "answer": score.answer, "explanation": score.explanation,
     }  # fmt: skip
 
 
 def _score_from_json(value: Mapping[str, Any]) -> ScoreRow:
     score = Score(value["value"], value["answer"], value["explanation"])
-    draw = int(value.get("draw", 0))
-    return ScoreRow(value["suite"], value["arm"], value["sample"], value["scorer"], value["primary"], score, draw)
+    draw, key = int(value.get("draw", 0)), value.get("key", "")
+    return ScoreRow(value["suite"], value["arm"], value["sample"], value["scorer"], value["primary"], score, draw, key)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -163,7 +169,11 @@ def without_collection() -> Iterator[None]:
 
 
 def read_run(path: Path | str) -> Run:
-    """Reads a run folder. Where an arm answered a sample twice (a retrained adapter), the last answer counts."""
+    """Reads a run folder. Where an arm answered a sample twice (a retrained adapter), the last answer counts.
+
+    Answers of an adapter or a model as it was before, and scores of another answer than the one that counts, are left
+    out; rows of an older harness, which do not say whose they are, all count.
+    """
     folder = Path(path)
     manifest_file = folder / "run.json"
     if not manifest_file.is_file():
@@ -179,13 +189,17 @@ def read_run(path: Path | str) -> Run:
         )
     try:
         with without_collection():
+            now = answerers(manifest)
             rows = {
                 (row.suite, row.arm, row.sample, row.draw): row
                 for row in map(row_from_json, read_lines(folder / "completions.jsonl"))
+                if not row.by or row.by == now.get(row.arm, row.by)
             }
+            keys = {place: row.key for place, row in rows.items()}
             scores = {
                 (score.suite, score.arm, score.sample, score.scorer, score.draw): score
                 for score in map(_score_from_json, read_lines(folder / "scores.jsonl"))
+                if not score.key or score.key == keys.get((score.suite, score.arm, score.sample, score.draw))
             }
     except (KeyError, TypeError) as error:
         raise RunError(
@@ -197,6 +211,25 @@ def read_run(path: Path | str) -> Run:
 def write_scores(folder: Path, scores: Iterable[ScoreRow]) -> None:
     """Replaces scores.jsonl."""
     write_text(folder / "scores.jsonl", "".join(json.dumps(score_to_json(score)) + "\n" for score in scores))
+
+
+def engine_seconds(run: Run, suite: str, arm: str) -> float | None:
+    """Seconds of engine time per request that was computed; None where none was, or it was not measured."""
+    spent = run.manifest.get("seconds", {}).get(suite, {}).get(arm)
+    timed = run.manifest.get("timed", {}).get(suite, {}).get(arm)
+    if timed is None:  # a run made by an older harness
+        timed = sum(not row.reused for row in run.rows if (row.suite, row.arm) == (suite, arm))
+    return float(spent) / timed if spent and timed else None
+
+
+def name_answers(run: Run) -> Run:
+    """The same run, its scores with the keys of their answers, as an older harness has not written them."""
+    if all(score.key for score in run.scores):
+        return run
+    keys = {(row.suite, row.arm, row.sample, row.draw): row.key for row in run.rows}
+    scores = [replace(s, key=s.key or keys.get((s.suite, s.arm, s.sample, s.draw), "")) for s in run.scores]
+    write_scores(Path(run.path), scores)
+    return replace(run, scores=tuple(scores))
 
 
 class RunWriter:
@@ -262,10 +295,22 @@ class RunWriter:
 
 
 def _cut_torn_line(path: Path) -> None:
+    """Cuts off what `read_lines` drops: a last line without its end, or one that is not JSON."""
     if not path.is_file():
         return
     with path.open("rb+") as stream:
         data = stream.read()
         keep = data.rfind(b"\n") + 1
+        last = data.rfind(b"\n", 0, max(0, keep - 1)) + 1
+        if keep == len(data) and keep and not _is_json(data[last:keep]):
+            keep = last
         if keep < len(data):
             stream.truncate(keep)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        _decode(line.decode())
+    except ValueError:
+        return False
+    return True

@@ -11,7 +11,7 @@ from harness.constrain import read_rules
 from harness.data import LiveSpec, Sample, Sampling, ScorerSpec, Suite
 from harness.digests import PACKAGE, sampling_parts, text_digest
 from harness.errors import SuiteError, did_you_mean
-from harness.fields import Fields, in_range
+from harness.fields import Fields, check_name, in_range
 from harness.lmeval import tasks as lm_eval
 from harness.plugins import installed
 from harness.samples import read_data
@@ -98,7 +98,10 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         raise SuiteError(f"{file}: lm_eval: only a suite of kind general asks lm-eval tasks. Set kind: general.")
     splits, corpus = read_data(folder, file, top.value.get("data"), test_needed=not asks_tasks)
     scorers, graders = _scorers(top, file) if splits["test"] or not asks_tasks else ((), ())
-    chance = {str(key): float(value) for key, value in top.get("chance", dict, {}).items()}
+    given = Fields(top.get("chance", dict, {}), f"{file}: chance", SuiteError)
+    chance = {str(key): float(given.need(key, float)) for key in given.value}
+    for key, value in chance.items():
+        in_range(given, key, value, 0.0, 1.0)
     own_scorers = scorers
     if asks_tasks:
         splits["test"], scorers, chance = _with_lm_eval(top, folder, splits["test"], (*scorers, *graders), chance)
@@ -113,12 +116,13 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
             if slot not in text:
                 raise SuiteError(f"{file}: prompt.{key}: {slot} is missing. Add it where that text belongs.")
     own_name, version, system = top.need("name", str), top.need("version", int), prompt.get("system", str)
+    check_name(own_name, f"{file}: name", SuiteError)
     systems = _systems(prompt)
     constraints = read_rules(top.value.get("constrain"), str(file), folder)
     named = (*own_scorers, *graders)
     values = [value for spec in named for value in (spec.scorer.split(":")[0], *spec.options.values())]
-    files = [folder / value for value in sorted({value for value in values if isinstance(value, str)})]
-    code = [file.read_text("utf-8", "replace") for file in files if file.is_file()]
+    names = sorted({value for value in values if isinstance(value, str) and len(value.encode()) < 256})
+    code = [file.read_text("utf-8", "replace") for name in names if (file := folder / name).is_file()]
     cluster = top.get("cluster", str)
     if cluster is not None and not any(cluster in sample.metadata for sample in splits["test"]):
         raise SuiteError(f"{file}: cluster: no test sample has '{cluster}' in its metadata. Name a key that they have.")
@@ -160,6 +164,10 @@ def read_suite(name: str | Path, root: Path | None = None) -> Suite:
         chance=chance,
         cluster=cluster,
         digest=text_digest(parts, content, passages, scoring, sampling_parts(sampling)),
+        judges=text_digest(scoring, code),
+        asks=text_digest(
+            [system, template, retrieval_template, systems, [vars(rule) for rule in constraints]], content, passages
+        ),
         systems=systems,
         constraints=constraints,
         target=target,
@@ -288,6 +296,8 @@ def _sampling(top: Fields, file: Path) -> Sampling:
     in_range(fields, "temperature", sampling.temperature, 0, 10)
     in_range(fields, "top_p", sampling.top_p, 0.001, 1)
     in_range(fields, "samples", sampling.samples, 1, MOST_DRAWS)
+    if "" in sampling.stop:
+        raise SuiteError(f"{fields.where}.stop: holds an empty text, which every answer ends with. Remove it.")
     if sampling.samples > 1 and not sampling.temperature:
         raise SuiteError(
             f"{fields.where}.samples: {sampling.samples} greedy answers to a question are {sampling.samples} times the "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from project import make_project
 import harness.runner
 from harness.cli import main
 from harness.config import read_config
-from harness.data import AdapterRef, Model, Run
+from harness.data import AdapterRef, Completion, Model, Request, Run
 from harness.engines.fake import FakeEngine
 from harness.report import write_report
 from harness.runner import run
@@ -91,3 +91,26 @@ def test_the_command_asks_again_unless_told_not_to(tmp_path: Path) -> None:
     assert read_run(tmp_path / "a").manifest["again"]["base"]["n"] == 8
     assert "again" not in read_run(tmp_path / "b").manifest
     assert len(json.loads((tmp_path / "a" / "run.json").read_text())["again"]) == 1
+
+
+def test_what_was_asked_again_of_a_part_is_asked_again_of_the_whole(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    config = read_config(file)
+    suite, arms = read_suite("sums", tmp_path), [config.arms["base"]]
+    part = run(config, [suite], arms, tmp_path / "run", limit=4, twice=True)
+    whole = run(config, [suite], arms, tmp_path / "run", twice=True)
+    assert (part.manifest["again"]["base"]["n"], whole.manifest["again"]["base"]["n"]) == (4, 8)
+
+
+def test_where_nothing_could_be_compared_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent(FakeEngine):
+        def generate(self, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+            for request in requests:
+                yield request, Completion("", finish_reason="error", error="no")
+
+    file = make_project(tmp_path)
+    _run(file, tmp_path / "run", twice=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(harness.runner, "open_engine", lambda model, adapters, name: Silent(model, adapters))
+        assert _run(file, tmp_path / "run").manifest["again"] == {}
+    assert _run(file, tmp_path / "run").manifest["again"]["base"]["n"] == 8

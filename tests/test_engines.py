@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -395,3 +396,16 @@ def test_fake_adapter_is_applied_unless_told_otherwise() -> None:
     ref = AdapterRef("a", "nowhere", "d")
     assert applied(open_engine(Model("m", "fake")), ref) > 0
     assert applied(open_engine(Model("m", "fake", engine={"ignore_adapters": True})), ref) == 0.0
+
+
+def test_no_memory_for_an_adapter_is_not_called_a_bad_adapter(
+    engine: Engine, adapters: tuple[AdapterRef, AdapterRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any, **options: Any) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr("peft.PeftModel.from_pretrained", full)
+    monkeypatch.setattr("peft.PeftModel.load_adapter", full)
+    other = replace(adapters[0], digest="of another one")
+    with pytest.raises(EngineError, match="ran out of memory when it loaded it"):
+        engine.token_logprobs((1, 2), (3,), other)

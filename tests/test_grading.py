@@ -222,7 +222,7 @@ def test_bad_labels_are_named(project: Path, row: str, said: str) -> None:
 
 
 def test_unknown_judge_in_models_yaml_is_named(project: Path) -> None:
-    project.write_text(project.read_text() + "judge: toi\n")
+    project.write_text(project.read_text().replace("judge: wise\n", "judge: toi\n"))
     with pytest.raises(ConfigError, match="judge: no model 'toi'"):
         read_config(project)
 

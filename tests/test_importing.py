@@ -196,3 +196,56 @@ def test_other_samples_do_not_go_into_the_same_run(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="sums asks other samples"):
         import_logs("inspect", [LOGS / "twice.json"], tmp_path / "run", "new")
     assert len(read_run(tmp_path / "run").rows) == 12
+
+
+def _file(folder: Path, values: list[Any], date: str = "2026-01-02T03-04-05.6", model: str = "A") -> Path:
+    """lm-eval's samples of a task "gen" with a metric "score", and its results, by hand."""
+    folder.mkdir(exist_ok=True)
+    lines = [
+        {
+            "doc_id": i, "doc": {}, "target": "t", "arguments": {"gen_args_0": {"arg_0": f"q{i}"}}, "resps": [["a"]],
+            "filtered_resps": ["a"], "doc_hash": f"{i}", "target_hash": f"{i}", "metrics": ["score", "exact"],
+            "score": value, "exact": 1.0,
+        }
+        for i, value in enumerate(values)
+    ]  # fmt: skip
+    file = folder / f"samples_gen_{date}.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / f"results_{date}.json").write_text(json.dumps({"config": {"model_args": f"pretrained={model}"}}))
+    return file
+
+
+def test_a_metric_with_values_beyond_1_is_no_metric(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    file = _file(tmp_path, [0, 35.2, 60.1, 1, 44])
+    with pytest.raises(RunError, match=r"no metric 'score' with a value per sample, 0\.\.1"):
+        import_logs("lm-eval", [file], tmp_path / "a", "base", "score")
+    done = import_logs("lm-eval", [file], tmp_path / "b", "base")
+    assert {score.scorer for score in done.scores} == {"exact"}
+    assert "score is left out: it has values outside of 0..1" in capfd.readouterr().err
+
+
+def test_two_files_of_one_task_are_refused(tmp_path: Path) -> None:
+    files = [_file(tmp_path, [1, 1]), _file(tmp_path, [0, 0], "2026-02-02T03-04-05.6")]
+    with pytest.raises(RunError, match=r"samples_gen_2026-02.*: gen is in .*2026-01.* too"):
+        import_logs("lm-eval", files, tmp_path / "run", "base")
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_arm_is_one_model(tmp_path: Path) -> None:
+    first, other = _file(tmp_path / "a", [1, 1]), _file(tmp_path / "b", [1, 0], model="B")
+    moved = other.rename(other.with_name(other.name.replace("_gen_", "_more_")))
+    with pytest.raises(RunError, match=r"is of the model pretrained=B, .* of pretrained=A"):
+        import_logs("lm-eval", [first, moved], tmp_path / "run", "base")
+    import_logs("lm-eval", [first], tmp_path / "run", "base")
+    with pytest.raises(RunError, match=r"base is the model pretrained=A there, these logs are of pretrained=B"):
+        import_logs("lm-eval", [moved], tmp_path / "run", "base")
+    assert len(read_run(tmp_path / "run").rows) == 2
+
+
+def test_a_log_without_its_last_line_end_loses_nothing_and_a_torn_one_is_refused(tmp_path: Path) -> None:
+    file = _file(tmp_path, [1, 1, 0])
+    file.write_text(file.read_text().rstrip("\n"))
+    assert len(import_logs("lm-eval", [file], tmp_path / "a", "base").rows) == 3
+    file.write_text(file.read_text()[:-9])
+    with pytest.raises(RunError, match=r"jsonl:3: not JSON: the log is torn"):
+        import_logs("lm-eval", [file], tmp_path / "b", "base")

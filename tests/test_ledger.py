@@ -80,7 +80,11 @@ def test_reused_answers_and_other_candidates_are_no_meeting(project: Path) -> No
     assert met(read_run("runs/e")) == []
 
 
-def test_report_gate_and_verdict_json_say_it(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_gate_and_verdict_json_say_it(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same model by its identity, which answers otherwise the second time."""
+    monkeypatch.setattr("harness.runner.fake_identity", lambda model: "fake")
     _run("a")
     answers = project / "answers.jsonl"
     kept = answers.read_text().splitlines()

@@ -410,6 +410,14 @@ def test_an_endpoint_is_compared_with_models_on_this_machine(project: Path, serv
     assert server.bodies[0]["messages"][0] == {"role": "system", "content": "Answer with the number."}
 
 
+def test_what_is_asked_again_is_in_the_usage_too(project: Path, server: Server) -> None:
+    checked = read_config(project)
+    suite = read_suite("sums", project.parent)
+    done = run(checked, [suite], [checked.arms["bigger"]], project.parent / "run", root=project.parent, twice=True)
+    card = done.manifest["models"]["gpt"]
+    assert (card["requests"], card["prompt_tokens"]) == (len(server.bodies), 10 * len(server.bodies)) == (20, 200)
+
+
 def test_the_manifest_says_host_model_usage_and_cost(project: Path, server: Server) -> None:
     card = _run(project).manifest["models"]["gpt"]
     host = server.url.removeprefix("http://")
@@ -574,3 +582,16 @@ def test_mistakes_in_models_yaml_are_one_line(project: Path, old: str, new: str,
     with pytest.raises(ConfigError) as caught:
         read_config(project)
     assert said in str(caught.value)
+
+
+def _refused(number: int, body: Mapping[str, Any]) -> Reply | None:
+    return error(400, "flagged") if "plus 100" in body["messages"][0]["content"] else None
+
+
+def test_questions_that_are_refused_for_themselves_do_not_stop_the_others(server: Server) -> None:
+    """As when a run is taken up again and just those are left; one plain question tells."""
+    server.trouble = _refused
+    good = replace(sums(1)[0], key="good", messages=({"role": "user", "content": "What is 1 plus 2?"},))
+    found = ask(model(server), [*sums(30), good])
+    assert (found["good"].text, {found[str(i)].finish_reason for i in range(30)}) == ("3", {"error"})
+    assert len(server.bodies) == 32

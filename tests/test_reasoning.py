@@ -11,10 +11,10 @@ from project import make_project
 
 from harness.compare import summarize
 from harness.config import read_config
-from harness.data import Completion, Run
+from harness.data import Completion, Constraint, Request, Run, Sampling
 from harness.engines import replies
 from harness.engines.fake import FakeTokenizer
-from harness.reasoning import counted, opens, separated
+from harness.reasoning import counted, opens, read, separated
 from harness.report import write_report
 from harness.runner import run
 from harness.store import read_run
@@ -117,3 +117,12 @@ def test_a_run_whose_thinking_never_ends_says_so(tmp_path: Path) -> None:
     assert summarize(done)[0].cut_off == 40
     page = write_report([done], tmp_path / "page.html").html.read_text("utf-8")
     assert "tokens ran out while the model was thinking (base on sums: 100" in page
+
+
+def test_what_is_held_to_a_schema_has_no_thinking_where_the_template_opens_it() -> None:
+    tokenizer = FakeTokenizer()
+    ids = tuple(tokenizer.encode("What?<|end|><|assistant|><think>\n"))
+    held = Request("k", ids, Sampling(constraint=Constraint("json", "{}")))
+    said = Completion('{"a": 1}', completion_tokens=3)
+    assert read(tokenizer, held, said) == said
+    assert read(tokenizer, Request("k", ids, Sampling()), said).finish_reason == "thinking"

@@ -369,7 +369,7 @@ def test_class_labels_count_the_choices_where_there_are_some(tmp_path: Path, cac
     rows = [{"input": "Which?", "answer": 1, "choices": ["red", "blue"]}]
     (tmp_path / "mc").mkdir()
     datasets.Dataset.from_list(rows, features=features).to_parquet(str(tmp_path / "mc" / "test.parquet"))
-    data = f"{{hub: ../mc, revision: {COMMIT}, splits: {{test: test}}, fields: {{target: answer}}}}"
+    data = f"{{hub: ../mc, revision: {COMMIT}, splits: {{test: test}}, fields: {{target: answer, choices: choices}}}}"
     sample = read_suite(make(tmp_path / "suite", data)).test[0]
     assert (sample.target, sample.choices) == ("blue", ("red", "blue"))
 
@@ -434,3 +434,10 @@ def test_a_mistake_about_a_hub_dataset_is_one_clear_line(
         read_suite(make(tmp_path / "suite", data))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_columns_that_happen_to_have_our_names_are_left_out_with_the_others(tmp_path: Path) -> None:
+    rows = [{"id": "same", "question": f"{i}?", "answer": f"{i}", "choices": "A;B"} for i in range(2)]
+    suite = read_suite(make(tmp_path, "{fields: {input: question, target: answer}}", test__jsonl=rows))
+    assert [(one.input, one.target, one.choices) for one in suite.test] == [("0?", "0", ()), ("1?", "1", ())]
+    assert len({one.id for one in suite.test}) == 2

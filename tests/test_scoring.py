@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -171,3 +174,60 @@ def test_kill_9_at_random_moments_loses_nothing_and_computes_nothing_twice(
     assert {(s.arm, s.sample): s.score for s in done.scores} == {(s.arm, s.sample): s.score for s in whole.scores}
     assert not _orphans(tmp_path)
     assert read_run(tmp_path / "run").manifest["finished"]
+
+
+# --- mistakes and ends -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("expected", [10, scoring.MANY])
+def test_a_scorer_that_gives_a_number_is_named_with_its_sample(tmp_path: Path, expected: int) -> None:
+    suite = _suite(tmp_path, "scorer.py:bad", "def bad(*, suite_path):\n    return lambda sample, done: 1.0\n")
+    with pytest.raises(
+        SuiteError, match=r"scorer 'scorer.py:bad' gave float 1\.0 on sample 'test-\d+', a scorer gives"
+    ):
+        _lines(suite, expected)
+
+
+@pytest.mark.parametrize("expected", [10, scoring.MANY])
+def test_a_scorer_that_ends_the_program_has_crashed(tmp_path: Path, expected: int) -> None:
+    code = "import sys\ndef bad(*, suite_path):\n    return lambda sample, done: sys.exit(0)\n"
+    with pytest.raises(RuntimeError, match=r"crashed on sample 'test-\d+'"):
+        _lines(_suite(tmp_path, "scorer.py:bad", code), expected)
+
+
+def test_a_process_that_is_killed_while_idle_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    """A small parcel stays in the pipe of the dead child, which cannot be closed then without an error."""
+    suite = _suite(tmp_path)
+    before = set(psutil.Process().children(recursive=True))
+    of_suite = {"sums": {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}}
+
+    def one_answer() -> None:
+        with Scoring([suite], of_suite, scoring.MANY) as pool:
+            for child in pool._children:
+                child.kill()
+                child.wait()
+            pool.put(Job("sums", "base", suite.test[0], Completion("no")))
+            list(pool.done(all_of_them=True))
+
+    with pytest.raises(MachineError, match="a scoring process ended early"):
+        one_answer()
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_leaving_does_not_wait_for_a_parcel_that_a_worker_has_just_taken(tmp_path: Path) -> None:
+    """The queue says that it is not empty, and then is."""
+    suite = _suite(tmp_path)
+    of_suite = {"sums": {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}}
+
+    class Raced(queue.SimpleQueue[Any]):
+        def empty(self) -> bool:
+            return False
+
+    def leave() -> None:
+        with Scoring([suite], of_suite, 10) as pool:
+            pool._todo = Raced()
+
+    thread = threading.Thread(target=leave, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()

@@ -113,3 +113,23 @@ def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
     write_text(tmp_path / "a.json", "new")
     assert (tmp_path / "a.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_broken_last_line_with_its_end_is_cut_before_appending(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1"))
+    file = tmp_path / "completions.jsonl"
+    with file.open("a") as stream:
+        stream.write('{"suite": "s", "ar\n')
+    assert len(read_run(tmp_path).rows) == 1
+    _write(tmp_path, _row("2"))
+    assert [row.sample for row in read_run(tmp_path).rows] == ["1", "2"]
+    assert file.read_bytes().count(b"\n") == 2
+
+
+def test_a_score_counts_for_the_answer_it_names_alone(tmp_path: Path) -> None:
+    _write(tmp_path, _row("1"), _row("2"))
+    one, two = (ScoreRow("s", "a", n, "exact", True, Score(0.5), 0, key) for n, key in (("1", "k-1"), ("2", "other")))
+    with RunWriter(tmp_path) as writer:
+        for score in (one, two):
+            writer.append("scores.jsonl", score_to_json(score))
+    assert [score.score.value for score in read_run(tmp_path).scores] == [0.5, 1.0]

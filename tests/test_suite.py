@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.check import check_suite
 from harness.data import Arm
 from harness.errors import SuiteError
 from harness.prompt import fill, render
@@ -82,6 +83,12 @@ def test_braces_in_a_question_are_not_expanded() -> None:
         ({"yaml": YAML.replace("[{scorer: exact}]", "[]")}, "exactly one must be"),
         ({"yaml": YAML.replace("max_tokens: 8", "max_tokens: many")}, "must be a whole number"),
         ({"yaml": YAML + "kind: skil\n"}, "no kind 'skil'. Did you mean 'skill'?"),
+        ({"yaml": YAML + "kind: skill\nkind: style\n"}, "suite.yaml: line 8: the key 'kind' is given twice. Keep"),
+        ({"yaml": YAML + "margin: 2026-13-01\n"}, "suite.yaml: not YAML: month must be in 1..12"),
+        ({"yaml": YAML + "chance: {all: high}\n"}, "chance.all: must be a number, not text 'high'"),
+        ({"yaml": YAML + "chance: {all: 50}\n"}, "chance.all: must be between 0 and 1, not 50"),
+        ({"yaml": YAML.replace("max_tokens: 8", 'stop: ""')}, "sampling.stop: holds an empty text"),
+        ({"yaml": YAML.replace("name: tiny", "name: ../../x")}, "suite.yaml: name: '../../x' is not a name"),
     ],
 )
 def test_a_mistake_is_one_clear_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -133,3 +140,36 @@ def test_a_suites_own_scorer_is_loaded(tmp_path: Path) -> None:
 def test_a_missing_suite_is_named_with_a_suggestion() -> None:
     with pytest.raises(SuiteError, match="Did you mean 'handbook'"):
         read_suite("handbok")
+
+
+def test_a_long_option_is_no_file(tmp_path: Path) -> None:
+    yaml = YAML.replace("{scorer: exact}", f"{{scorer: exact, options: {{told: {'x' * 300}}}}}")
+    assert read_suite(make(tmp_path / "tiny", yaml)).scorers[0].options["told"] == "x" * 300
+
+
+def test_a_samples_own_system_prompt_stands_before_the_worked_examples(tmp_path: Path) -> None:
+    turns = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "2+2?"}]
+    suite = read_suite(make(tmp_path / "tiny", test=[row("t1", turns)], shots=[row("s1", "1+1?", "2")]))
+    said = render(suite, Arm("a", "m", system=True, shots=1), suite.test[0])
+    assert [message["role"] for message in said] == ["system", "user", "assistant", "user"]
+    assert said[0]["content"] == "Be kind."
+
+
+def test_a_file_that_a_scorer_reads_unnamed_is_noticed(tmp_path: Path) -> None:
+    """Only what an option names is part of the digest."""
+    folder = make(tmp_path / "tiny", YAML.replace("scorer: exact", "name: mine, scorer: scorer.py:mine"))
+    (folder / "scorer.py").write_text(
+        "from pathlib import Path\nfrom harness.data import Score\n\n\ndef mine(*, suite_path, style='style.txt'):\n"
+        "    told = (Path(suite_path) / style).read_text()\n"
+        "    return lambda sample, done: Score(float(done.text == sample.target), told)\n"
+    )
+    (folder / "style.txt").write_text("x")
+    (found,) = [one.message for one in check_suite(read_suite(folder)) if "digest" in one.law]
+    assert "scorer.py names style.txt, which is in no option of mine" in found
+    first = read_suite(folder).digest
+    yaml = YAML.replace("scorer: exact", "name: mine, scorer: scorer.py:mine, options: {style: style.txt}")
+    (folder / "suite.yaml").write_text(yaml)
+    second = read_suite(folder).digest
+    assert not [one for one in check_suite(read_suite(folder)) if "digest" in one.law]
+    (folder / "style.txt").write_text("y")
+    assert len({first, second, read_suite(folder).digest}) == 3

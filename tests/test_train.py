@@ -613,7 +613,7 @@ def test_an_adapter_is_replaced_only_when_the_new_one_is_complete(model: Model, 
 def test_a_crash_between_the_two_renames_loses_nothing(model: Model, tmp_path: Path) -> None:
     rows, out = made_up(8), tmp_path / "a"
     train_one(spec(max_steps=2), model, rows, (), out)
-    out.rename(tmp_path / "a.old")
+    out.rename(tmp_path / ".a.old")
     assert train_one(spec(max_steps=2), model, rows, (), out).reused
     out.rename(tmp_path / "a.partial")
     assert train_one(spec(max_steps=2), model, rows, (), out).steps == 2
@@ -858,3 +858,13 @@ def test_two_processes_do_not_train_the_same_adapter(model: Model, tmp_path: Pat
             train_one(spec(), model, made_up(3), (), tmp_path / "a")
     finally:
         os.close(handle)
+
+
+def test_a_folder_beside_the_adapter_is_never_touched(model: Model, tmp_path: Path) -> None:
+    """Somebody's backup, whatever it is called."""
+    for name in ("a.old", ".a.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine").write_text("x")
+    train_one(spec(), model, made_up(8), (), tmp_path / "a")
+    train_one(spec(), model, made_up(8), (), tmp_path / "a")
+    assert all((tmp_path / name / "mine").is_file() for name in ("a.old", ".a.old"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,15 @@ from test_train import made_up, spec, tiny
 
 from harness.cli import cli
 from harness.config import read_config
-from harness.data import Config
+from harness.data import Completion, Config, Model, Request
+from harness.engines.fake import FakeTokenizer
 from harness.errors import AdapterError, ConfigError, HarnessError, SuiteError
 from harness.suite import read_suite
 from harness.train.candidate import curve, train_candidates
-from harness.train.card import read_card
+from harness.train.card import read_card, training_digest
 from harness.train.data import TrainRow
 from harness.train.examine import examine
+from harness.train.served import DevScores
 from harness.train.steps import Candidate, Validation, drop_losers, fit, prepare
 from harness.verdict import decide
 
@@ -262,3 +265,69 @@ def test_validation_without_a_dev_split_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "suites" / "sums" / "dev.jsonl").unlink()
     with pytest.raises(SuiteError, match="no dev split to validate on"):
         list(train_candidates(config, [config.adapters["a"]], tmp_path))
+
+
+def test_another_dev_split_or_scorer_chooses_again(tmp_path: Path) -> None:
+    config = project(tmp_path, "max_steps: 1, validate: 1, dev_limit: 4")
+    suites = tmp_path / "suites" / "sums"
+    adapter = config.adapters["a"]
+
+    def chosen_by() -> str:
+        assert adapter.train
+        return DevScores(config.models["small"], [read_suite("sums", tmp_path)], adapter.train).identity
+
+    first = chosen_by()
+    lines = (suites / "dev.jsonl").read_text().splitlines()
+    (suites / "dev.jsonl").write_text("\n".join([*lines[:-1], lines[-1].replace("77", "78")]) + "\n")
+    assert chosen_by() == first, "beyond dev_limit"
+    (suites / "dev.jsonl").write_text("\n".join([lines[0].replace("00", "02"), *lines[1:]]) + "\n")
+    second = chosen_by()
+    (suites / "suite.yaml").write_text((suites / "suite.yaml").read_text().replace("exact", "similarity"))
+    assert len({first, second, chosen_by()}) == 3
+    assert len({training_digest(spec(), "b", "d", said) for said in ("", first, second)}) == 3
+
+
+def test_dev_answers_are_read_as_a_run_reads_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the thinking, and all draws of a question."""
+    config = project(tmp_path, "max_steps: 1, validate: 1")
+    file = tmp_path / "suites" / "sums" / "suite.yaml"
+    file.write_text(file.read_text().replace("max_tokens: 8", "max_tokens: 8, temperature: 1.0, samples: 2"))
+
+    class Thinking:
+        tokenizer = FakeTokenizer()
+
+        def __init__(self, model: Model, weights: Any) -> None:
+            pass
+
+        def generate(self, requests: list[Request]) -> Any:
+            for place, request in enumerate(requests):
+                yield request, Completion(f"<think>hm</think>{'even' if place % 2 else 'odd'}")
+
+    class Base:
+        class config:
+            _attn_implementation = "eager"
+
+        def set_attn_implementation(self, name: str) -> None:
+            pass
+
+    monkeypatch.setattr("harness.engines.hf.TransformersEngine", Thinking)
+    recipe = config.adapters["a"].train
+    assert recipe
+    assert DevScores(config.models["small"], [read_suite("sums", tmp_path)], recipe)(Base()) == [0.5] * 8
+
+
+def test_an_engine_of_another_type_is_held_to_the_trainer_in_the_trainers(tmp_path: Path) -> None:
+    config = project(tmp_path, "max_steps: 1")
+    config = replace(config, models={"small": replace(config.models["small"], engine={"dtype": "bfloat16"})})
+    list(train_candidates(config, [config.adapters["a"]], tmp_path))
+    card = read_card(config.adapters["a"].path)
+    assert card is not None
+    assert card["served"]["max_nats"] <= 1e-5
+
+
+def test_a_sweep_into_a_foreign_folder_is_refused_before_training(tmp_path: Path) -> None:
+    config = project(tmp_path, "learning_rate: [1.0e-7, 2.0e-2], max_steps: 1")
+    Path(config.adapters["a"].path).mkdir(parents=True)
+    with pytest.raises(AdapterError, match="was not made by harness train"):
+        list(train_candidates(config, [config.adapters["a"]], tmp_path))
+    assert not Path(f"{config.adapters['a'].path}.tries").exists()

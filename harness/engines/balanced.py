@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from harness import endpoint
-from harness.data import Model
+from harness.data import Completion, Model, Request
 from harness.engines.openai import Done, Exhausted, OpenAIEngine, Seat, Work
 from harness.errors import EngineError, HarnessError
 from harness.progress import say
@@ -88,6 +88,11 @@ class BalancedEngine(OpenAIEngine):
         """Closes the connections."""
         for server in self.servers:
             server.engine.close()
+
+    def answer(self, request: Request, stop: threading.Event) -> Completion:
+        """The answer of a server that is up. Raises what `OpenAIEngine.answer` raises."""
+        up = next((server for server in self.servers if not server.until), self.servers[0])
+        return up.engine.answer(request, stop)
 
     def _seats(self) -> Sequence[Seat]:
         self._asked.clear()

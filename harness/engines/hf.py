@@ -146,6 +146,11 @@ class TransformersEngine:
             else:
                 self._served = PeftModel.from_pretrained(self.model, ref.path, adapter_name=ref.digest)
         except (ValueError, TypeError, RuntimeError, KeyError) as error:
+            if any(sign in str(error) for sign in _NO_MEMORY):
+                raise EngineError(
+                    f"adapter {ref.path}: the transformers engine ran out of memory when it loaded it. Free some, or "
+                    "use a smaller batch_size in `engine:`."
+                ) from error
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise AdapterError(
                 f"adapter {ref.path}: PEFT cannot load it ({reason}). Train it on this base model again."

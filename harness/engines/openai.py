@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -39,6 +40,10 @@ Seat = Callable[[Work, Done, threading.Event], None]
 
 class Failed(Exception):
     """A request failed for good, and others may not."""
+
+
+class Refused(Failed):
+    """The server does not take this very request (a 4xx)."""
 
 
 class Exhausted(Failed):
@@ -105,7 +110,7 @@ class OpenAIEngine:
         stop = threading.Event()
         for seat in self._seats():
             threading.Thread(target=seat, args=(work, done, stop), daemon=True).start()
-        flying, in_a_row, reasons = 0, 0, Counter[str]()
+        flying, in_a_row, reasons, answers = 0, 0, Counter[str](), False
         try:
             while True:
                 while flying < self.at_once and (request := next(todo, None)):
@@ -117,15 +122,17 @@ class OpenAIEngine:
                 flying -= 1
                 if isinstance(found, Failed):
                     reasons[str(found)] += 1
-                    in_a_row += 1
+                    in_a_row += not (answers and isinstance(found, Refused))
                     yield request, Completion("", finish_reason="error", error=str(found))
+                    if in_a_row >= FAILURES_IN_A_ROW and isinstance(found, Refused) and self._answers(request, stop):
+                        in_a_row, answers = 0, True
                     if in_a_row >= FAILURES_IN_A_ROW:
                         raise EngineError(
                             f"{self.host}: {in_a_row} requests in a row failed, the last one: {found} "
                             "Run again: finished answers are kept."
                         )
                 elif isinstance(found, Completion):
-                    in_a_row = 0
+                    in_a_row, answers = 0, True
                     yield request, self._count(found)
                 else:
                     stop.set()
@@ -192,6 +199,15 @@ class OpenAIEngine:
     def answer(self, request: Request, stop: threading.Event) -> Completion:
         """The answer to one request, waited for. Raises Failed, ConfigError, EngineError."""
         return self._choose(request, stop) if request.choice_texts else self._write(request, stop)
+
+    def _answers(self, refused: Request, stop: threading.Event) -> bool:
+        """Whether a plain question is answered, decoded like one that was refused: then it was refused for itself."""
+        plain = replace(refused, messages=({"role": "user", "content": "Say yes."},), choice_texts=())
+        try:
+            self._count(self.answer(plain, stop))
+        except Failed:
+            return False
+        return True
 
     def _write(self, request: Request, stop: threading.Event) -> Completion:
         wanted = request.sampling
@@ -294,7 +310,7 @@ class OpenAIEngine:
                 f"{self.host}: asks to wait {wish:.0f} seconds ({problem}) Run again then: finished answers are kept."
             ) from None
         if status is not None and status < 500 and status not in TRANSIENT:
-            raise Failed(problem) from None
+            raise Refused(problem) from None
         if last:
             if isinstance(error, self._openai.APIConnectionError):
                 self.offered()

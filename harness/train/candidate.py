@@ -57,6 +57,7 @@ def train_candidates(
     for adapter in adapters:
         if adapter.train is None:
             raise ConfigError(f"adapter '{adapter.name}': has no `train:` in models.yaml. Add its recipe.")
+        _known(adapter)
     stopped = []
     for model in dict.fromkeys(adapter.model for adapter in adapters):
         mine = [one for one in adapters if one.model == model]
@@ -127,11 +128,8 @@ def _chosen(adapter: Adapter, several: Sequence[Adapter], results: Sequence[Trai
         tries.append({**about, "dev_score": best[1], "n": best[2], "ended": result.card.get("ended") or result.stopped})
     place = max(range(len(tries)), key=lambda i: -1.0 if tries[i]["dev_score"] is None else tries[i]["dev_score"])
     card = {**results[place].card, "tries": tries, "chosen": place}
-    known = read_card(adapter.path) if Path(adapter.path).is_dir() else None
-    if known == json.loads(json.dumps(card)):
+    if _known(adapter) == json.loads(json.dumps(card)):
         return TrainResult(adapter.path, card, reused=True)
-    if Path(adapter.path).is_dir() and known is None:
-        raise AdapterError(f"adapter {adapter.path}: was not made by harness train. Move it, or choose another path.")
     draft = Path(f"{adapter.path}.partial")
     with on_disk(Path(adapter.path)):
         shutil.rmtree(draft, ignore_errors=True)
@@ -139,6 +137,14 @@ def _chosen(adapter: Adapter, several: Sequence[Adapter], results: Sequence[Trai
         write_card(draft, card)
         publish(draft, Path(adapter.path))
     return TrainResult(adapter.path, card)
+
+
+def _known(adapter: Adapter) -> dict[str, Any] | None:
+    """The card of what lies at the adapter's path, None for nothing. Raises AdapterError for what is not ours."""
+    known = read_card(adapter.path) if Path(adapter.path).is_dir() else None
+    if Path(adapter.path).is_dir() and known is None:
+        raise AdapterError(f"adapter {adapter.path}: was not made by harness train. Move it, or choose another path.")
+    return known
 
 
 def _said(adapter: Adapter, result: TrainResult) -> str:
@@ -206,4 +212,5 @@ def _wanted(tokenizer: object, adapter: Adapter, model: Model, root: Path, looke
     score = DevScores(model, suites, spec) if spec.validate else None
     if score:
         score.check(tokenizer)
-    return Wanted(spec, [row for rows in by_suite for row in rows], dev, Path(adapter.path), data, score, look)
+    rows = [row for rows in by_suite for row in rows]
+    return Wanted(spec, rows, dev, Path(adapter.path), data, score, look, score.identity if score else "")

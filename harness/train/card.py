@@ -54,9 +54,12 @@ def data_digest(rows: Sequence[TrainRow]) -> str:
     return text_digest([[row.prompt_ids, row.completion_ids] for row in rows])
 
 
-def training_digest(spec: TrainSpec, base: str, data: str) -> str:
-    """Identity of a training: the recipe, the base's digest, the data's digest. Same identity, same adapter."""
-    return text_digest(FORMAT, asdict(spec), base, data)
+def training_digest(spec: TrainSpec, base: str, data: str, chosen_by: str = "") -> str:
+    """Identity of a training: the recipe, the base's digest, the data's digest. Same identity, same adapter.
+
+    chosen_by: where dev has a say in what is kept, the identity of its samples, their decoding and scorers.
+    """
+    return text_digest(FORMAT, asdict(spec), base, data, *([chosen_by] if chosen_by else ()))
 
 
 def read_card(folder: Path | str) -> dict[str, Any] | None:

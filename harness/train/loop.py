@@ -15,7 +15,7 @@ import resource
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -44,6 +44,7 @@ class Wanted:
 
     dev_rows: for the loss before and after. data: digest of each suite's train split, for the card. score: validates,
     see steps.DevScorer. examine: called before a training, for what the card says of the data; may refuse it.
+    chosen_by: identity of `score`, see card.training_digest.
     """
 
     spec: TrainSpec
@@ -53,6 +54,7 @@ class Wanted:
     data: Mapping[str, str] = field(default_factory=dict)
     score: DevScorer | None = None
     examine: Callable[[], list[dict[str, Any]]] | None = None
+    chosen_by: str = ""
 
 
 Served = Callable[[Model, str, Sequence[tuple[AdapterRef, Sequence[TrainRow]]]], Mapping[str, list[float]]]
@@ -90,7 +92,7 @@ class Job:
 
     @property
     def identity(self) -> str:
-        return cards.training_digest(self.spec, self.base_digest, self.data_digest)
+        return cards.training_digest(self.spec, self.base_digest, self.data_digest, self.wanted.chosen_by)
 
 
 def train(
@@ -299,7 +301,8 @@ def _agreement(
     job, base = next(iter(jobs.values())), trunk.frozen.base
     device = base.device
     base.to("cpu")  # a GPU need not hold two copies
-    theirs = served(job.model, job.folder, [(refs[name], mine) for name, mine in rows.items()])
+    alike = {**job.model.engine, "dtype": str(base_type()).removeprefix("torch.")}  # another one is apart by itself
+    theirs = served(replace(job.model, engine=alike), job.folder, [(refs[name], mine) for name, mine in rows.items()])
     base.to(device)
     limit = AGREE[base_type().itemsize]
     found = {}
@@ -418,15 +421,23 @@ def _beside(out: Path, ending: str) -> Path:
 
 def publish(work: Path, out: Path) -> None:
     """Puts a complete adapter in its place. A crash in between is mended by `_recover`."""
-    old = _beside(out, ".old")
-    if out.exists():
+    old, replaces = _aside(out), out.exists()
+    if replaces:
         out.rename(old)
     work.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    if replaces:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _recover(out: Path) -> None:
-    old = _beside(out, ".old")
-    if old.exists() and not out.exists():
+    old = _aside(out)
+    if not (old / cards.CARD).is_file():  # not ours
+        return
+    if not out.exists():
         old.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(out: Path) -> Path:
+    """Where an adapter lies for the moment in which another one takes its place: a hidden name."""
+    return out.with_name(f".{out.name}.old")

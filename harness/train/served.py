@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from harness import prompt, retrieve, scorers
+from harness import prompt, reasoning, retrieve, scorers
 from harness.data import AdapterRef, Arm, Model, Request, Sample, Scorer, Suite, TrainSpec
+from harness.digests import drawn, draws, sampling_parts, text_digest
 from harness.errors import SuiteError
 from harness.train.data import TrainRow
 
@@ -15,8 +16,9 @@ from harness.train.data import TrainRow
 class DevScores:
     """Called with a base, whose forward passes go through one candidate: the primary score of every dev sample, 0..1.
 
-    The base answers as in a run: rendered by the same function, decoded as the suite says, by the same engine. At most
-    spec.dev_limit samples of each suite are asked. Raises SuiteError where there is no dev split.
+    The base answers as in a run: rendered by the same function, decoded as the suite says, by the same engine, and read
+    without its thinking. At most spec.dev_limit samples of each suite are asked. Raises SuiteError where there is no
+    dev split. identity: of the samples, how they are answered and what scores them.
     """
 
     def __init__(self, model: Model, suites: Sequence[Suite], spec: TrainSpec) -> None:
@@ -27,6 +29,10 @@ class DevScores:
                 raise SuiteError(f"suite {suite.name}: no dev split to validate on. Add dev.jsonl to {suite.path}.")
             scorer = scorers.load(next(spec for spec in suite.scorers if spec.primary), suite.path)
             self.asked += [(suite, sample, scorer) for sample in suite.dev[: spec.dev_limit]]
+        self.identity = text_digest(
+            [sample.digest for _, sample, _ in self.asked],
+            [(suite.judges, sampling_parts(suite.sampling)) for suite in suites],
+        )
 
     def check(self, tokenizer: Any) -> None:
         """Raises HarnessError, before anything is trained, for a sample whose answer would not fit the context."""
@@ -46,10 +52,17 @@ class DevScores:
         try:
             engine = TransformersEngine(self.model, weights=base)
             requests = self._requests(engine.tokenizer)
-            said = {request.key: completion for request, completion in engine.generate(requests)}
+            said = {
+                request.key: reasoning.read(engine.tokenizer, request, completion)
+                for request, completion in engine.generate(requests)
+            }
         finally:
             base.set_attn_implementation(before)
-        return [scorer(sample, said[str(place)]).value for place, (_, sample, scorer) in enumerate(self.asked)]
+        scores: dict[int, list[float]] = {}
+        for name, completion in said.items():
+            place = int(name.split("/")[0])
+            scores.setdefault(place, []).append(self.asked[place][2](self.asked[place][1], completion).value)
+        return [sum(scores[place]) / len(scores[place]) for place in range(len(self.asked))]
 
     def _requests(self, tokenizer: Any) -> list[Request]:
         arm = Arm("dev", self.model.name, system=self.spec.system, retrieve=self.spec.retrieve)
@@ -59,7 +72,10 @@ class DevScores:
             passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retrievers.get(suite.name))
             ids, choices = prompt.tokens(tokenizer, sample, prompt.render(suite, arm, sample, passages))
             sampling = sample.sampling or suite.sampling
-            requests.append(Request(str(place), ids, sampling, None, choices, sample.choices))
+            requests += [
+                Request(f"{place}/{draw}", ids, drawn(sampling, draw), None, choices, sample.choices)
+                for draw in range(draws(suite, sample))
+            ]
         return requests
 
 
