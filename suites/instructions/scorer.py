@@ -364,11 +364,17 @@ def _opposite(sample: Sample, prompt: str, said: Sequence[str]) -> str:
 def _other_end(sample: Sample, facts: Sequence[Sequence[tuple[str, ...]]], text: str) -> str:
     """An end where the prompt has a beginning: "until 3 November" for "from 3 November", and the other way round."""
     for fact in facts:
+        if not any(_is_time(word) for wording in fact for word in wording):
+            continue  # "a talk by Ottilie Brand" may well come from her
         theirs, mine = _before(fact, _prompt(sample)), _before(fact, text)
         for ours, others in ((_STARTS, _STOPS), (_STOPS, _STARTS)):
             if theirs & ours and not theirs & others and mine & others and not mine & ours:
                 return f"'{min(mine & others)} {' '.join(fact[0])}' is the other way round"
     return ""
+
+
+def _is_time(word: str) -> bool:
+    return word[0].isdigit() or word in _DAYS.values() or word in _MONTHS or word in ("noon", "midday", "midnight")
 
 
 def _denies(before: Sequence[str]) -> bool:
