@@ -234,17 +234,16 @@ def named(suite: Suite) -> Iterator[tuple[str, str, str]]:
 
     What is not covered: a file whose name the scorer's code puts together.
     """
-    folder = Path(suite.path)
-    for spec in (*suite.scorers, *suite.graders):
-        code = folder / spec.scorer.split(":")[0]
-        told = {value for value in spec.options.values() if isinstance(value, str)}
+    folder, specs = Path(suite.path), (*suite.scorers, *suite.graders)
+    told = {value for spec in specs for value in spec.options.values() if isinstance(value, str)}
+    for code in sorted({folder / spec.scorer.split(":")[0] for spec in specs}):
         for file in sorted(folder.iterdir()) if code.suffix == ".py" and code.is_file() else ():
             apart = file.stem in (*SPLITS, "corpus", "suite") or file.suffix in (".py", ".md") or not file.is_file()
             if not apart and file.name not in told and file.name in code.read_text("utf-8", "replace"):
                 yield (
                     "note",
                     "a digest of all that moves a score",
-                    f"{code.name} names {file.name}, which is in no option of {spec.name}: another {file.name} would "
+                    f"{code.name} names {file.name}, which is in no scorer's options: another {file.name} would "
                     f"not make it another suite. Give it as an option",
                 )
 

@@ -165,7 +165,7 @@ def test_a_file_that_a_scorer_reads_unnamed_is_noticed(tmp_path: Path) -> None:
     )
     (folder / "style.txt").write_text("x")
     (found,) = [one.message for one in check_suite(read_suite(folder)) if "digest" in one.law]
-    assert "scorer.py names style.txt, which is in no option of mine" in found
+    assert "scorer.py names style.txt, which is in no scorer's options" in found
     first = read_suite(folder).digest
     yaml = YAML.replace("scorer: exact", "name: mine, scorer: scorer.py:mine, options: {style: style.txt}")
     (folder / "suite.yaml").write_text(yaml)
