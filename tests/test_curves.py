@@ -104,6 +104,7 @@ def test_curves_are_in_verdict_json_and_drawn_in_the_report(tmp_path: Path) -> N
     page = write_report([run], tmp_path / "page.html").html.read_text("utf-8")
     assert "score against training size" in page
     assert 'class="band"' in page
+    assert "Score against training size: sql: with 400" in (tmp_path / "page.md").read_text("utf-8")
 
 
 def test_the_target_comes_from_the_suite_or_the_command(tmp_path: Path) -> None:
