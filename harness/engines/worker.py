@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import __version__
 from harness.data import AdapterRef, Completion, Model, Request
-from harness.digests import adapter_digest, identity
+from harness.digests import adapter_digest, fake_identity, identity
 from harness.engines import applied, open_engine
 from harness.engines.pool import Card, Handed
 from harness.engines.supervised import Supervised
@@ -46,7 +46,7 @@ class Worker:
                 )
             for ref in self._adapters:
                 self._same(ref, where)
-            own = identity(self._model) if self._name != "fake" else "fake"
+            own = fake_identity(self._model) if self._name == "fake" else identity(self._model)
             engine = Supervised(lambda: open_engine(self._model, self._adapters, self._name))
             for ref in self._adapters:
                 if applied(engine, ref) == 0.0:
