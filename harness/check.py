@@ -26,6 +26,7 @@ from harness.suite import all_suites, read_suite
 GRAM = 13
 FULL, NONE = 0.9, 0.1
 PROBED = 60
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,17 @@ class CheckReport:
         }
 
     def as_text(self) -> str:
-        """Lines for a terminal."""
-        found = [
-            f"{finding.level.upper()} {finding.suite}: {finding.law}: {finding.message}" for finding in self.findings
-        ]
+        """Lines for a terminal; of a law that one suite breaks often, the first SHOWN."""
+        found = []
+        alike = Counter((one.suite, one.level, one.law) for one in self.findings)
+        told = Counter[tuple[str, str, str]]()
+        for one in self.findings:
+            kind = one.suite, one.level, one.law
+            told[kind] += 1
+            if told[kind] <= SHOWN:
+                found.append(f"{one.level.upper()} {one.suite}: {one.law}: {one.message}")
+            elif told[kind] == SHOWN + 1:
+                found.append(f"     {one.suite}: and {alike[kind] - SHOWN} more of this law; --json lists them")
         return "\n".join([*self.checked, *found, "in order" if self.ok else "not in order: fix the lines marked FAIL"])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.check import check_suite
+from harness.check import CheckReport, check_suite
 from harness.data import Arm
 from harness.errors import SuiteError
 from harness.prompt import fill, render
@@ -173,3 +173,12 @@ def test_a_file_that_a_scorer_reads_unnamed_is_noticed(tmp_path: Path) -> None:
     assert not [one for one in check_suite(read_suite(folder)) if "digest" in one.law]
     (folder / "style.txt").write_text("y")
     assert len({first, second, read_suite(folder).digest}) == 3
+
+
+def test_a_law_broken_often_is_told_five_times_and_counted(tmp_path: Path) -> None:
+    rows = [row(f"t{i}", f"What is {i}+{i}? {2 * i}", str(2 * i)) for i in range(10, 18)]
+    found = CheckReport((), tuple(check_suite(read_suite(make(tmp_path / "tiny", test=rows)))))
+    lines = [line for line in found.as_text().splitlines() if "no prompt contains its target" in line or "more" in line]
+    assert len(lines) == 6
+    assert lines[-1] == "     tiny: and 3 more of this law; --json lists them"
+    assert len([one for one in found.as_dict()["findings"] if one["law"] == "no prompt contains its target"]) == 8
