@@ -176,7 +176,7 @@ def test_a_file_that_a_scorer_reads_unnamed_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_law_broken_often_is_told_five_times_and_counted(tmp_path: Path) -> None:
-    rows = [row(f"t{i}", f"What is {i}+{i}? {2 * i}", str(2 * i)) for i in range(10, 18)]
+    rows = [row(f"t{i}", f"Say number{i} aloud.", f"number{i}") for i in range(8)]
     found = CheckReport((), tuple(check_suite(read_suite(make(tmp_path / "tiny", test=rows)))))
     lines = [line for line in found.as_text().splitlines() if "no prompt contains its target" in line or "more" in line]
     assert len(lines) == 6
