@@ -145,3 +145,9 @@ def test_corpus_chrf_agrees_with_sacrebleu_and_its_randomisation() -> None:
 def test_corpora_that_do_not_fit_are_refused(shapes: tuple[tuple[int, int], tuple[int, int]]) -> None:
     with pytest.raises(ValueError, match="need the same two or more samples"):
         corpus_p(np.zeros(shapes[0]), np.zeros(shapes[1]), _chrf)
+
+
+def test_no_band_is_a_line_where_every_answer_is_alike() -> None:
+    for value in (0.0, 1.0):
+        found = learning_curve({size: [[value] * 40] * 3 for size in SIZES}, draws=50)
+        assert all(point.interval.high - point.interval.low > 0.05 for point in found.fitted)

@@ -86,7 +86,10 @@ def learning_curve(
     best, ceiling = _fit(sizes, whole, grid, 1.0)
     found, _ = _fit(sizes, means, grid, math.inf)
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    low, high = np.minimum(low, best[0]), np.maximum(high, best[0])
+    sure = ((1 - level) / 2) ** (
+        1 / n
+    )  # n samples all alike leave so much open (Clopper and Pearson 1934): no band is a line
+    low, high = np.minimum(np.minimum(low, best[0]), sure), np.maximum(np.maximum(high, best[0]), 1 - sure)
     points = tuple(
         CurvePoint(size, float(score), Interval(float(lo), float(hi), level, "bootstrap over samples and seeds"))
         for size, score, lo, hi in zip(grid, best[0], low, high, strict=True)

