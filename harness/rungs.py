@@ -98,6 +98,21 @@ def ends(table: Table, verdicts: Sequence[Verdict], gain: float = GAIN) -> dict[
     return {suite: arm for suite, arm in found.items() if not is_ceiling(table, arm)}
 
 
+def unsolved(table: Table) -> list[str]:
+    """Suites that are not general ones and on which no arm scores above 0: there, no arm is worth keeping."""
+    return [
+        suite
+        for suite in suite_names(table)
+        if table.suites[suite].get("kind") != "general"
+        and not any(
+            value
+            for arm in table.arms
+            for draws in table.scores.get((suite, arm, scorer_names(table, suite)[0]), {}).values()
+            for value in draws
+        )
+    ]
+
+
 def end_of(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = GAIN) -> str:
     """The arm to use: the last adopted one, or a dearer one shown better still; else the climb over untrained arms."""
     arms = by_cost(table, suite)

@@ -12,7 +12,7 @@ from harness.plain import plain
 from harness.report.headline import headline
 from harness.report.sheets import summary_csv
 from harness.report.text import markdown
-from harness.rungs import Ladder, ladders
+from harness.rungs import Ladder, ladders, unsolved
 from harness.verdict import comparisons, decide, picks
 from harness.words import points, size
 
@@ -59,7 +59,7 @@ def comparison_csv(run: Run) -> str:
 
 def decision(run: Run) -> str:
     """Which arm to use on which suite, in a sentence or two."""
-    return headline(decide(run), picks(run))
+    return headline(decide(run), picks(run), unsolved(tabulate(run)))
 
 
 def _primary(run: Run) -> dict[tuple[str, str], Comparison]:

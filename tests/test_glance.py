@@ -31,8 +31,12 @@ KINDS = {"task": "skill", "general": "general"}
             "not decided", "Keep prompted for now", "50.0 %; lora has 55.0 %: not decided",
         ),
         ({"prompted": right(20, 40)}, "not decided", "Not decided", ""),
+        (
+            {"prompted": right(0, 40), "lora": right(0, 40)},
+            "do not adopt", "No arm is of use", "every arm scores 0.0 %",
+        ),
     ],
-    ids=["better", "worse", "unclear", "alone"],
+    ids=["better", "worse", "unclear", "alone", "hopeless"],
 )  # fmt: skip
 def test_tile_of_a_task(arms: Mapping[str, Sequence[float]], word: str, title: str, detail: str) -> None:
     (tile,) = tiles({"task": arms}, KINDS)
@@ -55,6 +59,12 @@ def test_tile_of_general_ability(kept: Sequence[float], word: str, title: str, d
     task, general = tiles(scores, KINDS)
     assert (task.word, task.title) == ("adopt", "Use lora")
     assert (general.suite, general.word, general.title, general.detail) == ("general", word, title, detail)
+
+
+def test_an_arm_is_not_kept_where_none_scores_anything() -> None:
+    nothing = {"prompted": right(0, 40), "lora": right(0, 40)}
+    page = view([make_run({"task": nothing, "other": {"prompted": right(9, 40), "lora": right(0, 40)}})])
+    assert page.headline == "Keep prompted for other. No arm is of use for task: every one scores 0 %."
 
 
 def test_many_suites_have_no_tiles() -> None:

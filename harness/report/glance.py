@@ -37,6 +37,8 @@ def _task(suite: SuiteView) -> Tile:
     open_ = [said for said in suite.said if said.word in ("not decided", "not comparable")]
     if end and held and any(said.word == "adopt" for said in suite.said):
         return _tile(suite, "adopt", f"Use {end.name}", f"{percent(end.mean)}; {held.name} has {percent(held.mean)}")
+    if lines and not any(line.mean for line in suite.lines):
+        return _tile(suite, "do not adopt", "No arm is of use", f"every arm scores {percent(0.0)}")
     held = end
     if held is None or len(lines) < 2:
         return _tile(suite, suite.said[-1].word, suite.said[-1].word.capitalize(), suite.said[-1].change)

@@ -13,6 +13,7 @@ from harness.errors import HarnessError
 from harness.report import charts
 from harness.report.headline import headline
 from harness.report.text import moment, number, one_line, percent, points, prose
+from harness.rungs import unsolved
 from harness.verdict import decide, picks
 
 
@@ -97,7 +98,7 @@ def run_facts(runs: Sequence[Run]) -> tuple[RunFact, ...]:
             name,
             moment(run.manifest.get("created")),
             number(run.manifest.get("git")),
-            headline(decide(run), picks(run)),
+            headline(decide(run), picks(run), unsolved(tabulate(run))),
         )
         for name, run in zip(run_names(runs), runs, strict=True)
     )

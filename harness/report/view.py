@@ -19,7 +19,7 @@ from harness.report.provenance import TrainingCard, method, training_cards
 from harness.report.suite_view import Said, SuiteView, say, suite_view
 from harness.report.text import moment, number, one_line
 from harness.report.trust import Check, checks
-from harness.rungs import ends
+from harness.rungs import ends, unsolved
 from harness.verdict import OVERALL, comparisons, decide, retentions
 
 CARDS = 40
@@ -125,7 +125,7 @@ def view(runs: Sequence[Run], title: str | None = None, text: bool = True, targe
     return PageView(
         title=one_line(title or _title(run)),
         facts=_facts(run, suites, names),
-        headline=headline(verdicts, ends(table, verdicts)),
+        headline=headline(verdicts, ends(table, verdicts), unsolved(table)),
         changes=_changes(suites),
         tiles=tiles(suites),
         overall=tuple(say(verdict) for verdict in verdicts if verdict.suite == OVERALL),
