@@ -69,6 +69,17 @@ def test_handbook_answers_stand_word_for_word_in_this_years_passage() -> None:
             assert any(sample.target in passages[name] for name in sample.metadata["passages"]), sample.id
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("4 weeks or more", 1), ("After four weeks or longer.", 1), ("four weeks or less", 0), ("three weeks or more", 0)],
+)
+def test_handbook_a_bound_may_stand_behind_its_value(text: str, value: float) -> None:
+    suite = read_suite(shipped() / "handbook")
+    (sample,) = (one for one in suite.test if one.id == "handbook-test-0170")
+    scorer = load(next(spec for spec in suite.scorers if spec.primary), suite.path)
+    assert scorer(sample, Completion(text)).value == value
+
+
 def test_handbook_asks_every_kind_of_question() -> None:
     suite = read_suite(shipped() / "handbook")
     kinds = Counter(str(sample.metadata["kind"]) for sample in suite.test)

@@ -209,6 +209,7 @@ FILM = asked('Fri 4: "Salt Road", 21:30. Sun 6: "Two Gloves". Which is for child
 LUNCH = asked("Lunch at Ferry Cottage (km 31), swimming at the quarry (km 45).", [["Ferry Cottage"]], ["quarry"])
 YARNS = asked("Grey mohair, blue cotton. Which yarns?", [["mohair"], ["cotton"]], ["silk"], "list")
 PAINT = asked("Not accepted: wet paint. What is not?", [["wet paint"]], ["tins"], "list")
+PLAN = asked("First-timers: plan an extra half hour. How much?", [["half hour", "30 minutes"]], ["15 minutes"])
 TAP = asked("The tap is closed from 3 November. From which day?", [["3 November"]], ["30 November"])
 RIGHT += [
     (CRIB, "Cousin Nell gets it, not somebody else.", "the denial is about another"),
@@ -220,6 +221,7 @@ RIGHT += [
     (YARNS, "Blue cotton and grey mohair", "each with its colour"),
     (PAINT, "Paint that is still wet.", "turned round a longer link"),
     (TAP, "It is closed from 3 November.", "the beginning"),
+    (PLAN, "Plan 30 more minutes.", "a word between number and unit"),
 ]
 WRONG += [
     (CRIB, "Nell does not get the crib.", "denied after the fact"),
@@ -232,6 +234,7 @@ WRONG += [
     (LUNCH, "At Ferry Cottage (km 45).", "the place of the other stop"),
     (YARNS, "Blue mohair and grey cotton", "colours swapped"),
     (TAP, "It is closed until 3 November.", "an end for a beginning"),
+    (PLAN, "Plan 15 more minutes.", "another number"),
 ]
 
 

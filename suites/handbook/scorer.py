@@ -22,6 +22,10 @@ _BOUNDS = {
     "under": r"(?<!no )(?<!not )(?:less|fewer|shorter|lower|younger) than|under|below|almost|nearly",
 }
 """What may stand before a value, by direction."""
+_AFTER = re.compile(
+    r"(?<![\w.,])([\w.,]+(?: [a-z]+)?) or (?:(more|longer|over|above|later)|less|fewer|under|below|earlier)\b", re.I
+)
+"""A bound behind its value: "four weeks or more"."""
 
 
 def right_fact(*, suite_path: str) -> Scorer:
@@ -35,10 +39,11 @@ def right_fact(*, suite_path: str) -> Scorer:
     passages = {str(row["id"]): str(row["text"]) for row in rows}
 
     def score(sample: Sample, completion: Completion) -> Score:
+        completion = replace(completion, text=_bound_first(completion.text))
         found = judge(sample, completion)
         if _is_name(sample.target, completion):
             return replace(found, value=1.0, explanation="")
-        texts = [passages[name] for name in map(str, sample.metadata.get("passages", ())) if name in passages]
+        texts = [_bound_first(passages[name]) for name in map(str, sample.metadata.get("passages", ())) if name in passages]
         wrong = _other_bound(sample, texts, visible(completion.text)) if found.value else ""
         return replace(found, value=0.0, explanation=f"'{wrong}' is not what the handbook says") if wrong else found
 
@@ -60,6 +65,11 @@ def not_stale(*, suite_path: str) -> Scorer:
         return Score(1.0, completion.text, "")
 
     return score
+
+
+def _bound_first(text: str) -> str:
+    """The text with "at least four weeks" for "four weeks or more"; "or" alone would offer two answers."""
+    return _AFTER.sub(lambda found: f"at {'least' if found[2] else 'most'} {found[1]}", text)
 
 
 def _is_name(target: str, completion: Completion) -> bool:

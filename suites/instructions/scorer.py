@@ -474,11 +474,16 @@ def _strange_number(sample: Sample, text: str, facts: Sequence[Sequence[tuple[st
 
 
 def _places(part: tuple[str, ...], whole: tuple[str, ...]) -> list[int]:
-    """Where a run of words begins in another; two words also turned round a link: "pots of clay" for clay pots."""
+    """Where a run of words begins in another. Two words also turned round a link: "pots of clay" for clay pots; and a
+    number with its unit also with a word between them that leaves both: "30 more minutes".
+    """
     found = [i for i in range(len(whole) - len(part) + 1) if whole[i : i + len(part)] == part]
     if len(part) == 2 and not any(word[0].isdigit() for word in part):
         turned = [(part[1], *link.split(), part[0]) for link in _TURNED]
         found += [i for i in range(len(whole)) for one in turned if whole[i : i + len(one)] == one]
+    if len(part) == 2 and part[0].isdigit() and not part[1][0].isdigit():
+        parted = [(part[0], between, part[1]) for between in ("more", "extra", "additional", "full")]
+        found += [i for i in range(len(whole) - 2) if whole[i : i + 3] in parted]
     return found
 
 
