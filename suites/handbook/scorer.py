@@ -43,7 +43,8 @@ def right_fact(*, suite_path: str) -> Scorer:
         found = judge(sample, completion)
         if _is_name(sample.target, completion):
             return replace(found, value=1.0, explanation="")
-        texts = [_bound_first(passages[name]) for name in map(str, sample.metadata.get("passages", ())) if name in passages]
+        named = map(str, sample.metadata.get("passages", ()))
+        texts = [_bound_first(passages[name]) for name in named if name in passages]
         wrong = _other_bound(sample, texts, visible(completion.text)) if found.value else ""
         return replace(found, value=0.0, explanation=f"'{wrong}' is not what the handbook says") if wrong else found
 
