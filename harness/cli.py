@@ -373,11 +373,12 @@ def compare(run_path: str, as_json: bool, as_csv: bool, as_markdown: bool) -> No
               harness compare runs/sql --markdown
               harness compare runs/sql --csv > sql.csv
     """
-    from harness.store import read_run
+    from harness.store import read_run, without_collection
 
     if as_json + as_csv + as_markdown > 1:
         raise click.UsageError("--json, --csv and --markdown exclude each other.")
-    _print_comparison(read_run(run_path), as_json, as_csv, as_markdown)
+    with without_collection():
+        _print_comparison(read_run(run_path), as_json, as_csv, as_markdown)
 
 
 @cli.command()

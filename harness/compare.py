@@ -21,7 +21,7 @@ from harness.stats.paired import SAME, difference_interval, difference_p, flips,
 from harness.stats.power import smallest_difference, spread
 from harness.stats.ratio import p95
 from harness.stats.sequential import alpha_at
-from harness.store import engine_seconds
+from harness.store import engine_seconds, without_collection
 
 ALPHA = 0.05
 KEPT = 64
@@ -101,6 +101,7 @@ def _kept_for_two_runs(make: Callable[[Run], Table]) -> Callable[[Run], Table]:
 
 
 @_kept_for_two_runs
+@without_collection()
 def tabulate(run: Run) -> Table:
     """A run as lookup tables. Of two rows for one draw of one sample of one arm, the later one counts."""
     latest = {(row.suite, row.arm, row.sample, row.draw): row for row in run.rows}
@@ -223,7 +224,7 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
     """One arm on one suite, None if nothing of it was scored."""
     scorer = scorer_names(table, suite)[0]
     found = table.scores.get((suite, arm, scorer), {})
-    scores = [mean(values) for values in found.values()]
+    scores = [values[0] if len(values) == 1 else mean(values) for values in found.values()]
     if not scores:
         return None
     sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
@@ -351,13 +352,15 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     either = left.keys() | right.keys()
     if all(len(values) == 1 for side in (left, right) for values in side.values()):
         there, answered = len(either), len(shared)
+        scores = [tuple([side[d][0] for d in shared]) for side in (left, right)]
     else:
+        scores = [tuple(mean(side[d]) for d in shared) for side in (left, right)]
         there = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in either)
         answered = sum(min(len(left[d]), len(right[d])) for d in shared)
     wanted = max(held.wanted, there)
     return Pairs(
-        tuple(mean(left[d]) for d in shared),
-        tuple(mean(right[d]) for d in shared),
+        scores[0],
+        scores[1],
         tuple(a.probes.get((suite, d), "all") for d in shared),
         wanted - answered,
         tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),

@@ -9,9 +9,10 @@ after how many requests it would be the cheaper one.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from harness.compare import Table
+from harness.compare import KEPT, Table
 from harness.stats.paired import mean
 from harness.store import engine_seconds
 
@@ -55,6 +56,7 @@ def unit_of(table: Table, suite: str, arms: Sequence[str]) -> str:
     return "tokens"
 
 
+@lru_cache(maxsize=4 * KEPT)
 def cost(table: Table, suite: str, arm: str, unit: str) -> float | None:
     """Per request: engine seconds (none of an endpoint), USD, or tokens in and out."""
     completions = [row.completion for row in table.rows.get((suite, arm), ())]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from harness.compare import Table, arm_names, scorer_names
+from harness.compare import KEPT, Table, arm_names, scorer_names
 from harness.prices import by_price, is_trained
 from harness.stats.paired import SAME, mean
 
@@ -131,6 +132,7 @@ def _dials(table: Table, suite: str, arm: str) -> tuple[bool | str, int, int | s
     return own.get("system") or False, int(own.get("shots") or 0), own.get("retrieve") or 0, constrained
 
 
+@lru_cache(maxsize=KEPT)
 def _mean(table: Table, suite: str, arm: str, scorer: str) -> float:
     scores = table.scores.get((suite, arm, scorer), {})
     return mean([mean(values) for values in scores.values()]) if scores else 0.0

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,6 +26,8 @@ from harness.digests import answerers
 from harness.errors import MachineError, RunError
 
 FORMAT = 1
+TOGETHER = 256
+"""Lines that are parsed at once."""
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -143,17 +146,37 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
     with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            if not line.endswith(b"\n"):
+        number = 0
+        while lines := list(islice(stream, TOGETHER)):
+            found = _together(lines)
+            yield from found if found is not None else _one_by_one(path, lines, number, stream)
+            number += len(lines)
+
+
+def _together(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
+    """The lines parsed at once, as one list: twice as fast; None where one of them needs a look."""
+    if not all(line.startswith(b"{") and line.endswith(b"}\n") for line in lines):
+        return None
+    try:
+        found: list[dict[str, Any]] = _decode(f"[{b','.join(lines).decode()}]")
+    except ValueError:
+        return None
+    return found if len(found) == len(lines) else None
+
+
+def _one_by_one(path: Path, lines: Sequence[bytes], number: int, stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The lines that follow the first `number` of a file, which `stream` goes on with."""
+    for place, line in enumerate(lines, number + 1):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            yield _decode(line.decode())
+        except ValueError:
+            if line is lines[-1] and not stream.read(1):
                 return
-            try:
-                yield _decode(line.decode())
-            except ValueError:
-                if not stream.read(1):
-                    return
-                raise RunError(
-                    f"{path}:{number}: not JSON. The file was edited; restore it, or delete the run and run again."
-                ) from None
+            raise RunError(
+                f"{path}:{place}: not JSON. The file was edited; restore it, or delete the run and run again."
+            ) from None
 
 
 @contextmanager
@@ -216,10 +239,12 @@ def write_scores(folder: Path, scores: Iterable[ScoreRow]) -> None:
 def engine_seconds(run: Run, suite: str, arm: str) -> float | None:
     """Seconds of engine time per request that was computed; None where none was, or it was not measured."""
     spent = run.manifest.get("seconds", {}).get(suite, {}).get(arm)
+    if not spent:
+        return None
     timed = run.manifest.get("timed", {}).get(suite, {}).get(arm)
     if timed is None:  # a run made by an older harness
         timed = sum(not row.reused for row in run.rows if (row.suite, row.arm) == (suite, arm))
-    return float(spent) / timed if spent and timed else None
+    return float(spent) / timed if timed else None
 
 
 def name_answers(run: Run) -> Run:

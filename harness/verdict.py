@@ -19,11 +19,12 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from harness import __version__, failures, sentences
 from harness.compare import (
+    KEPT,
     Table,
     agreement,
     arm_names,
@@ -208,7 +209,8 @@ def json_safe(value: Any) -> Any:
 # --- one suite -------------------------------------------------------------------------------------------------------
 
 
-def _on_suite(table: Table, suite: str, margin: float | None, gain: float) -> list[Finding]:
+@lru_cache(maxsize=KEPT)
+def _on_suite(table: Table, suite: str, margin: float | None, gain: float) -> Sequence[Finding]:
     kind = str(table.suites[suite].get("kind", "skill"))
     if not (answered := arm_names(table, suite)):
         arm = attempted_arms(table, suite)[0]

@@ -17,11 +17,13 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from harness.report.cases import RIGHT, Answer, Case
-from harness.report.text import number, one_line, visible
+from harness.report.text import harmless, number, one_line, visible
 
 SHARD = 100
 """Samples per shard: few, as the rows on a screen may come from as many shards; many, for gzip to see repetitions."""
@@ -31,6 +33,8 @@ HELD = 100_000
 """Characters of one text that a page carries; of more than text.PREVIEW it shows the rest when asked."""
 PACKS = 8
 """Characters of text in a byte of the page, at most: a browser has to hold what it unpacks."""
+PACKERS = 2
+"""Threads that pack."""
 _PROBED = 8
 """Shards that are packed to see how small the texts of a large run become."""
 
@@ -79,8 +83,14 @@ def shards(cases: Sequence[Case], arms: Sequence[str], left_out: frozenset[int] 
 
     left_out: places of samples whose texts stay out.
     """
-    for start in range(0, len(cases), SHARD):
-        yield pack(_shard(cases, range(start, min(start + SHARD, len(cases))), arms, left_out))
+    waiting: deque[Future[str]] = deque()
+    with ThreadPoolExecutor(PACKERS) as packers:  # zlib, half of the work, leaves the interpreter to others
+        for start in range(0, len(cases), SHARD):
+            record = _shard(cases, range(start, min(start + SHARD, len(cases))), arms, left_out)
+            waiting.append(packers.submit(pack, record))
+            if len(waiting) > 2 * PACKERS:
+                yield waiting.popleft().result()
+        yield from (packed.result() for packed in waiting)
 
 
 def left_out(
@@ -163,7 +173,10 @@ def _shard(
 
     packed = [None if at in missing else entry(every[at]) for at in places]
     left = {place: len(text) - HELD for text, place in texts.items() if len(text) > HELD}
-    return {"texts": [visible(text[:HELD]) for text in texts], "left": left, "cases": packed}
+    shown = [text[:HELD] for text in texts]
+    if not harmless("".join(shown)):
+        shown = [visible(text) for text in shown]
+    return {"texts": shown, "left": left, "cases": packed}
 
 
 def _rounded(value: float | None) -> float | None:

@@ -104,6 +104,9 @@ def _case(
         if row.arm in answers:
             continue
         mine = _over_draws(scored.get((row.suite, row.sample, row.arm), ()))
+        if len(mine) == 1 and mine[0].primary:
+            answers[row.arm] = Answer(row, mine[0])
+            continue
         primary = next((score for score in mine if score.primary), None)
         answers[row.arm] = Answer(row, primary, tuple(score for score in mine if not score.primary))
     first = next(iter(answers.values())).row
@@ -115,6 +118,8 @@ def _case(
 
 def _over_draws(scores: Sequence[ScoreRow]) -> list[ScoreRow]:
     """A row per scorer: where several answers were drawn the first one, with their mean and all values in words."""
+    if len(scores) == 1:
+        return list(scores)
     by_scorer: dict[str, list[ScoreRow]] = {}
     for row in sorted(scores, key=lambda row: row.draw):
         by_scorer.setdefault(row.scorer, []).append(row)

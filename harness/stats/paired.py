@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import gt, lt
 from statistics import NormalDist
 from typing import Literal
@@ -67,17 +68,23 @@ def mcnemar_midp(wins: int, losses: int, alternative: Alternative = "two-sided")
     """
     m = wins + losses
     if alternative == "two-sided":
-        return min(1.0, 2 * min(_midp_tail(m, wins), _midp_tail(m, losses)))
+        return min(1.0, 2 * _midp_tail(m, max(wins, losses)))
     return _midp_tail(m, wins if alternative == "greater" else losses)
 
 
+@lru_cache(maxsize=64)
 def _midp_tail(m: int, k: int) -> float:
-    """P(X > k) + P(X = k) / 2 for X ~ binomial(m, 1/2), exact in whole numbers."""
-    term, beyond = 1, 0  # by symmetry P(X > k) = P(X < m - k), which starts at one way out of 2^m
-    for i in range(m - k):
+    """P(X > k) + P(X = k) / 2 for X ~ binomial(m, 1/2), in whole numbers, of which less than 2^-64 is left out."""
+    least = min(k, m - k)  # by symmetry P(X > k) = P(X < m - k): the sum goes down from the side that is the smaller
+    middle = term = math.comb(m, least)
+    beyond = 0
+    for i in range(least, 0, -1):
+        term = term * i // (m - i + 1)
         beyond += term
-        term = term * (m - i) // (i + 1)
-    return (2 * beyond + term) / (1 << (m + 1))
+        if (term * i) << 64 < beyond:  # the terms that follow are i - 1, and smaller
+            break
+    tail = 2 * beyond + middle
+    return (tail if least == m - k else (2 << m) - tail) / (2 << m)
 
 
 def tango_z(wins: int, losses: int, n: int, difference: float) -> float:
@@ -250,10 +257,23 @@ def student_quantile(probability: float, df: float) -> float:
 
 def flips(baseline: Sequence[float], candidate: Sequence[float]) -> tuple[int, int]:
     """(wins, losses): samples where the candidate scores higher, lower."""
-    if is_binary(baseline) and is_binary(candidate):
-        return sum(map(gt, candidate, baseline)), sum(map(lt, candidate, baseline))
+    counted = _counted(tuple(baseline), tuple(candidate))
+    if counted is not None:
+        return counted
     pairs = list(zip(baseline, candidate, strict=True))
     return sum(c > b + SAME for b, c in pairs), sum(c < b - SAME for b, c in pairs)
+
+
+@lru_cache(maxsize=4)
+def _counted(baseline: tuple[float, ...], candidate: tuple[float, ...]) -> tuple[int, int] | None:
+    """(wins, losses) of 0/1 scores, None for graded ones: one comparison asks for it ten times."""
+    if not (is_binary(baseline) and is_binary(candidate)):
+        return None
+    return sum(map(gt, candidate, baseline)), sum(map(lt, candidate, baseline))
+
+
+def _differences(baseline: Sequence[float], candidate: Sequence[float]) -> list[float]:
+    return [c - b for b, c in zip(baseline, candidate, strict=True)]
 
 
 def difference_bound(
@@ -263,14 +283,15 @@ def difference_bound(
 
     clusters: the name of each sample's source; where samples share one, the bound is no tighter than that by clusters.
     """
-    differences = [c - b for b, c in zip(baseline, candidate, strict=True)]
     lower = side == "lower"
-    if is_binary(baseline) and is_binary(candidate):
-        bound = (tango_lower if lower else tango_upper)(*flips(baseline, candidate), len(baseline), confidence)
+    counted = _counted(tuple(baseline), tuple(candidate))
+    if counted is not None:
+        bound = (tango_lower if lower else tango_upper)(*counted, len(baseline), confidence)
     else:
-        bound = (t_lower if lower else t_upper)(differences, confidence)
+        bound = (t_lower if lower else t_upper)(_differences(baseline, candidate), confidence)
     if not shared(clusters):
         return bound
+    differences = _differences(baseline, candidate)
     error, freedom = cluster_error(differences, clusters)
     reach = student_quantile(confidence, freedom) * error
     if lower:
@@ -284,7 +305,7 @@ def difference_interval(
     """Two-sided interval of candidate - baseline: Tango for 0/1 scores, paired t for graded ones; clusters as above."""
     confidence = (1 + level) / 2
     low, high = (difference_bound(baseline, candidate, confidence, side, clusters) for side in ("lower", "upper"))
-    method = "Tango score" if is_binary(baseline) and is_binary(candidate) else "paired t"
+    method = "paired t" if _counted(tuple(baseline), tuple(candidate)) is None else "Tango score"
     return Interval(low, high, level, f"{method}, by clusters" if shared(clusters) else method)
 
 
@@ -295,13 +316,14 @@ def difference_p(
     clusters: Sequence[str] = (),
 ) -> tuple[float, str]:
     """(p, name of the test): mid-p McNemar for 0/1 scores, paired t for graded ones; by clusters, the larger p."""
-    differences = [c - b for b, c in zip(baseline, candidate, strict=True)]
-    if is_binary(baseline) and is_binary(candidate):
-        p, name = mcnemar_midp(*flips(baseline, candidate), alternative), "mid-p McNemar"
+    counted = _counted(tuple(baseline), tuple(candidate))
+    if counted is not None:
+        p, name = mcnemar_midp(*counted, alternative), "mid-p McNemar"
     else:
-        p, name = paired_t_p(differences, alternative), "paired t"
+        p, name = paired_t_p(_differences(baseline, candidate), alternative), "paired t"
     if not shared(clusters):
         return p, name
+    differences = _differences(baseline, candidate)
     error, freedom = cluster_error(differences, clusters)
     if error > 0:
         from scipy.special import stdtr
