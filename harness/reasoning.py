@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from harness.data import Completion, Request
@@ -64,7 +65,13 @@ def opens(tokenizer: Any, prompt_ids: Sequence[int]) -> bool:
     """Whether a prompt's last tokens have begun the thinking, as some chat templates do."""
     if tokenizer is None or not prompt_ids:
         return False
-    return bool(_PROMPT_ENDS.search(tokenizer.decode(list(prompt_ids[-TAIL:]), skip_special_tokens=False)))
+    return _opens(tokenizer, tuple(prompt_ids[-TAIL:]))
+
+
+@lru_cache(256)
+def _opens(tokenizer: Any, tail: tuple[int, ...]) -> bool:
+    """Prompts of one chat template end alike, and decoding takes longer than anything else that is done here."""
+    return bool(_PROMPT_ENDS.search(tokenizer.decode(list(tail), skip_special_tokens=False)))
 
 
 def _joined(*parts: str) -> str:

@@ -1,6 +1,6 @@
-"""Scores answers while the engine goes on: in threads, and in processes of their own where there are many.
+"""Scores answers while the engine goes on: in threads, and in processes of their own where that pays.
 
-Answers go out in parcels and come back as lines of scores.jsonl. A worker process loads the suites' scorers itself;
+It pays where answers are many and their scorers take long. Answers go out in parcels and come back as lines of scores.jsonl. A worker process loads the suites' scorers itself;
 what they print goes to stderr. A scorer that crashes is a defect, raised here with the sample's id.
 """
 
@@ -27,7 +27,11 @@ from harness.sandbox import accept_unsandboxed, accepted
 from harness.store import line_of, score_to_json
 
 MANY = 1000
-"""From so many answers on, starting processes pays."""
+"""From so many answers on, starting processes may pay."""
+CHEAP = 0.002
+"""Seconds per answer up to which scoring takes less than handing it to another process and standing in its way."""
+NICE = 10
+"""How far worker processes stand back: scores can wait, an engine that waits for its next request cannot."""
 PARCEL = 32
 LONGEST = 0.5
 """Seconds that an answer may wait for a parcel to fill."""
@@ -88,7 +92,8 @@ def score_sample(specs: Sequence[ScorerSpec], of_suite: Mapping[str, Scorer], jo
 class Scoring:
     """Use it as a context. What was put in and has not come out when it is left is dropped; its answers are stored.
 
-    expected: how many answers there will be, which decides between threads and processes.
+    expected: how many answers there will be. Many are scored in one thread, and in processes from the first parcel on
+    that takes long.
     """
 
     def __init__(self, suites: Sequence[Suite], by_suite: Mapping[str, Mapping[str, Scorer]], expected: int) -> None:
@@ -99,11 +104,12 @@ class Scoring:
         self._parcel: list[Job] = []
         self._since = 0.0
         self._under_way = 0
-        self.workers = min(8, os.cpu_count() or 1) if expected >= MANY else 2
         self._children: list[subprocess.Popen[bytes]] = []
-        for _ in range(self.workers):
-            work = self._process() if expected >= MANY else self._score
-            threading.Thread(target=self._work, args=(work,), daemon=True).start()
+        self._many = expected >= MANY
+        self._dear = False
+        self.workers = 0
+        for _ in range(1 if self._many else 2):
+            self._start(self._score)
 
     def put(self, job: Job) -> None:
         """Takes an answer in."""
@@ -118,6 +124,8 @@ class Scoring:
             self._parcel = []
             self._under_way += 1
         while self._under_way and (all_of_them or self._under_way > AHEAD or not self._done.empty()):
+            if self._many and self._dear and not self._children:
+                self.start_processes()
             found = self._done.get()
             self._under_way -= 1
             if isinstance(found, BaseException):
@@ -143,15 +151,30 @@ class Scoring:
             child.wait()
             child.stdout.close()
 
+    def start_processes(self) -> None:
+        """From now on processes do the work."""
+        for _ in range(min(8, os.cpu_count() or 1)):
+            self._start(self._process())
+
+    def _start(self, score: Callable[[list[Job]], list[str]]) -> None:
+        self.workers += 1
+        threading.Thread(target=self._work, args=(score,), daemon=True).start()
+
     def _work(self, score: Callable[[list[Job]], list[str]]) -> None:
         while jobs := self._todo.get():
+            if self._children and score == self._score:
+                self._todo.put(jobs)  # theirs now
+                return
             try:
                 self._done.put(score(jobs))
             except BaseException as error:
                 self._done.put(error)  # whoever waits for the scores gets it
 
     def _score(self, jobs: Sequence[Job]) -> list[str]:
-        return lines_of(self._specs, self._by_suite, jobs)
+        start = time.monotonic()
+        lines = lines_of(self._specs, self._by_suite, jobs)
+        self._dear = self._dear or time.monotonic() - start > CHEAP * len(jobs)
+        return lines
 
     def _process(self) -> Callable[[list[Job]], list[str]]:
         """A worker process; Ctrl-C at a terminal is not for it: it ends when its input does."""
@@ -192,6 +215,7 @@ def lines_of(
 
 def serve() -> None:
     """A worker process: parcels of jobs from stdin, lines or an exception to stdout, pickled, until stdin ends."""
+    os.nice(NICE)
     inbox, outbox = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     path, specs, unsandboxed = pickle.load(inbox)

@@ -52,6 +52,8 @@ def _lines(suite: Suite, expected: int) -> list[str]:
     of_suite = {"sums": {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}}
     found: list[str] = []
     with Scoring([suite], of_suite, expected) as pool:
+        if expected >= scoring.MANY:
+            pool.start_processes()
         for place, sample in enumerate(suite.test * 3):
             answer = Completion(sample.target if place % 3 else "no")
             pool.put(Job("sums", "base", sample, answer, place // 40))
@@ -68,6 +70,32 @@ def test_processes_score_as_threads_do(tmp_path: Path) -> None:
     assert sorted(_lines(suite, scoring.MANY)) == sorted(threads)
     assert len(threads) == 120
     assert {json.loads(line)["value"] for line in threads} == {0.0, 1.0}
+
+
+SLEEPS = """
+import time
+from harness.data import Score
+def slow(*, suite_path):
+    def score(sample, completion):
+        time.sleep(0.01)
+        return Score(1.0)
+    return score
+"""
+
+
+@pytest.mark.parametrize(("scorer", "code"), [("exact", ""), ("scorer.py:slow", SLEEPS)], ids=["quick", "slow"])
+def test_many_answers_start_processes_only_where_scoring_takes_long(tmp_path: Path, scorer: str, code: str) -> None:
+    suite = _suite(tmp_path, scorer, code)
+    of_suite = {"sums": {spec.name: scorers.load(spec, suite.path) for spec in suite.scorers}}
+    found: list[str] = []
+    with Scoring([suite], of_suite, scoring.MANY) as pool:
+        for draw in range(2):
+            for sample in suite.test:
+                pool.put(Job("sums", "base", sample, Completion("no"), draw))
+            for lines in pool.done(all_of_them=True):
+                found += lines
+        assert bool(pool._children) == bool(code)
+    assert len(found) == 2 * len(suite.test)
 
 
 def test_a_scorer_of_the_suites_own_that_prints_disturbs_nothing(tmp_path: Path) -> None:
@@ -128,7 +156,7 @@ def timed(*, suite_path):
 
 
 def _run(file: Path, out: Path, many: int = scoring.MANY) -> Run:
-    scoring.MANY = many
+    scoring.MANY, scoring.CHEAP = many, 0.0
     config = read_config(file)
     arms = [config.arms[name] for name in ("base", "lora")]
     return run(config, [read_suite("sums", file.parent)], arms, out)
@@ -203,6 +231,7 @@ def test_a_process_that_is_killed_while_idle_is_one_line_and_leaves_nothing(tmp_
 
     def one_answer() -> None:
         with Scoring([suite], of_suite, scoring.MANY) as pool:
+            pool.start_processes()
             for child in pool._children:
                 child.kill()
                 child.wait()

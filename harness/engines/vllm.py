@@ -11,6 +11,7 @@ import multiprocessing.connection
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,7 +54,6 @@ class _Job:
 
     number: int
     request: Request
-    started: float
     lead: Tokens = ()
     tokens: Tokens = ()
     likeliest: int = 0
@@ -95,7 +95,7 @@ class VllmEngine:
         _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
-        self.at_once = int(config.scheduler_config.max_num_seqs)
+        self.at_once = self._most = int(config.scheduler_config.max_num_seqs)
         self.version = f"{_vllm_version()} {str(config.model_config.dtype).removeprefix('torch.')} {_device()}"
         self.hang_after = float(options.get("hang_after") or HANG_AFTER)
         self._watchdog = Watchdog(self.hang_after, lambda: processes.kill(self.processes))
@@ -131,11 +131,11 @@ class VllmEngine:
         """See `Engine.likeliest`."""
         wanted = Sampling(max_tokens=1)
         jobs = (
-            _Job(number, Request("", tuple(prompt), wanted), time.perf_counter(), likeliest=count)
+            _Job(number, Request("", tuple(prompt), wanted), likeliest=count)
             for number, prompt in enumerate(prompts)
         )
         found: dict[int, list[tuple[int, float]]] = {}
-        for job, output in self._finished(jobs):
+        for job, output, _ in self._finished(jobs):
             best = sorted(output.outputs[0].logprobs[0].items(), key=lambda pair: -pair[1].logprob)[:count]
             found[job.number] = [(int(token), float(said.logprob)) for token, said in best]
         return [found[number] for number in range(len(prompts))]
@@ -187,35 +187,51 @@ class VllmEngine:
     def _answers(self, requests: Iterable[Request]) -> Iterator[tuple[Request, float, Any]]:
         """(request, seconds, vLLM's output or, for choices, log p of the last token of each of their beginnings)."""
         partial: dict[int, dict[Tokens, float]] = {}
-        for job, output in self._finished(_jobs(requests, self.max_model_len)):
-            seconds = time.perf_counter() - job.started
+        first: dict[int, float] = {}
+        for job, output, started in self._finished(_jobs(requests, self.max_model_len)):
+            now = time.perf_counter()
             if not job.tokens:
-                yield job.request, seconds, output
+                yield job.request, now - started, output
                 continue
             found = partial.setdefault(job.number, {})
+            first[job.number] = min(started, first.get(job.number, started))
             logprobs = output.outputs[0].logprobs[0]
             found.update({(*job.lead, token): float(logprobs[token].logprob) for token in job.tokens})
             beginnings = {choice[: place + 1] for choice in job.request.choices for place in range(len(choice))}
             if len(found) == len(beginnings):
-                yield job.request, seconds, partial.pop(job.number)
+                yield job.request, now - first.pop(job.number), partial.pop(job.number)
 
-    def _finished(self, jobs: Iterator[_Job]) -> Iterator[tuple[_Job, Any]]:
-        """Keeps the engine full until the jobs run out; whatever is left when the caller stops is aborted."""
+    def _finished(self, jobs: Iterator[_Job]) -> Iterator[tuple[_Job, Any, float]]:
+        """(job, vLLM's output, when its turn came). Whatever is left when the caller stops is aborted.
+
+        As many jobs as are computed wait in the engine, so that it takes up the next without asking; they wait here
+        where the engine has been found to stand less than it is made for.
+        """
         flying: dict[str, _Job] = {}
+        started: dict[str, float] = {}
+        waiting: deque[str] = deque()
         if self.engine is None:
             raise EngineError("the engine is closed. Open it again.")
         try:
             self._look_for_memory()
+            room = self.at_once * (2 if self.at_once == self._most else 1)
             while True:
-                while len(flying) < self.at_once and (job := next(jobs, None)):
-                    flying[self._submit(job, len(flying))] = job
+                while len(flying) < room and (job := next(jobs, None)):
+                    name = self._submit(job, len(flying))
+                    flying[name] = job
+                    waiting.append(name)
+                while waiting and len(started) < self.at_once:
+                    started[waiting.popleft()] = time.perf_counter()
                 if not flying:
                     return
                 with self._deaths("answer", len(flying)), self._watchdog.watching():
                     outputs = self.engine.step()
                 for output in outputs:
                     if output.finished:
-                        yield flying.pop(output.request_id), output
+                        name = output.request_id
+                        if name not in started:  # the engine took it first, as its adapter was at hand
+                            waiting.remove(name)
+                        yield flying.pop(name), output, started.pop(name, time.perf_counter())
         finally:
             if flying and self.engine is not None:
                 from zmq import ZMQError
@@ -238,7 +254,10 @@ class VllmEngine:
             more |= {"stop": list(wanted.stop), "seed": seed_of(wanted, job.request.prompt_ids)}
             if wanted.constraint:
                 more["structured_outputs"] = _structured(wanted.constraint)
-        params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **more)
+        words = bool(more.get("stop"))  # needed to find stop strings in; else its text is not used, see _completion
+        params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, detokenize=words, **more)
+        if hasattr(params, "skip_clone"):
+            params.skip_clone = True  # nobody else has it
         name = str(next(self._numbers))
         prompt = {"prompt_token_ids": [*job.request.prompt_ids, *job.lead]}
         lora = self._lora(job.request.adapter)
@@ -281,12 +300,11 @@ class VllmEngine:
 def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
     for number, request in enumerate(requests):
         check_length(request, max_model_len)
-        started = time.perf_counter()
         if not request.choices:
-            yield _Job(number, request, started)
+            yield _Job(number, request)
         for lead, tokens in next_tokens_wanted(request.choices).items():
             for first in range(0, len(tokens), MOST_TOKEN_IDS):
-                yield _Job(number, request, started, lead, tokens[first : first + MOST_TOKEN_IDS])
+                yield _Job(number, request, lead, tokens[first : first + MOST_TOKEN_IDS])
 
 
 def _refusals() -> tuple[type[Exception], ...]:
