@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.sandbox import spread
 from harness.data import Arm, Suite
 from harness.digests import EMBEDDED
 from harness.errors import MachineError
@@ -32,7 +35,15 @@ SUITES = ("forgetting", "handbook", "sql")
 ADAPTERS = ("a", "b", "c")
 OPTIONS = {"dtype": "float32", "max_num_seqs": 32}
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1"}
-_HARNESS = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"]
+HARNESS = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Seconds."""
+
+    wall: float
+    cpu: float
 
 
 def arms(folder: Path, samples: int, rounds: int, model: str = str(EMBEDDED)) -> dict[str, Any]:
@@ -44,24 +55,27 @@ def arms(folder: Path, samples: int, rounds: int, model: str = str(EMBEDDED)) ->
     adapters = {name: make_adapter(model, folder / name, seed) for seed, name in enumerate(ADAPTERS)}
     _write_config(folder, model, adapters)
     _write_tasks(folder / "tasks", suites, model)
-    ours, theirs, found = [], [], {}
+    ours: list[Spent] = []
+    theirs: list[Spent] = []
+    found: dict[str, Any] = {}
     for number in range(rounds):
         out = folder / f"arms-{number}"
-        arguments = [part for name in SUITES for part in ("-s", name)] + ["--no-dev", "--engine", "vllm"]
-        command = [*_HARNESS, "run", "--config", "models.yaml", *arguments, "--out", str(out)]
+        arguments = [part for name in SUITES for part in ("-s", name)] + ["--no-dev", "--no-aa", "--engine", "vllm"]
+        command = [*HARNESS, "run", "--config", "models.yaml", *arguments, "--out", str(out)]
         if number % 2:
-            found = _lm_eval(folder, model, adapters)
+            found, spent = _lm_eval(folder, model, adapters)
         ours.append(_timed(command, folder))
         if not number % 2:
-            found = _lm_eval(folder, model, adapters)
-        theirs.append(found.pop("seconds"))
+            found, spent = _lm_eval(folder, model, adapters)
+        theirs.append(spent)
     return {
         "arms": 1 + len(adapters),
         "suites": list(SUITES),
         "answers": sum(len(suite.test) for suite in suites) * (1 + len(adapters)),
-        "harness_s": ours,
-        "lm_eval_s": theirs,
-        "ratios": [other / mine for mine, other in zip(ours, theirs, strict=True)],
+        "harness_s": [spent.wall for spent in ours],
+        "lm_eval_s": [spent.wall for spent in theirs],
+        "ratio": spread([other.wall / mine.wall for mine, other in zip(ours, theirs, strict=True)]),
+        "cpu_ratio": spread([other.cpu / mine.cpu for mine, other in zip(ours, theirs, strict=True)]),
         "scores": _scores(out, found),
     }
 
@@ -70,14 +84,14 @@ def _suite(folder: Path, name: str, samples: int) -> Suite:
     """A copy of a suite with fewer questions, all of them answered in words."""
     here = Path(__file__).parents[1] / "suites" / name
     copy = folder / "suites" / name
-    shutil.copytree(here, copy)
+    shutil.copytree(here, copy, ignore=shutil.ignore_patterns("drift.jsonl"))  # lm-eval measures no drift
     rows = [line for line in (here / "test.jsonl").read_text("utf-8").splitlines() if "choices" not in json.loads(line)]
     kept = islice(rows[:: max(1, len(rows) // samples)], samples)
     (copy / "test.jsonl").write_text("".join(f"{row}\n" for row in kept), encoding="utf-8")
     return read_suite(name, folder)
 
 
-def make_adapter(model: str, folder: Path, seed: int, strength: float = 0.01) -> Path:
+def make_adapter(model: str, folder: Path, seed: int, strength: float = 0.03) -> Path:
     """A LoRA candidate of rank 8 whose B is drawn, not 0, so that it changes the answers."""
     import torch
     from peft import LoraConfig, get_peft_model
@@ -143,28 +157,35 @@ def _write_tasks(folder: Path, suites: Sequence[Suite], model: str) -> None:
         (folder / f"{suite.name}.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
 
 
-def _lm_eval(folder: Path, model: str, adapters: Mapping[str, Path]) -> dict[str, Any]:
-    """What lm-eval found, by arm and suite, and the seconds that its processes took one after the other."""
-    found: dict[str, Any] = {"seconds": 0.0}
+def _lm_eval(folder: Path, model: str, adapters: Mapping[str, Path]) -> tuple[dict[str, Any], Spent]:
+    """What lm-eval found, by arm and suite, and what its processes took, one after the other."""
+    found: dict[str, Any] = {}
+    wall = cpu = 0.0
     for arm, path in {"base": "", **adapters}.items():
         out = folder / f"lm-eval-{arm}.json"
         options = json.dumps({**OPTIONS, "enforce_eager": True})
         command = [sys.executable, "-m", "benchmarks.run_lm_eval", str(folder / "tasks"), model, str(path), options]
-        found["seconds"] += _timed([*command, str(out)], Path(__file__).parents[1])
+        spent = _timed([*command, str(out)], Path(__file__).parents[1])
+        wall, cpu = wall + spent.wall, cpu + spent.cpu
         found[arm] = json.loads(out.read_text("utf-8"))
-    return found
+    return found, Spent(wall, cpu)
 
 
-def _timed(command: Sequence[str], folder: Path) -> float:
-    """Wall seconds of a process, from its start to its end."""
+def _timed(command: Sequence[str], folder: Path) -> Spent:
+    """What a process takes from its start to its end, its engine included."""
     root = str(Path(__file__).parents[1])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, **ENVIRONMENT, "PYTHONPATH": paths}
-    start = time.monotonic()
+    start, before = time.monotonic(), _cpu()
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment)
     if done.returncode:
         raise MachineError(f"{' '.join(command[1:4])} failed: {done.stderr.strip()[-600:]}")
-    return time.monotonic() - start
+    return Spent(time.monotonic() - start, _cpu() - before)
+
+
+def _cpu() -> float:
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return children.ru_utime + children.ru_stime
 
 
 def _scores(run: Path, found: Mapping[str, Any]) -> list[dict[str, Any]]:

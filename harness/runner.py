@@ -212,7 +212,7 @@ def _run_model(
     here = located(model, root)
     engine = opened.engine(here, tuple(adapters.values()))
     digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
-    proof = {name: applied(engine, ref) for name, ref in adapters.items()}
+    proof = dict(zip(adapters, applied(engine, *adapters.values()), strict=True))
     for name, difference in proof.items():
         if difference == 0.0:
             raise AdapterError(

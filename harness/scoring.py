@@ -1,7 +1,8 @@
 """Scores answers while the engine goes on: in threads, and in processes of their own where that pays.
 
-It pays where answers are many and their scorers take long. Answers go out in parcels and come back as lines of scores.jsonl. A worker process loads the suites' scorers itself;
-what they print goes to stderr. A scorer that crashes is a defect, raised here with the sample's id.
+It pays where answers are many and their scorers take long. Answers go out in parcels and come back as lines of
+scores.jsonl. A worker process loads the suites' scorers itself; what they print goes to stderr. A scorer that crashes
+is a defect, raised here with the sample's id.
 """
 
 from __future__ import annotations

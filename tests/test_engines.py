@@ -185,13 +185,13 @@ def test_request_longer_than_the_context_is_refused_before_any_is_answered(engin
 
 
 def test_proof_of_application(engine: Engine, folder: Path, adapters: tuple[AdapterRef, AdapterRef]) -> None:
-    assert applied(engine, adapters[0]) > 0.01
+    assert applied(engine, adapters[0])[0] > 0.01
     make_adapter(folder / "base", folder / "idle", seed=3)
     from safetensors.torch import load_file, save_file
 
     file = folder / "idle" / "adapter_model.safetensors"
     save_file({name: tensor * ("lora_A" in name) for name, tensor in load_file(file).items()}, file)
-    assert applied(engine, AdapterRef("idle", str(folder / "idle"), "idle")) == 0.0
+    assert applied(engine, AdapterRef("idle", str(folder / "idle"), "idle")) == [0.0]
 
 
 def test_retrained_adapter_at_the_same_path_is_another_one(engine: Engine, folder: Path, tmp_path: Path) -> None:
@@ -394,8 +394,8 @@ def test_fake_chooses_the_answer_it_was_given() -> None:
 
 def test_fake_adapter_is_applied_unless_told_otherwise() -> None:
     ref = AdapterRef("a", "nowhere", "d")
-    assert applied(open_engine(Model("m", "fake")), ref) > 0
-    assert applied(open_engine(Model("m", "fake", engine={"ignore_adapters": True})), ref) == 0.0
+    assert applied(open_engine(Model("m", "fake")), ref)[0] > 0
+    assert applied(open_engine(Model("m", "fake", engine={"ignore_adapters": True})), ref) == [0.0]
 
 
 def test_no_memory_for_an_adapter_is_not_called_a_bad_adapter(

@@ -113,15 +113,16 @@ def open_engine(model: Model, adapters: Sequence[AdapterRef] = (), name: Chosen 
     return VllmEngine(located, adapters)
 
 
-def applied(engine: Engine, adapter: AdapterRef) -> float:
-    """The largest |difference| of token log-probabilities, in nats, between base and adapter on a fixed text.
+def applied(engine: Engine, *adapters: AdapterRef) -> list[float]:
+    """Per adapter the largest |difference| of token log-probabilities, in nats, from the base's on a fixed text.
 
     0.0 means that the adapter is not applied. What is not covered: an adapter applied with a wrong scale.
     """
+    if not adapters:
+        return []
     ids = engine.tokenizer.encode(PROBE, add_special_tokens=False)
-    base = engine.token_logprobs(ids[:1], ids[1:], None)
-    adapted = engine.token_logprobs(ids[:1], ids[1:], adapter)
-    return max(abs(a - b) for a, b in zip(base, adapted, strict=True))
+    base, *adapted = (engine.token_logprobs(ids[:1], ids[1:], adapter) for adapter in (None, *adapters))
+    return [max(abs(a - b) for a, b in zip(base, one, strict=True)) for one in adapted]
 
 
 def _known(name: str) -> None:

@@ -131,8 +131,7 @@ class VllmEngine:
         """See `Engine.likeliest`."""
         wanted = Sampling(max_tokens=1)
         jobs = (
-            _Job(number, Request("", tuple(prompt), wanted), likeliest=count)
-            for number, prompt in enumerate(prompts)
+            _Job(number, Request("", tuple(prompt), wanted), likeliest=count) for number, prompt in enumerate(prompts)
         )
         found: dict[int, list[tuple[int, float]]] = {}
         for job, output, _ in self._finished(jobs):

@@ -49,7 +49,7 @@ class Worker:
             own = fake_identity(self._model) if self._name == "fake" else identity(self._model)
             engine = Supervised(lambda: open_engine(self._model, self._adapters, self._name))
             for ref in self._adapters:
-                if applied(engine, ref) == 0.0:
+                if 0.0 in applied(engine, ref):
                     raise AdapterError(
                         f"adapter '{ref.name}': the engine answers as if it were not there. Train it again, or check "
                         "its path."
