@@ -2,6 +2,8 @@
 
     python -m benchmarks.run                               # host path and comparison: a minute
     python -m benchmarks.run --vllm                        # also real vLLM, beside itself: some minutes
+    python -m benchmarks.run --kills                       # also ten kills of vLLM's engine: some minutes
+    python -m benchmarks.run --lm-eval                     # also lm-eval 0.4.13, installed beside vLLM: half an hour
     python -m benchmarks.run --rounds 1 --scale 0.02       # only to see that it works
     python -m benchmarks.run --json benchmarks/run.json
 
@@ -9,11 +11,13 @@
    back. Samples per CPU second of this process and of those it starts.
 2. `harness compare` of a run folder of 100,000 samples x 4 arms in a process of its own: wall seconds, peak memory.
 3. --vllm: answers per second of a whole run, scored and stored, beside a bare LLMEngine fed the same requests with the
-   same sampling; rounds are interleaved and a ratio is taken within a round. Then four-choice questions behind 300
-   shared tokens: ours beside every choice as a prompt of its own with prompt_logprobs, as lm-eval's vLLM model asks
-   them. Both must choose alike, or nothing is printed.
+   same sampling, both with an empty prefix cache; rounds are interleaved and a ratio is taken within a round. A second
+   ratio is of CPU seconds, engine included, which other work on the machine disturbs less. Then four-choice questions
+   behind 300 shared tokens: ours beside every choice as a prompt of its own with prompt_logprobs, as lm-eval's vLLM
+   model asks them. Both must choose alike, or nothing is printed.
+4. --kills: see run_kills.py. 5. --lm-eval: see run_arms.py.
 
-What is not covered: lm-eval's own overhead, several adapters; a GPU.
+What is not covered: a GPU.
 """
 
 from __future__ import annotations
@@ -42,7 +46,8 @@ from harness.engines.fake import FakeEngine, FakeTokenizer
 from harness.errors import MachineError
 
 SAMPLES, COMPARED, ARMS = 20_000, 100_000, 4
-BARS = {"host": 5000.0, "compare_s": 15.0, "compare_mb": 2048.0, "throughput": 0.95, "choices": 10.0}
+BARS = {"host": 5000.0, "compare_s": 15.0, "compare_mb": 2048.0, "throughput": 0.95, "choices": 10.0, "lm_eval": 3.0}
+KILLS = 10
 OPTIONS = {"dtype": "float32", "max_num_seqs": 32, "kv_cache_gib": 1, "threads": 1}
 
 
@@ -52,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=positive(int), default=3, help="default 3")
     parser.add_argument("--scale", type=positive(float), default=1.0, help="of all sizes, for a trial (default 1)")
     parser.add_argument("--vllm", action="store_true", help="also measure vLLM")
+    parser.add_argument("--kills", action="store_true", help="also kill vLLM's engine while a run goes on")
+    parser.add_argument("--lm-eval", action="store_true", help="also run lm-eval beside it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     options = parser.parse_args(argv)
     figures: dict[str, Any] = {"recipe": recipe(options.rounds, options.scale)}
@@ -61,7 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             figures["host"] = host(folder, max(40, int(SAMPLES * options.scale)), options.rounds)
             figures["compare"] = compared(folder, max(40, int(COMPARED * options.scale)))
             if options.vllm:
-                figures["vllm"] = beside_vllm(folder, max(16, int(400 * options.scale)), options.rounds)
+                figures["vllm"] = beside_vllm(folder, max(16, int(1200 * options.scale)), options.rounds)
+            if options.kills:
+                figures["kills"] = killed(folder, max(40, int(500 * options.scale)))
+            if options.lm_eval:
+                figures["lm_eval"] = beside_lm_eval(folder, max(2, int(60 * options.scale)), options.rounds)
     except MachineError as error:
         print(error, file=sys.stderr)
         return error.exit_code
@@ -178,29 +189,62 @@ def beside_vllm(folder: Path, samples: int, rounds: int) -> dict[str, Any]:
         opened._engine, opened._holds = engine, (config.models["m"], ())
         requests = [request_of(engine, sample.input) for sample in suite.test]
         bare(engine, requests[:8])
-        ratios, ours, theirs = [], [], []
+        spent: list[tuple[tuple[float, float], tuple[float, float]]] = []
         for number in range(rounds):
-            turns: list[Callable[[], float]] = [
-                lambda: clock(lambda: bare(engine, requests)),
-                lambda n=number: clock(  # type: ignore[misc]
-                    lambda: run(config, [suite], [config.arms["base"]], here / f"run-{n}", root=here, opened=opened)
-                ),
-            ]
+
+            def ours(out: Path = here / f"run-{number}") -> None:
+                engine.engine.reset_prefix_cache()
+                run(config, [suite], [config.arms["base"]], out, root=here, opened=opened)
+
             if number % 2:
-                plain, whole = turns[0](), turns[1]()
+                plain = wall_and_cpu(engine, lambda: bare(engine, requests))
+                spent.append((wall_and_cpu(engine, ours), plain))
             else:
-                whole, plain = turns[1](), turns[0]()
-            ours.append(samples / whole)
-            theirs.append(samples / plain)
-            ratios.append(plain / whole)
+                whole = wall_and_cpu(engine, ours)
+                spent.append((whole, wall_and_cpu(engine, lambda: bare(engine, requests))))
+        ratio = spread([plain[0] / whole[0] for whole, plain in spent])
         return {
             "samples": samples,
-            "run_per_s": spread(ours),
-            "bare_per_s": spread(theirs),
-            "ratio": spread(ratios),
-            "holds": spread(ratios)["median"] >= BARS["throughput"],
-            "choices": choices(engine, max(8, samples // 10), rounds),
+            "run_per_s": spread([samples / whole[0] for whole, _ in spent]),
+            "bare_per_s": spread([samples / plain[0] for _, plain in spent]),
+            "ratio": ratio,
+            "cpu_ratio": spread([plain[1] / whole[1] for whole, plain in spent]),
+            "holds": ratio["median"] >= BARS["throughput"],
+            "choices": choices(engine, max(8, samples // 30), rounds),
         }
+
+
+def wall_and_cpu(engine: Any, work: Callable[[], object]) -> tuple[float, float]:
+    """Wall seconds; CPU seconds of this process, those it has waited for, and the engine's."""
+
+    def cpu() -> float:
+        own, ended = os.times(), [process.cpu_times() for process in engine.processes]
+        return sum(own[:4]) + sum(times.user + times.system for times in ended)
+
+    before = cpu()
+    wall = clock(work)
+    return wall, cpu() - before
+
+
+def killed(folder: Path, samples: int) -> dict[str, Any]:
+    """See run_kills.py."""
+    from benchmarks.run_kills import kills
+
+    here = folder / "kills"
+    file = project(here, samples, f"{{path: {EMBEDDED}, engine: {json.dumps(OPTIONS)}}}")
+    found = kills(here, file, samples, KILLS)
+    return {**found, "holds": not any(found[name] for name in ("lost", "failed", "twice", "other_key"))}
+
+
+def beside_lm_eval(folder: Path, samples: int, rounds: int) -> dict[str, Any]:
+    """See run_arms.py."""
+    from benchmarks.run_arms import arms
+
+    here = folder / "arms"
+    here.mkdir()
+    found = arms(here, samples, rounds)
+    same = all(one["harness"] == one["lm_eval"] for one in found["scores"])
+    return {**found, "same_scores": same, "holds": same and found["ratio"]["median"] >= BARS["lm_eval"]}
 
 
 def request_of(engine: Any, text: Any) -> Request:
@@ -309,6 +353,7 @@ def table(figures: Mapping[str, Any]) -> str:
         real = figures["vllm"]
         lines += [
             _line("run / bare vLLM, answers per second", f"{real['ratio']['median']:.2f}", "at least 0.95", real),
+            f"{'  the same in CPU seconds':<40}{real['cpu_ratio']['median']:.2f}",
             _line(
                 "four choices, times as fast",
                 f"{real['choices']['ratio']['median']:.1f}",
@@ -316,6 +361,14 @@ def table(figures: Mapping[str, Any]) -> str:
                 real["choices"],
             ),
         ]
+    if "kills" in figures:
+        fate = figures["kills"]
+        told = f"{fate['lost']} lost, {fate['twice']} twice"
+        lines.append(_line(f"{len(fate['killed_at'])} engine kills, of {fate['answers']} answers", told, "0, 0", fate))
+    if "lm_eval" in figures:
+        beside = figures["lm_eval"]
+        told = f"{beside['ratio']['median']:.1f}{'' if beside['same_scores'] else ', other scores'}"
+        lines.append(_line("4 arms x 3 suites, times as fast", told, f"at least {BARS['lm_eval']:g}", beside))
     return re.sub(r" +\n", "\n", "\n".join(lines))
 
 

@@ -10,7 +10,6 @@ import json
 import os
 import random
 import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -94,14 +93,3 @@ def _kill_engine(pid: int) -> bool:
         except psutil.NoSuchProcess:
             continue
     return False
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    from benchmarks.run import OPTIONS, project
-
-    with tempfile.TemporaryDirectory() as name:
-        here = Path(name)
-        config = project(here, int(sys.argv[1]), f"{{path: {EMBEDDED}, engine: {json.dumps(OPTIONS)}}}")
-        print(json.dumps(kills(here, config, int(sys.argv[1]), int(sys.argv[2])), indent=2))
