@@ -6,8 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
-from benchmarks import report, run, scale, stats, train
+from benchmarks import report, run, run_arms, scale, stats, train
+from harness.data import Arm, Model
+from harness.digests import EMBEDDED
+from harness.engines.loading import load_tokenizer
+from harness.prompt import render, tokens
 from harness.report import write_report
 
 
@@ -73,3 +78,29 @@ def test_simulated_workers_add_up_until_the_driver_is_the_bottleneck() -> None:
     assert 7 < one < 8
     assert four / one == pytest.approx(4, rel=0.05)
     assert 80 < scale.simulate(32, 8, [1.0], 0.01) < 100, "the driver needs a hundredth of a second per answer"
+
+
+def test_lm_eval_is_asked_what_the_harness_asks(tmp_path: Path) -> None:
+    suites = [run_arms._suite(tmp_path, name, 5) for name in run_arms.SUITES]
+    run_arms._write_tasks(tmp_path / "tasks", suites, str(EMBEDDED))
+    tokenizer = load_tokenizer(Model("m", str(EMBEDDED)))
+    for suite in suites:
+        task = yaml.safe_load((tmp_path / "tasks" / f"{suite.name}.yaml").read_text())
+        assert task["generation_kwargs"]["max_gen_toks"] == suite.sampling.max_tokens
+        rows = list(map(json.loads, (tmp_path / "tasks" / f"{suite.name}.jsonl").read_text().splitlines()))
+        assert len(rows) == len(suite.test) == 5
+        for row, sample in zip(rows, suite.test, strict=True):
+            ids, choices = tokens(tokenizer, sample, render(suite, Arm("base", "m", system=True), sample))
+            assert (tuple(tokenizer.encode(row["prompt"], add_special_tokens=False)), choices) == (ids, ())
+            assert (row["id"], row["target"]) == (sample.id, sample.target)
+
+
+def test_the_table_of_a_run_says_what_became_of_kills_and_who_was_faster() -> None:
+    first = {"median": 6000.0, "holds": True}
+    second = {"samples": 10, "seconds": 1.0, "peak_mb": 50.0, "holds": True}
+    fate = {"killed_at": [1, 2], "answers": 40, "lost": 1, "twice": 0, "holds": False}
+    beside = {"ratio": {"median": 3.21}, "same_scores": False, "holds": False}
+    about = run.recipe(1, 1.0)
+    told = run.table({"recipe": about, "host": first, "compare": second, "kills": fate, "lm_eval": beside})
+    assert "2 engine kills, of 40 answers           1 lost, 0 twice       0, 0                    does not hold" in told
+    assert "4 arms x 3 suites, times as fast        3.2, other scores     at least 3              does not hold" in told

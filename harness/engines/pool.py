@@ -25,9 +25,10 @@ from harness.progress import say
 
 ALONE = 3
 PARTS = 8
-AHEAD = 3
-"""Times what a worker computes at once: so much it is handed at most, and more when a third of it is answered. So its
-engine has work for the time that an answer takes to the driver, and the next request back."""
+AHEAD = 4
+"""Times what a worker computes at once: so much it is handed at most, and more when a quarter of it is answered. vLLM
+takes in twice what it computes, and the rest is for the time that an answer takes to the driver, and the next request
+back."""
 FRUITLESS = 10
 LONGEST_START = 1800.0
 """Seconds without a single worker after which the driver waits no longer."""
