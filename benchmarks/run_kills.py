@@ -12,6 +12,7 @@ import random
 import subprocess
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from harness.digests import EMBEDDED
 from harness.errors import MachineError
 from harness.store import read_run
 
-LONGEST = 1800.0
+LONGEST = 7200.0
 """Seconds after which the run counts as stuck."""
 
 
@@ -37,8 +38,10 @@ def kills(folder: Path, file: Path, samples: int, times: int, seed: int = 0) -> 
     file.write_text(f"{about.split('arms:')[0]}adapters:\n  a: {{model: m, path: {folder / 'a'}}}\n{arms}", "utf-8")
     rng = random.Random(seed)
     moments = sorted(rng.randrange(1, 2 * samples) for _ in range(times))
-    killed = _run(file, folder / "killed", moments, rng)
-    _run(file, folder / "whole", [], rng)
+    with ThreadPoolExecutor(2) as side_by_side:
+        disturbed = side_by_side.submit(_run, file, folder / "killed", moments, rng)
+        side_by_side.submit(_run, file, folder / "whole", [], rng).result()
+        killed = disturbed.result()
     lines = [json.loads(line) for line in (folder / "killed" / "completions.jsonl").read_text("utf-8").splitlines()]
     often = Counter((line["arm"], line["sample"]) for line in lines)
     done, whole = read_run(folder / "killed"), read_run(folder / "whole")
