@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,37 @@ def test_neighbours_do_not_move_a_row(name: str) -> None:
     for shared in (0, 12) if way.apart else (0,):
         together = forward.nats(base, stream([Segment(tuple(rows), shared)], grain=way.grain), way.fused)[0]
         assert torch.allclose(alone, together, atol=1e-5)
+
+
+LATE = {
+    "llama": {"self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"},
+    "gpt2": {"attn.c_proj", "mlp.c_fc", "mlp.c_proj"},
+    "gemma2 with soft caps": set(),
+}
+
+
+@pytest.mark.filterwarnings("ignore:fan_in_fan_out is set")
+@pytest.mark.parametrize("name", list(LATE))
+def test_the_last_block_is_computed_only_where_a_label_is_predicted(name: str) -> None:
+    torch.manual_seed(0)
+    base, rows = _architectures()[name]().eval().requires_grad_(False), begun(5)
+    layers = lora.linears(base)
+    targets = tuple({layer.rsplit(".", 1)[-1] for layer in layers})
+    trunk, candidate = ready(base, spec(target_modules=targets), rows)
+    assert {layer.split(".1.")[-1] for layer in trunk.way.late} == LATE[name]
+    assert all(".1." in layer for layer in trunk.way.late), "of the second block of two"
+    for weight in candidate.tensors:
+        torch.nn.init.normal_(weight, 0, 0.1)
+    found = []
+    for late in (trunk.way.late, frozenset[str]()):
+        trunk.way = replace(trunk.way, late=late)
+        (nats,) = trunk.nats([(candidate, Segment(tuple(rows), 12 if trunk.way.apart else 0))])
+        found.append((nats, torch.autograd.grad(nats.sum(), candidate.tensors)))
+    (few, few_gradients), (all_of_them, gradients_of_all) = found
+    assert torch.allclose(few, all_of_them, atol=1e-6)
+    for one, other in zip(few_gradients, gradients_of_all, strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
+        assert float(one.abs().max()) > 0
 
 
 def test_a_model_that_cannot_keep_rows_apart_gets_one_row_at_a_time() -> None:
