@@ -98,12 +98,14 @@ def head_nats() -> Any:
             for part, wanted in zip(hidden.split(rows), labels.split(rows), strict=True):
                 logits = part @ weight.t()
                 logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-                whole = logits.logsumexp(-1, keepdim=True)
-                nats.append((whole - logits.gather(1, wanted[:, None]))[:, 0])
+                logits -= logits.amax(-1, keepdim=True)
+                own = logits.gather(1, wanted[:, None])
+                shares = logits.exp_()
+                whole = shares.sum(-1, keepdim=True)
+                nats.append((whole.log() - own)[:, 0])
                 if ctx.needs_input_grad[0]:
-                    chances = logits.sub_(whole).exp_()
-                    chances.scatter_add_(1, wanted[:, None], chances.new_full((len(wanted), 1), -1.0))
-                    gradients.append(chances.to(weight.dtype) @ weight)
+                    shares.scatter_add_(1, wanted[:, None], -whole)
+                    gradients.append((shares.to(weight.dtype) @ weight / whole).to(weight.dtype))
             ctx.save_for_backward(*gradients)
             return torch.cat(nats)
 
