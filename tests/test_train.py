@@ -109,7 +109,7 @@ def same(left: Path, right: Path) -> bool:
         ([TrainRow((5,), (EOS,))], (0,), (EOS,), "an answer may be the end of turn alone"),
         ([TrainRow((5, EOS, 6, EOS), (7, EOS))], (3, 4), (7, EOS), "an end of turn inside the prompt is no label"),
         ([TrainRow((0, 0, 5), (0, EOS))], (2, 3), (0, EOS), "a pad id in the answer is a label like any other"),
-        ([TrainRow((5, 6), (7, EOS)), TrainRow((8,), (9, EOS))], (1, 2, 4, 5), (7, EOS, 9, EOS), "rows end to end"),
+        ([TrainRow((5, 6), (7, EOS)), TrainRow((8,), (9, EOS))], (1, 2, 3, 4), (7, EOS, 9, EOS), "rows end to end"),
     ],
 )
 def test_the_loss_is_on_the_completion_only(
@@ -117,7 +117,7 @@ def test_the_loss_is_on_the_completion_only(
 ) -> None:
     laid = stream(apart(rows))
     assert (laid.keep, tuple(label for part in laid.segments for label in part.labels)) == (keep, labels), reason
-    assert laid.positions == tuple(i for row in rows for i in range(len(row)))
+    assert laid.positions == tuple(i for row in rows for i in range(len(row) - 1)), "nobody looks at a row's last token"
 
 
 def test_every_label_is_predicted_from_the_token_before_it() -> None:
@@ -169,7 +169,7 @@ def begun(count: int, seed: int = 0, length: int = 12) -> list[TrainRow]:
 def test_the_beginning_that_prompts_share_is_in_the_stream_once() -> None:
     (segment,) = segments(begun(5), 1000)
     assert segment.shared == 12
-    assert len(stream([segment]).ids) == len(segment) == 12 + sum(len(row) - 12 for row in begun(5))
+    assert len(stream([segment]).ids) == len(segment) == 12 + sum(len(row) - 13 for row in begun(5))
     assert [part.shared for part in segments(begun(5, length=7), 1000)] == [0]
     assert [part.shared for part in segments(begun(5), 1000, share=False)] == [0]
     asked = TrainRow(tuple(range(20, 40)), (5, EOS))

@@ -65,7 +65,7 @@ def _layout(laid: Stream, device: Any, dtype: Any) -> list[_Block]:
     blocks = []
     for segment, start, stop in zip(laid.segments, laid.starts, laid.starts[1:], strict=False):
         shared = segment.shared
-        lengths = [len(row) - shared for row in segment.rows]
+        lengths = segment.lengths
         longest = max(lengths)
         places = [torch.arange(length) + row * longest for row, length in enumerate(lengths)]
         future = torch.full((longest, longest), -math.inf, dtype=dtype).triu(1).to(device)
