@@ -766,7 +766,7 @@ def test_a_group_whose_gradients_differ_in_a_bit_is_not_taken(monkeypatch: pytes
 
 
 def test_memory_that_runs_out_splits_the_step_and_keeps_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    real, most = Trunk.nats, 60
+    real, most = Trunk.nats, 40
 
     def small(self: Trunk, work: Any) -> Any:
         if sum(len(segment) for _, segment in work) > most:
