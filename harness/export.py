@@ -61,6 +61,11 @@ def export_adapter(
         todo = f"Train it with: harness train {adapter.name}" if adapter.train else "Fix its path in models.yaml."
         raise AdapterError(f"adapter '{adapter.name}': nothing at {adapter.path}. {todo}")
     files = read_adapter(adapter.path)
+    if not merged and files.rank > RANKS[-1]:
+        raise AdapterError(
+            f"adapter '{adapter.name}': rank {files.rank} is above vLLM's largest, {RANKS[-1]}: it cannot be "
+            "served beside its base. Export it with --merged, or train a smaller rank."
+        )
     if out.exists():
         raise HarnessError(f"{out}: is there already. Choose another --out, or remove it.")
     model = config.models[adapter.model]

@@ -38,7 +38,7 @@ CANNOT_RUN = {
     r"lm_eval ": "fetches a model of the hub",
 }
 """Commands that are parsed only, and why. Each of them must stand on some page."""
-ELSEWHERE = ("torchrun", "vllm", "docker", "kubectl", "sbatch", "srun", "ssh", "ray", "inspect", "tox")
+ELSEWHERE = ("torchrun", "vllm", "docker", "kubectl", "sbatch", "srun", "ssh", "ray", "inspect", "tox", "accelerate")
 """Programs of other machines: never run; a `harness` command behind them is parsed."""
 FOREIGN = {
     *("--model", "--model_args", "--tasks", "--output_path", "--log_samples"),  # lm_eval

@@ -68,6 +68,28 @@ def test_bare_adapter_answers_the_same_and_names_its_base(project: Path, tmp_pat
     assert (card["merged"], card["command"]) == (False, done.command)
 
 
+def test_a_rank_that_no_server_takes_is_exported_merged_alone(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "large"
+    make_adapter(project / "base", folder, seed=1, rank=513, modules=("q_proj",))
+    config = tmp_path / "models.yaml"
+    config.write_text(
+        f"models: {{tiny: {{path: {project / 'base'}}}}}\nadapters: {{large: {{model: tiny, path: {folder}}}}}\n"
+        "arms: {large: {model: tiny, adapter: large}}\n"
+    )
+    capsys.readouterr()  # what making the adapter wrote
+    asked = ["export", "large", "--config", str(config), "--out", str(tmp_path / "out")]
+    assert main(asked) == 2
+    error = capsys.readouterr().err.strip()
+    assert "rank 513 is above vLLM's largest, 512" in error
+    assert "--merged" in error
+    assert "\n" not in error
+    assert not (tmp_path / "out").exists()
+    assert main([*asked, "--merged"]) == 0
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
 def test_command_line_prints_the_command_last(
     project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -28,13 +28,21 @@ class TrainRow:
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows of one candidate in one forward pass. shared: tokens that all of them begin with, computed once."""
+    """Rows of one candidate in one forward pass. shared: tokens that all of them begin with, computed once.
+
+    A row's last token is a label alone: nothing is predicted from it, and it is in no stream.
+    """
 
     rows: tuple[TrainRow, ...]
     shared: int = 0
 
     def __len__(self) -> int:
-        return self.shared + sum(len(row) - self.shared for row in self.rows)
+        return self.shared + sum(self.lengths)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Of each row, its tokens in the stream that are its own."""
+        return tuple(len(row) - 1 - self.shared for row in self.rows)
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -64,7 +72,7 @@ def stream(segments: Sequence[Segment], least: int = 1, grain: int = 1) -> Strea
 
     >>> s = stream([Segment((TrainRow((5, 6, 7), (8, 2)), TrainRow((5, 6), (2,))), shared=1)])
     >>> s.ids, s.positions, s.keep
-    ((5, 6, 7, 8, 2, 6, 2), (0, 1, 2, 3, 4, 1, 2), (2, 3, 5))
+    ((5, 6, 7, 8, 6), (0, 1, 2, 3, 1), (2, 3, 4))
     """
     ids: list[int] = []
     positions: list[int] = []
@@ -77,8 +85,8 @@ def stream(segments: Sequence[Segment], least: int = 1, grain: int = 1) -> Strea
         for row in segment.rows:
             first = len(ids) + len(row.prompt_ids) - shared - 1
             keep += range(first, first + len(row.completion_ids))
-            positions += range(shared, len(row))
-            ids += (row.prompt_ids + row.completion_ids)[shared:]
+            positions += range(shared, len(row) - 1)
+            ids += (row.prompt_ids + row.completion_ids)[shared:-1]
         starts.append(len(ids))
     fill = max(0, least - len(ids))
     fill += -(len(ids) + fill) % grain

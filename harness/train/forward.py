@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.train.data import Segment, Stream, TrainRow, stream
 from harness.train.fused import head_nats
+from harness.train.lora import Late, linears
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +33,8 @@ class Way:
 
     together: rows may lie in one stream. apart: several candidates may, and rows may share their beginning. fused: the
     head's loss is computed in pieces. least, grain: see `stream`; a product of few rows is rounded otherwise than one
-    of many, and so is the end of a block that no vector fits in.
+    of many, and so is the end of a block that no vector fits in. late: layers whose output matters only where a label
+    is predicted: those of the last block but for its keys and values.
     """
 
     together: bool
@@ -40,6 +42,7 @@ class Way:
     fused: bool = False
     least: int = 1
     grain: int = 1
+    late: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def _layout(laid: Stream, device: Any, dtype: Any) -> list[_Block]:
     blocks = []
     for segment, start, stop in zip(laid.segments, laid.starts, laid.starts[1:], strict=False):
         shared = segment.shared
-        lengths = [len(row) - shared for row in segment.rows]
+        lengths = segment.lengths
         longest = max(lengths)
         places = [torch.arange(length) + row * longest for row, length in enumerate(lengths)]
         future = torch.full((longest, longest), -math.inf, dtype=dtype).triu(1).to(device)
@@ -203,6 +206,45 @@ def nats(base: Any, laid: Stream, fused: bool = False) -> list[Tensor]:
     return [cross_entropy(part.to(wide), labels, reduction="none") for part, labels in zip(parts, wanted, strict=True)]
 
 
+def late(base: Any, laid: Stream, way: Way) -> Late:
+    """Where the late layers of a way are computed for a stream."""
+    import torch
+
+    if not way.late:
+        return Late()
+    keep = laid.keep
+    fill = max(0, way.least - len(keep))
+    fill += -(len(keep) + fill) % way.grain
+    return Late(way.late, torch.tensor((*keep, *[0] * fill), device=base.device), len(keep))
+
+
+def _late(base: Any, rows: Sequence[TrainRow], fused: bool) -> frozenset[str]:
+    """Layers of the last block that may compute nonsense where no label is predicted: found by letting them.
+
+    rows: any; their first tokens suffice.
+    """
+    import torch
+
+    layers = linears(base)
+    blocks = getattr(base.config.get_text_config(), "num_hidden_layers", len(layers))
+    laid = stream([Segment(tuple(TrainRow((row.prompt_ids * 4)[:4], (row.completion_ids * 2)[:2]) for row in rows))])
+    others = torch.tensor(sorted({*range(len(laid.ids))} - {*laid.keep}), device=base.device)
+    expected = nats(base, laid, fused)[0]
+
+    def spoil(layer: Any, given: Any, out: Tensor) -> Tensor:
+        return out.index_fill(1, others, math.nan) if out.shape[:2] == (1, len(laid.ids)) else out * math.nan
+
+    def unmoved(layer: Any) -> bool:
+        hook = layer.register_forward_hook(spoil)
+        try:
+            return bool(torch.equal(nats(base, laid, fused)[0], expected))
+        finally:
+            hook.remove()
+
+    last = list(layers)[-(len(layers) // blocks) :]
+    return frozenset(name for name in last if unmoved(layers[name]))
+
+
 def choose(base: Any, rows: Sequence[TrainRow]) -> Way:
     """Switches `base` to the fastest attention under which rows in a stream give what each gives alone.
 
@@ -228,7 +270,7 @@ def choose(base: Any, rows: Sequence[TrainRow]) -> Way:
             beginning = Segment((long, other), len(long.prompt_ids) - 1)
             found = nats(base, stream([pair, beginning], grain=7), fused)
             if near(found, [first, second, first, third]):
-                return Way(True, True, fused, *_grain(base))
+                return Way(True, True, fused, *_grain(base), _late(base, (long, short), fused))
         except (NotImplementedError, ValueError, TypeError, KeyError):
             pass
         try:

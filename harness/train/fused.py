@@ -7,21 +7,25 @@ memory, and logits that never exist all at once. What is not covered: dropout, q
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-LOGITS = {"cpu": 2**21, "cuda": 2**27}
+LOGITS = {"cpu": 2**22, "cuda": 2**27}
 """Logits that exist at the same time."""
 
 
 @functools.cache
 def lora_linear() -> Any:
-    """The autograd function (x, W, bias, parts, A1, B1, ...) -> x W' + bias, plus scale (x A') B' in each part.
+    """The autograd function (x, W, bias, kept, parts, A1, B1, ...) -> x W' + bias, plus scale (x A') B' in each part.
 
-    x: (..., N, in), W: (out, in) frozen, bias: (out) or None. parts: (start, stop, scale) of each adapter's tokens
-    among the N, A: (rank, in), B: (out, rank), computed in the type of x. Made on first use: torch is loaded late.
+    x: (1, N, in), W: (out, in) frozen, bias: (out) or None. kept: None, or the places among the N that are computed
+    (ids, M) of which the first M are meant and the rest fills up; other rows of the output are zero. parts: (start,
+    stop, scale) of each adapter's tokens among the N or the M, A: (rank, in), B: (out, rank), computed in the type of
+    x. Made on first use: torch is loaded late.
 
     The frozen product is taken over all N at once, the rest part by part: on a CPU no part depends on its neighbours,
     not even in the last bit, as a row of a matrix product does not depend on how many rows there are.
@@ -30,35 +34,50 @@ def lora_linear() -> Any:
 
     class LoRALinear(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
-        def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, parts: Any, *adapters: Tensor) -> Tensor:
+        def forward(
+            ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, kept: Any, parts: Any, *adapters: Tensor
+        ) -> Tensor:
             flat = x.reshape(-1, x.shape[-1])
+            if kept is not None:
+                flat = flat.index_select(0, kept[0])
             out = flat @ weight.t() if bias is None else torch.addmm(bias, flat, weight.t())
-            kept = []
+            saved = []
             for (start, stop, scale), a, b in zip(parts, adapters[::2], adapters[1::2], strict=True):
                 a, b = a.to(x.dtype), b.to(x.dtype)
                 low = flat[start:stop] @ a.t()
                 out[start:stop].addmm_(low, b.t(), alpha=scale)
-                kept += [a, b, low]
-            ctx.save_for_backward(flat, weight, *kept)
-            ctx.parts, ctx.shape, ctx.types = parts, x.shape, [one.dtype for one in adapters]
-            return out.view(*x.shape[:-1], -1)
+                saved += [a, b, low]
+            ctx.save_for_backward(flat, weight, *saved)
+            ctx.kept, ctx.parts, ctx.shape, ctx.types = kept, parts, x.shape, [one.dtype for one in adapters]
+            return _spread(out, x.shape, kept)
 
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-            flat, weight, *kept = ctx.saved_tensors
+            flat, weight, *saved = ctx.saved_tensors
             out = gradient.reshape(-1, gradient.shape[-1])
+            if ctx.kept is not None:
+                out = out.index_select(0, ctx.kept[0])
             x = out @ weight if ctx.needs_input_grad[0] else None
             found: list[Tensor] = []
-            for (start, stop, scale), a, b, low in zip(ctx.parts, kept[::3], kept[1::3], kept[2::3], strict=True):
+            for (start, stop, scale), a, b, low in zip(ctx.parts, saved[::3], saved[1::3], saved[2::3], strict=True):
                 own = out[start:stop]
                 out_low = (own @ b).mul_(scale)
                 if x is not None:
                     x[start:stop].addmm_(out_low, a)
                 found += [out_low.t() @ flat[start:stop], own.t() @ (low * scale)]
             found = [one.to(dtype) for one, dtype in zip(found, ctx.types, strict=True)]
-            return (None if x is None else x.view(ctx.shape), None, None, None, *found)
+            return (None if x is None else _spread(x, ctx.shape, ctx.kept), None, None, None, None, *found)
 
     return LoRALinear
+
+
+def _spread(rows: Tensor, shape: Sequence[int], kept: Any) -> Tensor:
+    """Rows as (*shape but for its last number, width); those that are not kept are zero."""
+    if kept is None:
+        return rows.view(*shape[:-1], -1)
+    places, count = kept
+    whole = rows.new_zeros((math.prod(shape[:-1]), rows.shape[-1]))
+    return whole.index_copy_(0, places[:count], rows[:count]).view(*shape[:-1], -1)
 
 
 @functools.cache
@@ -73,17 +92,20 @@ def head_nats() -> Any:
     class HeadNats(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
-            rows = max(16, LOGITS[hidden.device.type] // len(weight))
+            most = max(16, LOGITS[hidden.device.type] // len(weight))
+            rows = -(-len(hidden) // -(-len(hidden) // most))  # pieces of one size: a small last one is slow
             nats, gradients = [], []
             for part, wanted in zip(hidden.split(rows), labels.split(rows), strict=True):
                 logits = part @ weight.t()
                 logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-                whole = logits.logsumexp(-1, keepdim=True)
-                nats.append((whole - logits.gather(1, wanted[:, None]))[:, 0])
+                logits -= logits.amax(-1, keepdim=True)
+                own = logits.gather(1, wanted[:, None])
+                shares = logits.exp_()
+                whole = shares.sum(-1, keepdim=True)
+                nats.append((whole.log() - own)[:, 0])
                 if ctx.needs_input_grad[0]:
-                    chances = logits.sub_(whole).exp_()
-                    chances.scatter_add_(1, wanted[:, None], chances.new_full((len(wanted), 1), -1.0))
-                    gradients.append(chances.to(weight.dtype) @ weight)
+                    shares.scatter_add_(1, wanted[:, None], -whole)
+                    gradients.append((shares.to(weight.dtype) @ weight / whole).to(weight.dtype))
             ctx.save_for_backward(*gradients)
             return torch.cat(nats)
 

@@ -37,11 +37,25 @@ class Weights:
 
 @dataclass(frozen=True)
 class Part:
-    """Tokens start..stop of a stream, which go through this adapter; stop None is the end."""
+    """Tokens start..stop of a stream, which go through this adapter; stop None is the end.
+
+    labels: which of the stream's labels are predicted from them, first and last + 1.
+    """
 
     start: int
     stop: int | None
     weights: Weights
+    labels: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True)
+class Late:
+    """Layers whose output matters at some places of the stream alone, by name. places: M that matter, then some that
+    fill up a product; count: M."""
+
+    layers: frozenset[str] = frozenset()
+    places: Any = None
+    count: int = 0
 
 
 def linears(base: Any) -> dict[str, Any]:
@@ -116,17 +130,21 @@ class Frozen:
     def __init__(self, base: Any) -> None:
         self.base = base
         self.parts: Sequence[Part] = ()
+        self.late = Late()
         for name, layer in linears(base).items():
             layer.forward = self._forward(name, layer)
 
     @contextlib.contextmanager
-    def through(self, parts: Sequence[Part]) -> Iterator[None]:
-        """Forward passes in this block are of a stream with these parts; what is in none of them is the base's."""
-        self.parts = parts
+    def through(self, parts: Sequence[Part], late: Late | None = None) -> Iterator[None]:
+        """Forward passes in this block are of a stream with these parts; what is in none of them is the base's.
+
+        late: layers that are computed where it matters alone.
+        """
+        self.parts, self.late = parts, late or Late()
         try:
             yield
         finally:
-            self.parts = ()
+            self.parts, self.late = (), Late()
 
     def _forward(self, name: str, layer: Any) -> Any:
         import torch
@@ -136,12 +154,14 @@ class Frozen:
 
         def forward(x: Tensor) -> Any:
             mine = [part for part in self.parts if name in part.weights.layers]
-            if not mine:
+            late = name in self.late.layers
+            if not mine and not late:
                 return plain(layer, x)
             weight = layer.weight.t() if across else layer.weight
-            places = [(part.start, part.stop, part.weights.scale) for part in mine]
+            places = [(*(part.labels if late else (part.start, part.stop)), part.weights.scale) for part in mine]
+            kept = (self.late.places, self.late.count) if late else None
             pairs = [one for part in mine for one in part.weights.layers[name]]
-            return function.apply(x, weight, layer.bias, places, *pairs)
+            return function.apply(x, weight, layer.bias, kept, places, *pairs)
 
         return forward
 

@@ -8,6 +8,7 @@ optimizer are each candidate's own.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import signal
 import threading
@@ -131,11 +132,14 @@ class Trunk:
     def nats(self, work: Sequence[tuple[Candidate, Segment]]) -> list[Tensor]:
         """One forward pass: per segment, minus the log-probability of its labels under its candidate, in nats."""
         laid = stream([segment for _, segment in work], self.way.least, self.way.grain)
+        ends = list(itertools.accumulate((len(segment.labels) for _, segment in work), initial=0))
         parts = [
-            lora.Part(start, stop, candidate.weights)
-            for (candidate, _), start, stop in zip(work, laid.starts, laid.starts[1:], strict=False)
+            lora.Part(start, stop, candidate.weights, labels)
+            for (candidate, _), start, stop, labels in zip(
+                work, laid.starts, laid.starts[1:], itertools.pairwise(ends), strict=False
+            )
         ]
-        with self.frozen.through(parts):
+        with self.frozen.through(parts, forward.late(self.frozen.base, laid, self.way)):
             return forward.nats(self.frozen.base, laid, self.way.fused)
 
 
