@@ -11,6 +11,11 @@ export function turnTo(page: string): void {
   }
 }
 
+/** One long page, as it is without JavaScript. */
+export function openAll(): void {
+  for (const part of PARTS()) part.hidden = false;
+}
+
 /** The part that an address is likely to name, as far as the page can tell without its data. */
 export function partOf(hash: string): string {
   if (hash.length < 2) return "overview";
