@@ -55,7 +55,8 @@ class Prose:
     """A chain of words that follows the documentation of this repository, two words at a time."""
 
     def __init__(self, seed: int = 0) -> None:
-        text = " ".join(path.read_text("utf-8") for path in sorted(ROOT.glob("**/*.md")) if ".tox" not in path.parts)
+        pages = [path for path in sorted(ROOT.glob("**/*.md")) if not {".tox", "node_modules"} & {*path.parts}]
+        text = " ".join(path.read_text("utf-8") for path in pages)
         words = re.findall(r"\S+", text)
         self.next: dict[str, list[str]] = defaultdict(list)
         for one, two in itertools.pairwise(words):

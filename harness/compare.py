@@ -110,16 +110,18 @@ def tabulate(run: Run) -> Table:
     probes: dict[tuple[str, str], str] = {}
     clusters: dict[tuple[str, str], str] = {}
     suites = run.manifest.get("suites", {})
+    keys = {suite: about.get("cluster") or "" for suite, about in suites.items()}
     for row in latest.values():
         if row.completion.finish_reason != "error":
             rows.setdefault((row.suite, row.arm), []).append(row)
-            probes[row.suite, row.sample_digest] = str(row.metadata.get("probe", "all"))
-            source = row.metadata.get(suites.get(row.suite, {}).get("cluster") or "")
-            clusters[row.suite, row.sample_digest] = row.sample_digest if source is None else f"source {source}"
+            place, metadata = (row.suite, row.sample_digest), row.metadata
+            probes[place] = str(metadata.get("probe", "all")) if metadata else "all"
+            source = metadata.get(keys.get(row.suite, "")) if metadata else None
+            clusters[place] = row.sample_digest if source is None else f"source {source}"
     scores: dict[tuple[str, str, str], dict[str, tuple[float, ...]]] = {}
     for (suite, arm, sample, scorer), value in sample_scores(run).items():
         by_digest, digest = scores.setdefault((suite, arm, scorer), {}), digests[suite, arm, sample]
-        by_digest[digest] = (*by_digest.get(digest, ()), value)
+        by_digest[digest] = (*by_digest[digest], value) if digest in by_digest else (value,)
     return Table(
         run,
         suites,
@@ -350,7 +352,7 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     right = held.of(b.scores.get((suite, candidate, scorer), {}))
     shared = sorted(left.keys() & right.keys())
     either = left.keys() | right.keys()
-    if all(len(values) == 1 for side in (left, right) for values in side.values()):
+    if all(max(map(len, side.values()), default=1) == 1 for side in (left, right)):
         there, answered = len(either), len(shared)
         scores = [tuple([side[d][0] for d in shared]) for side in (left, right)]
     else:

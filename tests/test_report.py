@@ -8,6 +8,7 @@ import dataclasses
 import errno
 import hashlib
 import html
+import io
 import json
 import re
 import unicodedata
@@ -17,7 +18,7 @@ import pytest
 from made_up_run import ARMS, HOSTILE, TITLES, made_up_run
 
 from harness import ledger
-from harness.data import Completion, Run, Verdict
+from harness.data import Completion, Row, Run, Score, ScoreRow, Verdict
 from harness.errors import HarnessError
 from harness.report import Paths, write_report
 from harness.report.block import HELD, PACKS, left_out, shards, unpack
@@ -26,7 +27,7 @@ from harness.report.charts import Point, forest_row, quality_chart, span
 from harness.report.headline import headline
 from harness.report.history import histories, run_names
 from harness.report.redact import without_text
-from harness.report.sheets import cell
+from harness.report.sheets import cell, samples_csv
 from harness.report.text import PREVIEW, markdown, percent, points, preview, visible
 from harness.verdict import decide, picks
 
@@ -372,6 +373,20 @@ def test_every_unseen_character_is_drawn() -> None:
 )
 def test_no_cell_starts_a_formula(value: str) -> None:
     assert cell(value).startswith("'") or cell(value).startswith("⟨")
+
+
+def test_a_line_of_samples_csv_is_what_the_csv_module_writes_of_its_cells() -> None:
+    tables = [("a", ["plain", "with, comma", 'with "quotes"', "two\nlines"]), ("b", ["", "=1+1", "\x1b[31m", "ümlaut"])]
+    for digest, texts in tables:
+        rows = [Row("s", str(i), "1", digest, "k", (), Completion(text), "t") for i, text in enumerate(texts)]
+        scores = [ScoreRow("s", row.arm, "1", "exact", True, Score(0.125)) for row in rows]
+        manifest = {"suites": {"s": {}}, "arms": {row.arm: {} for row in rows}}
+        (case,) = cases(Run("r", manifest, tuple(rows), tuple(scores)))
+        made = samples_csv([case], [*case.answers, "unseen"])
+        expected = io.StringIO()
+        line = [cell(value) for text in texts for value in (0.125, text)]
+        csv.writer(expected, lineterminator="\n").writerow(["s", "1", digest, "", "t", *line, "", ""])
+        assert made.split("\n", 1)[1] == expected.getvalue()
 
 
 def test_samples_csv_reads_back_with_every_sample_and_no_formula(run: Run, written: Paths) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -47,6 +48,14 @@ def test_midp_is_the_exact_p_less_the_chance_of_the_observed_table(wins: int, lo
     exact = mcnemar([[0, wins], [losses, 0]], exact=True).pvalue
     here = stats.binom.pmf(min(wins, losses), wins + losses, 0.5)
     assert paired.mcnemar_midp(wins, losses) == pytest.approx(exact - here, rel=1e-9)
+
+
+@pytest.mark.parametrize("m", [0, 1, 2, 7, 40, 301])
+def test_midp_leaves_out_only_what_no_float_can_hold(m: int) -> None:
+    for wins in range(m + 1):
+        above = Fraction(sum(math.comb(m, k) for k in range(wins + 1, m + 1)), 2**m)
+        whole = above + Fraction(math.comb(m, wins), 2 ** (m + 1))
+        assert paired.mcnemar_midp(wins, m - wins, "greater") == float(whole)
 
 
 def test_midp_of_the_airway_data_is_the_published_0_039() -> None:

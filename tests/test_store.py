@@ -10,7 +10,17 @@ import pytest
 
 from harness.data import Completion, Row, Score, ScoreRow
 from harness.errors import MachineError, RunError
-from harness.store import RunWriter, read_run, row_from_json, row_to_json, score_to_json, write_json, write_text
+from harness.store import (
+    TOGETHER,
+    RunWriter,
+    read_lines,
+    read_run,
+    row_from_json,
+    row_to_json,
+    score_to_json,
+    write_json,
+    write_text,
+)
 
 
 def _row(sample: str, text: str = "x") -> Row:
@@ -60,6 +70,20 @@ def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path) 
     file.write_text("{broken\n" + file.read_text())
     with pytest.raises(RunError, match=r"completions\.jsonl:1: not JSON"):
         read_run(tmp_path)
+
+
+@pytest.mark.parametrize("place", [1, TOGETHER, TOGETHER + 1, 2 * TOGETHER, 2 * TOGETHER + 3])
+def test_lines_are_read_together_and_a_broken_one_still_has_its_place(tmp_path: Path, place: int) -> None:
+    file = tmp_path / "lines.jsonl"
+    lines = [f'{{"n": {number}}}\n' for number in range(2 * TOGETHER + 4)]
+    file.write_text("".join(lines) + '{"n": 99')
+    assert [line["n"] for line in read_lines(file)] == list(range(len(lines)))
+    for broken in ('{"n": 1, }\n', '{"n": 1}, {"n": 2}\n'):
+        file.write_text("".join([*lines[: place - 1], broken, *lines[place:]]))
+        with pytest.raises(RunError, match=rf"lines\.jsonl:{place}: not JSON"):
+            list(read_lines(file))
+    file.write_text("".join(lines) + "{torn}\n")
+    assert len(list(read_lines(file))) == len(lines)
 
 
 def test_the_last_answer_of_a_sample_counts(tmp_path: Path) -> None:

@@ -65,13 +65,14 @@ def index(
     first: dict[str, int] = {}
     for place, case in enumerate(cases):
         first.setdefault(one_line(case.suite), place)
-    plain = [f"{one_line(case.suite)}/{one_line(case.sample)}" for case in cases]
+    ids = [one_line(case.sample) for case in cases]
+    plain = [f"{one_line(case.suite)}/{name}" for case, name in zip(cases, ids, strict=True)]
     return {
         "arms": [one_line(arm) for arm in arms],
         "folders": list(folders),
         "suites": [{**suite, "start": first[str(suite["name"])]} for suite in suites],
         "shard": SHARD,
-        "ids": [one_line(case.sample) for case in cases],
+        "ids": ids,
         "anchors": {place: case.anchor for place, case in enumerate(cases) if case.anchor != plain[place]},
         "values": [[_rounded(case.value(arm)) for case in cases] for arm in arms],
         "text": text,
@@ -133,9 +134,10 @@ def _scattered(place: int) -> int:
 
 def _size(case: Case) -> int:
     """About how many characters of text the page would hold of a sample."""
-    said = [case.question, case.target]
-    said += [text for a in case.answers.values() for text in (a.row.completion.text, a.row.completion.reasoning)]
-    return sum(min(len(text), HELD) for text in said) + 200
+    lengths = [len(case.question), len(case.target)]
+    for answer in case.answers.values():
+        lengths += [len(answer.row.completion.text), len(answer.row.completion.reasoning)]
+    return (sum(lengths) if max(lengths) <= HELD else sum(min(length, HELD) for length in lengths)) + 200
 
 
 def _shard(

@@ -81,6 +81,8 @@ def beside(mine: Sequence[Case], others: Sequence[tuple[str, Run]]) -> tuple[lis
 
     Samples are matched by content hash. Samples that only the other runs hold are left out.
     """
+    if not others:
+        return list(mine), {}
     added: dict[tuple[str, str], dict[str, Answer]] = {}
     names: dict[str, str] = {}
     for name, run in others:

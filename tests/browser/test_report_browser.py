@@ -620,6 +620,15 @@ def test_without_javascript_the_decision_tables_charts_and_largest_changes_are_t
     context.close()
 
 
+def test_browser_that_cannot_unpack_keeps_the_long_page(browser: Browser, report: Paths) -> None:
+    page = browser.new_page()
+    page.add_init_script("delete window.DecompressionStream")
+    page.goto(report.html.as_uri() + "#suite-1")
+    expect(page.locator("#live")).to_contain_text("needs a newer browser")
+    expect(page.locator("main > section[hidden], #few[hidden]")).to_have_count(0)
+    page.close()
+
+
 def test_print_shows_every_part_the_largest_changes_and_no_controls(opened: Opened, tmp_path: Path) -> None:
     page = opened.page
     page.emulate_media(media="print")

@@ -59,6 +59,8 @@ export interface Sample {
 
 /** Shards that stay unpacked: what a screen and its neighbourhood need. */
 const KEPT = 64;
+/** Milliseconds that a search works on before it lets others. */
+const SLICE = 40;
 /** Characters of all texts up to which a search keeps them in lower case. */
 const REMEMBERED = 60_000_000;
 
@@ -77,10 +79,25 @@ async function block(id: string): Promise<string> {
   return document.getElementById(id)!.textContent!;
 }
 
+/** Without a Blob or a Response, whose content comes from another process, and later. */
 async function unpack<T>(id: string): Promise<T> {
   const packed = bytes(await block(id));
-  const stream = new Blob([packed as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+  const { readable, writable } = new DecompressionStream("gzip");
+  const writer = writable.getWriter();
+  const written = writer.write(packed as BufferSource).then(() => writer.close());
+  const reader = readable.getReader();
+  const decoder = new TextDecoder();
+  let json = "";
+  for (let part = await reader.read(); !part.done; part = await reader.read()) json += decoder.decode(part.value, { stream: true });
+  await written;
+  return JSON.parse(json + decoder.decode());
+}
+
+/** What else the page has to do, and a frame, comes first; background: everything else that waits, too. */
+function breath(background = false): Promise<void> {
+  const { scheduler } = window as { scheduler?: { postTask(task: () => void, options: object): Promise<void> } };
+  if (!scheduler) return new Promise((done) => setTimeout(done));
+  return scheduler.postTask(() => {}, { priority: background ? "background" : "user-visible" });
 }
 
 export class Data {
@@ -88,6 +105,7 @@ export class Data {
   private readonly unpacked = new Map<number, Promise<Shard>>();
   private readonly haystacks = new Map<number, string[]>();
   private remembered = 0;
+  private line: Promise<unknown> = Promise.resolve();
 
   private constructor(readonly index: Index) {
     this.count = index.ids.length;
@@ -141,22 +159,37 @@ export class Data {
     return { entry: cases[place % this.index.shard], text: (at) => texts[at], left: (at) => left[at] ?? 0 };
   }
 
+  /** `sample`, one after another and when there is time: a screen of rows may come from as many shards. */
+  sampleInTurn(place: number, wanted: () => boolean): Promise<Sample | null> {
+    const mine = this.line.then(async () => {
+      if (!wanted()) return null;
+      if (!this.unpacked.has(Math.floor(place / this.index.shard))) await breath(true);
+      return wanted() ? this.sample(place) : null;
+    });
+    this.line = mine.catch(() => null);
+    return mine;
+  }
+
   /** Which samples hold `query` (in lower case) in id, question, target, answers or explanations; null if `stop`. */
   async search(query: string, stop: () => boolean, tell: (share: number) => void): Promise<Set<number> | null> {
     const found = new Set<number>();
     const { ids, shard, text } = this.index;
+    let since = performance.now();
     ids.forEach((id, place) => id.toLowerCase().includes(query) && found.add(place));
     for (let number = 0; text && number * shard < this.count; number++) {
       const all = this.haystacks.get(number) ?? (await this.lowered(number));
       if (stop()) return null;
       all.forEach((hay, place) => hay.includes(query) && found.add(number * shard + place));
-      if (number % 16 === 15) tell(((number + 1) * shard) / this.count);
+      if (performance.now() - since < SLICE) continue;
+      tell(Math.min(1, ((number + 1) * shard) / this.count));
+      await breath();
+      since = performance.now();
     }
     return found;
   }
 
   private async lowered(number: number): Promise<string[]> {
-    const { texts, cases } = await this.shard(number);
+    const { texts, cases } = await (this.unpacked.get(number) ?? unpack<Shard>(`shard-${number}`));
     const all = cases.map((entry) => {
       if (!entry) return "";
       const places = new Set([entry.q, entry.t]);

@@ -120,7 +120,8 @@ function Row({ place, row, few, show }: { place: number; row: number; few: boole
   const [asked, setAsked] = useState("");
   useEffect(() => {
     let wanted = true;
-    all.sample(place).then(({ entry, text }) => wanted && setAsked(entry ? ends(text(entry.q)) : ""));
+    const still = () => wanted;
+    all.sampleInTurn(place, still).then((found) => found && still() && setAsked(found.entry ? ends(found.text(found.entry.q)) : ""));
     return () => {
       wanted = false;
     };

@@ -6,7 +6,7 @@ import { render } from "preact";
 import { Controls, Status } from "./controls";
 import { Data } from "./data";
 import { List } from "./list";
-import { arrive, turnTo, wireLinks } from "./pages";
+import { arrive, openAll, partOf, turnTo, wireLinks } from "./pages";
 import { Opened } from "./sample";
 import { address, data, open, order } from "./state";
 
@@ -22,10 +22,11 @@ function App() {
 }
 
 async function start(): Promise<void> {
-  data.value = await Data.open();
   const few = document.getElementById("few")!;
-  for (const card of few.querySelectorAll("[id]")) card.removeAttribute("id");
   few.hidden = true;
+  turnTo(partOf(location.hash)); // before the data are there: the browser lays out one part, not all of them
+  data.value = await Data.open();
+  for (const card of few.querySelectorAll("[id]")) card.removeAttribute("id");
   wireLinks();
   render(<App />, document.getElementById("live")!);
   await arrive(location.hash);
@@ -49,5 +50,7 @@ async function start(): Promise<void> {
 }
 
 start().catch((error: Error) => {
+  openAll();
+  document.getElementById("few")!.hidden = false;
   document.getElementById("live")!.textContent = `The list of all samples needs a newer browser (${error.message}).`;
 });

@@ -11,6 +11,18 @@ export function turnTo(page: string): void {
   }
 }
 
+/** One long page, as it is without JavaScript. */
+export function openAll(): void {
+  for (const part of PARTS()) part.hidden = false;
+}
+
+/** The part that an address is likely to name, as far as the page can tell without its data. */
+export function partOf(hash: string): string {
+  if (hash.length < 2) return "overview";
+  const part = document.getElementById(hash.slice(1))?.closest<HTMLElement>("main > [data-page]");
+  return part?.dataset.page ?? "samples";
+}
+
 /** Shows what the address names: a section of a page, or a sample; the overview where it names nothing. */
 export async function arrive(hash: string): Promise<void> {
   if (await follow(hash)) {
