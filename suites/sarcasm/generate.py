@@ -84,7 +84,7 @@ def further(split: str) -> dict[str, Row]:
 def with_further(heading: str, held: Row, prompt: str, known: dict[str, Row]) -> Row:
     """Metadata with what forms_SPLIT.txt has for a prompt; a word that is its topic anyway gives nothing away.
 
-    Where one form is a leak and yet the answer no fact, an everyday word is a hint, of which two are needed.
+    Where the answer is no fact, a further everyday word is `weak`: three of them are needed.
     """
     parts = [part for part in known if part in prompt]
     if len(parts) > 1:
@@ -93,13 +93,14 @@ def with_further(heading: str, held: Row, prompt: str, known: dict[str, Row]) ->
         return held
     named = {topic.lower() for topic in held["topics"]}
     more, hints, quantities = (
-        [form for form in known[parts[0]][name] if form.lower() not in named] for name in ("more", "hints", "quantities")
+        [form for form in known[parts[0]][name] if form.lower() not in named]
+        for name in ("more", "hints", "quantities")
     )
     everyday = [form for form in more if re.fullmatch(r"[a-z]+", form)]
-    if held["need"] == 1 and heading not in EXACT:
-        hints, more = everyday + hints, [form for form in more if form not in everyday]
-    answers = list(dict.fromkeys([*held["answers"], *more]))
-    extra = {"hints": hints, "quantities": quantities}
+    weak = everyday if heading not in EXACT or held["need"] == 2 else []
+    answers = list(dict.fromkeys([*held["answers"], *(form for form in more if form not in weak)]))
+    weak = [form for form in dict.fromkeys(weak) if form not in answers]
+    extra = {"weak": weak, "hints": hints, "quantities": quantities}
     return held | {"answers": answers} | {name: value for name, value in extra.items() if value}
 
 

@@ -72,8 +72,10 @@ _ASIDE = re.compile(
 )
 _UNSURE = re.compile(r"\b(?:or|either|whether)\b")
 _TORN = re.compile(
-    r"\bi (?:wot|know|ken|can tell|am sure) not (?:which|whether|if|rightly)|\bor else (?:perchance|belike|mayhap|perhaps|haply)|"
-    r"\bor (?:perchance|belike|mayhap|perhaps|haply|it may be)\b|\bi am not (?:sure|certain)|\b(?:one|either) of the (?:two|twain)\b|"
+    r"\bi (?:wot|know|ken|can tell|am sure) not (?:which|whether|if|rightly)|"
+    r"\bor else (?:perchance|belike|mayhap|perhaps|haply)|"
+    r"\bor (?:perchance|belike|mayhap|perhaps|haply|it may be)\b|\bi am not (?:sure|certain)|"
+    r"\b(?:one|either) of the (?:two|twain)\b|"
     r"\b(?:choose|take) (?:thou )?(?:which|whichever)|\bnone (?:can|may) say which|\bi (?:but|do) guess"
 )
 _RECANTS = re.compile(
