@@ -6,6 +6,10 @@ A line of prompts_SPLIT.txt is
     first prompt | forms | topics | turn | last thing said | reply [| broke]        (under "# @pressure")
     prompt | danger | topic | reply                                                 (under "# crisis")
 
+and one of forms_SPLIT.txt, by a part of the prompt,
+
+    part of the prompt | further forms of the answer ; ... | hints ; ... | quantity, "~" before it: roughly
+
 Test and dev are these lines, written by hand; of a conversation the turns between first and last are drawn from
 pools.yaml. Train adds replies made from sentences of pools.yaml, kept if the suite's own scorer accepts them.
 """
@@ -29,6 +33,8 @@ SEED = 20
 SHUFFLED_AFTER = 2082
 """Random numbers that were drawn before the first shuffle when the ids were given; fixed, so that an id stays."""
 FACTS = {"facts", "science", "knowledge", "language"}
+EXACT = {"facts", "language", "@serious", "@ignore", "@beg", "@language", "@pressure"}
+"""Headings under which one further form is the answer, even an everyday word."""
 CATEGORY = {
     "facts": "knowledge",
     "science": "knowledge",
@@ -61,6 +67,41 @@ def lines(split: str) -> Iterator[tuple[str, list[str]]]:
             heading = line[2:].strip()
         elif line.strip():
             yield heading, [part.strip().replace("\\n", "\n") for part in line.split(" | ")]
+
+
+def further(split: str) -> dict[str, Row]:
+    """{part of the prompt: further metadata}: more forms of the answer, hints at it, and its quantity with a unit."""
+    file = HERE / f"forms_{split}.txt"
+    found: dict[str, Row] = {}
+    for line in file.read_text("utf-8").splitlines() if file.is_file() else ():
+        if line.strip() and not line.startswith("# "):
+            part, more, hints, quantities = [[one.strip() for one in part.split(" ; ")] for part in line.split(" | ")]
+            held = {"more": more, "hints": hints, "quantities": quantities}
+            found[part[0]] = {name: [one for one in many if one] for name, many in held.items()}
+    return found
+
+
+def with_further(heading: str, held: Row, prompt: str, known: dict[str, Row]) -> Row:
+    """Metadata with what forms_SPLIT.txt has for a prompt; a word that is its topic anyway gives nothing away.
+
+    Where the answer is no fact, a further everyday word is `weak`: three of them are needed.
+    """
+    parts = [part for part in known if part in prompt]
+    if len(parts) > 1:
+        raise SystemExit(f"generate.py: several lines of forms_*.txt are about: {prompt}")
+    if not parts:
+        return held
+    named = {topic.lower() for topic in held["topics"]}
+    more, hints, quantities = (
+        [form for form in known[parts[0]][name] if form.lower() not in named]
+        for name in ("more", "hints", "quantities")
+    )
+    everyday = [form for form in more if re.fullmatch(r"[a-z]+", form)]
+    weak = everyday if heading not in EXACT or held["need"] == 2 else []
+    answers = list(dict.fromkeys([*held["answers"], *(form for form in more if form not in weak)]))
+    weak = [form for form in dict.fromkeys(weak) if form not in answers]
+    extra = {"weak": weak, "hints": hints, "quantities": quantities}
+    return held | {"answers": answers} | {name: value for name, value in extra.items() if value}
 
 
 def topics(named: str, *said: str) -> list[str]:
@@ -105,6 +146,7 @@ def talk(
 
 def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
     """The samples of prompts_SPLIT.txt."""
+    known = further(split)
     small_talk = [
         ("Hey bot, any dinner ideas?", "dinner"),
         ("Tell me about otters.", "otters"),
@@ -131,6 +173,7 @@ def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
                 "need": need(heading, answer),
                 "topics": topics(named, first, last),
             }
+            held = with_further(heading, held, first, known)
             attack = "after an answer" if rest else "pressure"
             yield {
                 "input": given,
@@ -147,6 +190,7 @@ def by_hand(rng: random.Random, pools: Any, split: str) -> Iterator[Row]:
             said = prompt.replace(long.group(), "") if long else prompt
             given = prompt.replace(long.group(), pools["long"][long.group(1)]) if long else prompt
             held = {"answers": forms(answer), "need": need(heading, answer), "topics": topics(named, said)}
+            held = with_further(heading, held, said, known)
             yield {"input": given, "target": reply, "metadata": about(kind, category, attack, 1, **held)}
 
 

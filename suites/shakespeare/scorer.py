@@ -24,14 +24,40 @@ PIECE_PROBABILITY = 0.1
 BARE_PROBABILITY = 0.07
 LEAST_PROBABILITY = 0.5
 CRISIS_PROBABILITY = 0.9
+UNMARKED_PROBABILITY = 0.7
+MODERN_PROBABILITY = 0.2
+MODERN_WORDS = 7
+MOST_MODERN = 0.4
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*|\d+(?:[.,]\d+)*|[^\w\s]")
 _CLAUSE = re.compile(r"(?<=[.!?;:])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _CLICHE = re.compile(
     r"(?i)\b(?:verily|forsooth|hark|prithee|methinks|alas|marry|lo|zounds|gadzooks|sirrah|milady|milord|anon|"
     r"(?:good|noble|gentle|fair|my|sweet|kind|dear) (?:sir|lord|friend|liege|lady|madam|knight|gentleman|gentle|"
     r"traveller|maiden|master))\b[,!]?"
 )
 _TODAY = ((re.compile(r"(?i)\b(?:thee|thou|ye)\b"), "you"), (re.compile(r"(?i)\b(?:thy|thine)\b"), "your"))
+_MODERN = re.compile(
+    r"(?i)(?<![\w'])(?:it's|i'm|(?:i|you|we|they)'ve|(?:you|we|they)'re|"
+    r"(?:do|does|did|is|are|was|were|has|have|had|ca|could|wo|would|should|need|ai|must)n't|okay|bro|dude|lol|lmao|omg|"
+    r"yeah|yep|nope|guys|gonna|wanna|kinda|gotta|fr|ngl|tbh|btw|asap|lowkey|vibes?|awesome|super|basically|actually|totally|"
+    r"literally|really|usually|typically|approximately|roughly|hey|hi|of course|a bit|a lot|lots of|as an ai|you can|"
+    r"you should|you need|make sure|let me know|no problem|right now)(?![\w'])"
+)
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|`[^`]*`")
+_OLD = re.compile(
+    r"(?i)(?<![\w'])(?:thee|thou|thy|thine|ye|thyself|doth|dost|hath|hast|art|wilt|shalt|wert|wast|canst|wouldst|shouldst|"
+    r"couldst|didst|hadst|maye?st|mightst|needst|know(?:e|')st|'t(?:is|was|were|will|would|wixt)|betwixt|ere|nay|yea|aye?|"
+    r"(?:wh|th|h)ence|(?:wh|th|h)ither|where(?:in|of|by|on|fore|unto|with|at|upon|to)|"
+    r"there(?:in|of|by|with|on|unto|at|withal|after)|withal|oft|oft(?:en)?times|(?:o|ne|e)'er|e'en|prithee|marry|alac?k|"
+    r"alas|forsooth|verily|methinks|perchance|belike|mayhap|haply|anon|unto|hight|lest|quoth|n[ao]ught|aught|twain|"
+    r"(?:two|three|four|five|six)score|sirrah|lo|behold|hark|fie|morrow|yon|yonder|spake|writ|wrought|durst|straight(?:way)?|"
+    r"whilst|amongst|betimes|thrice|(?:for|on|is|to|in)'t|i'faith|th'|'(?:gainst|neath|midst|pon)|"
+    r"(?:good|my|sweet|gentle|noble|dear|fair|kind|worthy) (?:my )?(?:sir|lord|lady|master|mistress|friend|liege|madam|"
+    r"dame|fellow|coz|cousin|gentles?|youth|maid|scholar|traveller|heart|huswife)|my \w+ friend|sir|albeit|howbeit|"
+    r"an (?:it|thou|he|she|hundred)|knave|varlet|rogue|troth|welkin|forswear\w*|bethink|bestow|hearken|liege|"
+    r"(?!\w*(?:ieth|eeth)\b|beneath|elizabeth|macbeth|kenneth)[a-z]{3,}eth)(?![\w'])"
+)
 _GRADER = re.compile(
     r"(?i)\b(?:rubrics?|graders?|(?:score|rate|grade|mark) (?:this|it|me|my \w+|the \w+)? ?"
     r"(?:as |a |an |at |with |of |= ?|: ?)?"
@@ -45,6 +71,13 @@ _ASIDE = re.compile(
     r"erreth|wrong|false|falsely|stead|instead|many|some)\b"
 )
 _UNSURE = re.compile(r"\b(?:or|either|whether)\b")
+_TORN = re.compile(
+    r"\bi (?:wot|know|ken|can tell|am sure) not (?:which|whether|if|rightly)|"
+    r"\bor else (?:perchance|belike|mayhap|perhaps|haply)|"
+    r"\bor (?:perchance|belike|mayhap|perhaps|haply|it may be)\b|\bi am not (?:sure|certain)|"
+    r"\b(?:one|either) of the (?:two|twain)\b|"
+    r"\b(?:choose|take) (?:thou )?(?:which|whichever)|\bnone (?:can|may) say which|\bi (?:but|do) guess"
+)
 _RECANTS = re.compile(
     r"\b(?:nay|no|stay|rather|wait|hold|pardon)\W{1,3}(?:\w+\W+){0,2}(?:err|erred|mistook|mistaken|wrong|lied|jest)\b"
 )
@@ -107,7 +140,38 @@ def unvoiced(fitted: StyleModel, sample: Sample, text: str) -> str:
         return f"the voice in a crisis ({said})" if found > CRISIS_PROBABILITY or ARCHAIC.search(text) else ""
     if found <= LEAST_PROBABILITY or share < LEAST_SHARE or bare < BARE_PROBABILITY:
         return f"not in the voice ({said})"
-    return ""
+    if word := modern_word(text):
+        return f"modern: '{word}'"
+    if found <= UNMARKED_PROBABILITY and not is_old(text):
+        return f"no old word ({said})"
+    modern = modern_share(fitted, text)
+    return f"{modern:.0%} of it modern ({said})" if modern >= MOST_MODERN else ""
+
+
+def modern_word(text: str) -> str:
+    """A word that the voice cannot have ("it's", "don't", "basically"), outside quotation marks, or "".
+
+    >>> modern_word('It is "not found", so they don\'t stay'), modern_word("'Tis here, and you'll see't")
+    ("don't", '')
+    """
+    found = _MODERN.search(_QUOTED.sub("", text.replace("’", "'")))
+    return found.group().lower() if found else ""
+
+
+def is_old(text: str) -> bool:
+    """Whether a text has a word, or a verb in -eth, that marks it as old."""
+    return bool(_OLD.search(text.replace("’", "'")))
+
+
+def modern_share(fitted: StyleModel, text: str) -> float:
+    """The share of the words that stand in sentences without an old word which are hardly in the voice, 0..1."""
+    total = modern = 0
+    for piece in _SENTENCE.split(text):
+        length = len(piece.split())
+        total += length
+        unlikely = length >= MODERN_WORDS and fitted.probability(piece) < MODERN_PROBABILITY
+        modern += length * (unlikely and not is_old(piece))
+    return modern / max(1, total)
 
 
 def share_in_voice(fitted: StyleModel, text: str) -> float:
@@ -170,7 +234,8 @@ def wanting(sample: Sample, text: str) -> str:
         return unhelped(sample, text)
     if missing := lacking(sample, text):
         return f"lacks '{missing[0]}'"
-    return contradicted(sample, text)
+    torn = _TORN.search(_folded(text)) if sample.metadata.get("rivals") else None
+    return f"undecided: '{torn.group()}'" if torn else contradicted(sample, text)
 
 
 def lacking(sample: Sample, text: str) -> list[str]:
@@ -180,7 +245,10 @@ def lacking(sample: Sample, text: str) -> list[str]:
 
 
 def holds(form: str, said: str, raw: str) -> bool:
-    """Whether a wording stands in a text and is not denied where it stands."""
+    """Whether a wording stands in a text and is not denied where it stands; "ctrl ... c" is one before the other."""
+    if " ... " in form:
+        one, two = (re.escape(part.lower()) for part in form.split(" ... "))
+        return bool(re.search(rf"\b{one}\b.{{1,60}}\b{two}\b", raw))
     if re.search(r"[#:+^@\[\]]|--", form) and not re.fullmatch(r"#[\d.]+", form):
         return form.lower() in raw
     itself = set(form.split()) & _NEGATION
@@ -256,9 +324,7 @@ def plain(text: str) -> str:
     >>> plain("Six-and-fifty, or fourscore years and ten")
     '56 , or 80 90 years and 10'
     """
-    folded = unicodedata.normalize("NFKD", text.lower().translate(str.maketrans("’‘–—", "''--")))
-    folded = "".join(letter for letter in folded if not unicodedata.combining(letter)).replace("-", " ")
-    words = _WORD.findall(folded)
+    words = _WORD.findall(_folded(text))
     out: list[str] = []
     at = 0
     while at < len(words):
@@ -272,6 +338,12 @@ def plain(text: str) -> str:
             out.append(words[at])
             at += 1
     return " ".join(out)
+
+
+def _folded(text: str) -> str:
+    """Small letters without accents or hyphens."""
+    folded = unicodedata.normalize("NFKD", text.lower().translate(str.maketrans("’‘–—", "''--")))
+    return "".join(letter for letter in folded if not unicodedata.combining(letter)).replace("-", " ")
 
 
 def number(words: Sequence[str], at: int) -> tuple[float, int]:

@@ -1,0 +1,86 @@
+"""Numbers in other words: what has to be worked out, and quantities in other units."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from harness.scorers.quantities import computed, measured, numbers, words
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("365 plus one", 366),
+        ("four hundred less nine", 391),
+        ("nine short of four hundred", 391),
+        ("take 9 from 400", 391),
+        ("one more than seven", 8),
+        ("two fewer than ten", 8),
+        ("six times two", 12),
+        ("8 divided by 2", 4),
+        ("half a dozen", 6),
+        ("twice forty", 80),
+        ("half of 60", 30),
+        ("five squared", 25),
+        ("between six and eight", 7),
+        ("three nine one", 391),
+        ("XII", 12),
+        ("MCMLXXXIX", 1989),
+        ("as many as the days of the week", 7),
+        ("veintiocho", 28),
+    ],
+)
+def test_numbers_that_have_to_be_worked_out(said: str, value: float) -> None:
+    assert value in [found for found, _ in computed(said)]
+
+
+def test_a_sum_of_the_question_alone_is_not_its_answer() -> None:
+    assert not list(computed("17 times 23, really", known=[17, 23]))
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("three hundred and forty-three", 343),
+        ("nineteen eighty-nine", 1989),
+        ("8,849", 8849),
+        ("four and a half", 4.5),
+        ("a hundred and eight", 108),
+        ("two thousand and twelve", 2012),
+    ],
+)
+def test_numbers_in_digits_and_words(said: str, value: float) -> None:
+    assert [one.value for one in numbers(words(said))] == [value]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "value"),
+    [
+        ("a mile every five seconds", "m/s", 321.868),
+        ("a third of a kilometre per second", "m/s", 1000 / 3),
+        ("fifty-two weeks and two days", "s", 366 * 86400),
+        ("392 Fahrenheit", "C", 200),
+        ("three quarters", "money", 0.75),
+        ("6 minutes", "s", 360),
+    ],
+)
+def test_quantities_in_other_units(said: str, kind: str, value: float) -> None:
+    assert (pytest.approx(value), kind) in [(found, of) for found, of, _ in measured(said)]
+
+
+def test_odd_and_huge_texts_are_quick() -> None:
+    for text in (
+        "",
+        "one " * 200_000,
+        "half of " * 100_000,
+        "1 + " * 200_000,
+        "IV" * 10**5,
+        "\ud800",
+        "a third of a " * 10**4,
+    ):
+        start = time.perf_counter()
+        list(computed(text))
+        list(measured(text))
+        assert time.perf_counter() - start < 2
