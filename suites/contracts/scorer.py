@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
@@ -55,7 +56,8 @@ _CURRENCIES, _UNITS, _EVERY = _mapped("currency"), _mapped("unit"), _mapped("eve
 _TIME_UNITS = frozenset(_listed("time unit"))
 _EVENTS, _UNIT_WORDS = frozenset(_listed("event")), frozenset(_listed("unit word"))
 _PARTICLES, _LINKING, _WEAK = frozenset(_listed("particle")), frozenset(_listed("linking")), frozenset(_listed("weak"))
-_IDLE_WORDS = _WEAK | _LINKING | frozenset(_listed("light"))
+_GLUE_WORDS = _WEAK | _LINKING | frozenset(_listed("light"))
+_IDLE_WORDS = _GLUE_WORDS | frozenset(_listed("shade"))
 _LEAVING = frozenset(_listed("leaving"))
 _FORMS = {form: group[0] for group in _WORDING["form"] for form in group[1:]}
 
@@ -288,7 +290,8 @@ def _readings(phrase: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((phrase, *found)))
 
 
-_LIGHT = frozenset(_stem(word) for word in _listed("light") if len(word) > 3)
+_GLUE = frozenset(_stem(word) for word in _listed("light") if len(word) > 3)
+_LIGHT = _GLUE | frozenset(_stem(word) for word in _listed("shade") if len(word) > 3)
 _LOADED = frozenset(_stem(word) for word in _listed("loaded"))
 
 
@@ -479,6 +482,8 @@ def judge(summary: Summary, sample: Sample, passage: str) -> tuple[float, str]:
         return 0.0, why
     if loose := _unbound(summary, sample):
         return held.worth(others) / 2, loose
+    if added := _added(summary, sample, passage):
+        return held.worth(others) / 2, f"TERMS: the clause does not say {', '.join(map(repr, added))}"
     missing = [*held.left_out, *held.unknown]
     return held.worth(others), f"TERMS: missing or not known in these words: {', '.join(missing)}" if missing else ""
 
@@ -737,6 +742,81 @@ def _unfounded(
     if strange >= 3 + unknown and 4 * strange > every:
         return "TERMS: too much that the clause does not say"
     return ""
+
+
+def _added(summary: Summary, sample: Sample, passage: str) -> list[str]:
+    """The words of TERMS that claim something, that nothing bears out, and that stand for no word of a right wording.
+
+    A word is borne out by the clause, the question, a right wording or a telling phrase, with another ending or in a
+    listed synonym. One that is not may be an unlisted synonym: it then stands for a word that the nearest right
+    wording lays on the same role and that the answer lacks. Words beyond that are additions.
+    """
+    facts = sample.metadata["facts"]
+    roles = [role for _, role in facts["parties"]]
+    keys = (phrase for variant in facts["terms"] for _, _, groups in variant for key in groups for phrase in key)
+    sources = (passage, str(sample.input), sample.target, *facts["wordings"], *roles, *keys)
+    world = Lexicon(sources)
+    strange = [(role, [word for word in _claiming(what) if not world.bears_out(word, what)])
+               for role, _, what in summary.terms]  # fmt: skip
+    phrases = [one for one in _listed("phrase") if one in _spaced(summary.terms_text)]
+    phrases = [one for one in phrases if not any(one in _spaced(source) for source in sources)]
+    said = Lexicon((summary.terms_text,))
+    left = [
+        Counter(role for role, _, what in parts for word in _claiming(what) if not said.bears_out(word, what))
+        for parts in _right_terms(sample)
+    ]
+    nearest = min(left, key=Counter.total)
+    added: list[str] = []
+    for role, found in strange:
+        for word in found:
+            owner = next((one for one in (role, EITHER, *(roles if role == EITHER else ())) if nearest[one]), None)
+            if owner:
+                nearest[owner] -= 1
+            else:
+                added.append(word)
+    return [*dict.fromkeys(added), *phrases]
+
+
+def _spaced(text: str) -> str:
+    return f" {' '.join(words(text))} "
+
+
+def _claiming(text: str) -> list[str]:
+    """The words of a text that say more than any sentence of a contract does, each once, in their order."""
+    found = [word for word in dict.fromkeys(words(text)) if len(word) > 2 and word.isalpha()]
+    return [word for word in found if word not in _GLUE_WORDS and _stem(word) not in _GLUE]
+
+
+class Lexicon:
+    """What some texts say: the stems of their words, and what the listed groups of words make of them."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.stems = frozenset(_stem(word) for text in texts for word in words(text))
+        spaced = "".join(map(_spaced, texts))
+        groups = [group for group in _SAME if any(self._holds(one, spaced) for one in group)]
+        groups += [group for group in _NEAR if self._holds(group[0], spaced)]
+        self.borne = self.stems | {_stem(one[0]) for group in groups for one in group if len(one) == 1}
+        self.phrases = [one for group in groups for one in group if len(one) > 1]
+        self.denials = tuple(texts)
+
+    def _holds(self, phrase: tuple[str, ...], spaced: str) -> bool:
+        return _stem(phrase[0]) in self.stems if len(phrase) == 1 else f" {' '.join(phrase)} " in spaced
+
+    def bears_out(self, word: str, text: str) -> bool:
+        """Whether a word of a text is here, with another ending, as a synonym, or as part of one that is a phrase."""
+        if any(same_word(word, other) for other in self.borne):
+            return True
+        if word.startswith("un") and any(same_word(word[2:], other) for other in self.stems):
+            return _is_denied(word[2:], self.denials)
+        spaced = _spaced(text)
+        return any(word in phrase and f" {' '.join(phrase)} " in spaced for phrase in self.phrases)
+
+
+def _phrases(label: str) -> list[list[tuple[str, ...]]]:
+    return [[tuple(words(one)) for one in group] for group in _WORDING[label]]
+
+
+_SAME, _NEAR = _phrases("same"), _phrases("near")
 
 
 def _claims(text: str, known: frozenset[str]) -> tuple[set[str], set[str]]:
