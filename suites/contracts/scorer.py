@@ -56,8 +56,8 @@ _CURRENCIES, _UNITS, _EVERY = _mapped("currency"), _mapped("unit"), _mapped("eve
 _TIME_UNITS = frozenset(_listed("time unit"))
 _EVENTS, _UNIT_WORDS = frozenset(_listed("event")), frozenset(_listed("unit word"))
 _PARTICLES, _LINKING, _WEAK = frozenset(_listed("particle")), frozenset(_listed("linking")), frozenset(_listed("weak"))
-_GLUE_WORDS = _WEAK | _LINKING | frozenset(_listed("light"))
-_IDLE_WORDS = _GLUE_WORDS | frozenset(_listed("shade"))
+_IDLE_WORDS = _WEAK | _LINKING | frozenset(_listed("light") + _listed("shade"))
+_GLUE_WORDS = _WEAK | _LINKING | frozenset(_listed("light") + _listed("glue"))
 _LEAVING = frozenset(_listed("leaving"))
 _FORMS = {form: group[0] for group in _WORDING["form"] for form in group[1:]}
 
@@ -271,7 +271,11 @@ def same_word(one: str, other: str) -> bool:
         return True
     if not (one.isalpha() and other.isalpha()) or "without" in (one, other):
         return False
-    short, long = sorted((_stem(one), _stem(other)), key=len)
+    return _same_stem(_stem(one), _stem(other))
+
+
+def _same_stem(one: str, other: str) -> bool:
+    short, long = sorted((one, other), key=len)
     longest = len(short) + (3 if len(short) == 4 else 5)
     return short == long or (len(short) >= 4 and len(long) <= longest and long.startswith(short))
 
@@ -290,8 +294,10 @@ def _readings(phrase: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((phrase, *found)))
 
 
-_GLUE = frozenset(_stem(word) for word in _listed("light") if len(word) > 3)
-_LIGHT = _GLUE | frozenset(_stem(word) for word in _listed("shade") if len(word) > 3)
+_LIGHT, _GLUE = (
+    frozenset(_stem(word) for label in ("light", more) for word in _listed(label) if len(word) > 3)
+    for more in ("shade", "glue")
+)
 _LOADED = frozenset(_stem(word) for word in _listed("loaded"))
 
 
@@ -758,11 +764,11 @@ def _added(summary: Summary, sample: Sample, passage: str) -> list[str]:
     world = Lexicon(sources)
     strange = [(role, [word for word in _claiming(what) if not world.bears_out(word, what)])
                for role, _, what in summary.terms]  # fmt: skip
-    phrases = [one for one in _listed("phrase") if one in _spaced(summary.terms_text)]
-    phrases = [one for one in phrases if not any(one in _spaced(source) for source in sources)]
+    phrases = [one for one in _listed("phrase") if f" {one} " in _spaced(summary.terms_text)]
+    phrases = [one for one in phrases if not any(f" {one} " in _spaced(source) for source in sources)]
     said = Lexicon((summary.terms_text,))
     left = [
-        Counter(role for role, _, what in parts for word in _claiming(what) if not said.bears_out(word, what))
+        Counter(role for role, _, what in parts for word in _standing(what) if not said.bears_out(word, what))
         for parts in _right_terms(sample)
     ]
     nearest = min(left, key=Counter.total)
@@ -787,6 +793,12 @@ def _claiming(text: str) -> list[str]:
     return [word for word in found if word not in _GLUE_WORDS and _stem(word) not in _GLUE]
 
 
+def _standing(text: str) -> list[str]:
+    """The words of a text for which others may stand, each once: all but those that join."""
+    found = [word for word in dict.fromkeys(words(text)) if len(word) > 3 and word.isalpha()]
+    return [word for word in found if word not in _WEAK and word not in _LINKING]
+
+
 class Lexicon:
     """What some texts say: the stems of their words, and what the listed groups of words make of them."""
 
@@ -804,7 +816,8 @@ class Lexicon:
 
     def bears_out(self, word: str, text: str) -> bool:
         """Whether a word of a text is here, with another ending, as a synonym, or as part of one that is a phrase."""
-        if any(same_word(word, other) for other in self.borne):
+        stem = _stem(word)
+        if stem in self.borne or any(_same_stem(stem, other) for other in self.borne):
             return True
         if word.startswith("un") and any(same_word(word[2:], other) for other in self.stems):
             return _is_denied(word[2:], self.denials)
