@@ -6,15 +6,30 @@ Each wrong answer has one defect that a model would make. Standard library only;
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 NONE = "none stated"
 MOST = 10
+MOST_WORDS = 40
+ADDITIONS = "additions.txt"
 OTHER_UNIT = {"day": "week", "week": "month", "month": "week", "hour": "day", "minute": "hour", "year": "month"}
 Lines = dict[str, str]
+
+
+class Addition(NamedTuple):
+    """Words that a clause does not bear out. known: stems; with one of them a clause may bear the words out."""
+
+    written: str
+    kind: str
+    place: str
+    text: str
+    known: tuple[str, ...]
 
 
 class Sample(Protocol):
@@ -135,6 +150,58 @@ def invented_number(lines: Lines, facts: Mapping[str, Any], rng: random.Random) 
     return written({**lines, "TERMS": f"{lines['TERMS']} within {rng.choice((97, 113, 127))} days"})
 
 
+def invented_words(lines: Lines, facts: Mapping[str, Any], rng: random.Random) -> str:
+    """An obligation, a condition, a right or an adjective in plain words that the contract does not have."""
+    found = additions()
+    made = (added(one, lines, facts, rng) for one in rng.sample(found, len(found)))
+    return next((text for text in made if text), "")
+
+
+@cache
+def additions() -> Sequence[Addition]:
+    rows = Path(__file__).with_name(ADDITIONS).read_text("utf-8").splitlines()
+    split = ([cell.strip() for cell in row.split("|")] for row in rows if not row.startswith("#"))
+    return [Addition(*cells, known=tuple(known.split(","))) for *cells, known in split]
+
+
+@cache
+def _contract(number: str) -> str:
+    """The clauses of a contract, in small letters."""
+    rows = map(json.loads, Path(__file__).with_name("corpus.jsonl").read_text("utf-8").splitlines())
+    return " ".join(row["text"] for row in rows if number in row["text"]).lower()
+
+
+def added(one: Addition, lines: Lines, facts: Mapping[str, Any], rng: random.Random) -> str:
+    """The answer with an addition in its TERMS, or "" where the contract may bear it out or there is no room for it."""
+    world = f"{_contract(facts['number'])} {lines['TERMS']} {' '.join(facts['wordings'])}".lower()
+    if any(re.search(rf"\b{stem}", world) for stem in one.known):
+        return ""
+    parts = lines["TERMS"].split("; ")
+    i = rng.randrange(len(parts))
+    role, other = rng.sample([role for _, role in facts["parties"]], 2)
+    put = _put(parts[i], one, one.text.replace("{R}", role).replace("{O}", f"the {other}"), rng)
+    terms = "; ".join([*parts[:i], put, *parts[i + 1 :]])
+    return written({**lines, "TERMS": terms}) if put != parts[i] and len(terms.split()) <= MOST_WORDS else ""
+
+
+def _put(part: str, one: Addition, text: str, rng: random.Random) -> str:
+    if one.place == "part":
+        return f"{part}; {text[0].upper()}{text[1:]}"
+    if one.place == "tail":
+        return f"{part} {text}"
+    if one.place == "head":
+        return f"{text} {part[0].lower()}{part[1:]}"
+    if one.place == "after":
+        space = "" if text.startswith(",") else " "
+        return re.sub(r"\b(must not|must|may) ", rf"\1{space}{text} ", part, count=1)
+    if one.place == "modal":
+        old, new = text.split(">")
+        return re.sub(rf" {old} (?!not )", f" {new} ", part, count=1)
+    nouns = [match.end() for match in re.finditer(r"\b(?:the|its|a|any|every) (?=[a-z]{4,})", part)]
+    place = rng.choice(nouns) if nouns else 0
+    return f"{part[:place]}{text} {part[place:]}" if nouns else part
+
+
 def missing_line(lines: Lines, facts: Mapping[str, Any], rng: random.Random) -> str:
     del lines[rng.choice(sorted(lines))]
     return written(lines)
@@ -176,6 +243,7 @@ DEFECTS: Sequence[Callable[[Lines, Mapping[str, Any], random.Random], str]] = (
     none_for_something,
     invented_date,
     invented_number,
+    invented_words,
     missing_line,
     extra_line,
     wrong_order,

@@ -482,6 +482,7 @@ def judge(summary: Summary, sample: Sample, passage: str) -> tuple[float, str]:
         or _exchanged(summary.terms_text, sources[1:])
         or _despite(summary.terms_text, sources)
         or _affirmed(summary.terms_text, passage)
+        or _either(summary.terms, sources)
         or _unfounded(summary.terms, sources, facts, len(held.unknown))
     )
     if why:
@@ -694,14 +695,49 @@ def _despite(text: str, sources: Sequence[str]) -> str:
     return ""
 
 
+_INCLUDING = re.compile(r"\b(?:including|includes?|also for|even for)\b([^;,]*)")
+_INCLUDED = re.compile(r"([^;,]*)\b(?<!not )included\b")
+
+
 def _affirmed(text: str, passage: str) -> str:
     """What a text includes although the clause leaves it out, or ""."""
-    for match in re.finditer(r"\b(?:including|includes?|also for|even for)\b([^;,]*)", plain(text)):
-        for word in _telling(match[1])[:2]:
+    listed = [_telling(match[1])[:2] for match in _INCLUDING.finditer(plain(text))]
+    listed += [_telling(match[1])[-2:] for match in _INCLUDED.finditer(plain(text))]
+    for found in listed:
+        for word in found:
             for sentence in re.split(r"[.;] ", plain(passage)):
                 if any(same_word(word, one) for one in words(sentence)) and _LEFT_OUT.search(sentence):
                     return f"TERMS: '{word}', which the clause leaves out"
     return ""
+
+
+def _either(terms: Iterable[tuple[str, str, str]], sources: Sequence[str]) -> str:
+    """Two things that a role must do or have both and of which TERMS asks for one or the other, or ""."""
+    world = [_joined(source) for source in sources]
+    for _, modal, what in terms:
+        first, *later = re.split(r"\b(?:if|when|where|unless|except|without|not|after|before|for|of)\b", plain(what))
+        for part in (first, *later) if modal == "must" and not _DENIAL.search(plain(what)) else ():
+            for link, left, right in _joined(part):
+                same = [one for found in world for one, *sides in found if _share(sides, (left, right))]
+                if link == "or" and same and "or" not in same:
+                    return f"TERMS: '{left[-1]} or {right[0]}' for both"
+    return ""
+
+
+def _joined(text: str) -> list[tuple[str, list[str], list[str]]]:
+    """("and" or "or", the two telling words before it, the two after it) wherever a text joins things."""
+    found = []
+    for match in re.finditer(r"\b(and|or)\b(?! else\b| otherwise\b)", plain(text)):
+        left = _telling(re.split(r"[.;]", plain(text)[: match.start()])[-1])[-2:]
+        right = _telling(re.split(r"[.;]", plain(text)[match.end() :])[0])[:3]
+        if left and right:
+            found.append((match[1], left, right))
+    return found
+
+
+def _share(sides: Sequence[Sequence[str]], others: Sequence[Sequence[str]]) -> bool:
+    return all(any(same_word(one, other) for one in mine for other in theirs)
+               for mine, theirs in zip(sides, others, strict=True))  # fmt: skip
 
 
 def _unbound(summary: Summary, sample: Sample) -> str:
@@ -759,28 +795,32 @@ def _added(summary: Summary, sample: Sample, passage: str) -> list[str]:
     """
     facts = sample.metadata["facts"]
     roles = [role for _, role in facts["parties"]]
+    texts = (passage, str(sample.input), sample.target, *facts["wordings"])
     keys = (phrase for variant in facts["terms"] for _, _, groups in variant for key in groups for phrase in key)
-    sources = (passage, str(sample.input), sample.target, *facts["wordings"], *roles, *keys)
-    world = Lexicon(sources)
-    strange = [(role, [word for word in _claiming(what) if not world.bears_out(word, what)])
-               for role, _, what in summary.terms]  # fmt: skip
-    phrases = [one for one in _listed("phrase") if f" {one} " in _spaced(summary.terms_text)]
-    phrases = [one for one in phrases if not any(f" {one} " in _spaced(source) for source in sources)]
-    said = Lexicon((summary.terms_text,))
-    left = [
+    world, said = Lexicon((*texts, *roles, *keys)), Lexicon((summary.terms_text,))
+    lacking = [
         Counter(role for role, _, what in parts for word in _standing(what) if not said.bears_out(word, what))
         for parts in _right_terms(sample)
     ]
-    nearest = min(left, key=Counter.total)
+    nearest = min(lacking, key=Counter.total)
     added: list[str] = []
-    for role, found in strange:
-        for word in found:
-            owner = next((one for one in (role, EITHER, *(roles if role == EITHER else ())) if nearest[one]), None)
-            if owner:
-                nearest[owner] -= 1
-            else:
-                added.append(word)
-    return [*dict.fromkeys(added), *phrases]
+    for role, _, what in summary.terms:
+        for word in _claiming(what):
+            if not world.bears_out(word, what):
+                owner = next((one for one in (role, EITHER, *(roles if role == EITHER else ())) if nearest[one]), None)
+                if owner:
+                    nearest[owner] -= 1
+                else:
+                    added.append(word)
+    told, spaced = _spaced(summary.terms_text), [_spaced(text) for text in texts]
+    added += [one for one in _listed("phrase") if f" {one} " in told and not any(f" {one} " in text for text in spaced)]
+    less = re.search(r"\b(?:less|minus|net of) (?!than\b)", _BOUND.sub(" ", plain(summary.terms_text)))
+    added += [less[0].strip()] if less and not any(_LESS.search(plain(text)) for text in texts) else []
+    return list(dict.fromkeys(added))
+
+
+_LESS = re.compile(r"\b(?:less(?! than)|minus|net|deduct\w*|subtract\w*|reduc\w+|off|lower|cut|fewer|smaller|short)\b")
+"""What takes something off, in a clause."""
 
 
 def _spaced(text: str) -> str:
