@@ -795,9 +795,9 @@ def _added(summary: Summary, sample: Sample, passage: str) -> list[str]:
     """
     facts = sample.metadata["facts"]
     roles = [role for _, role in facts["parties"]]
-    texts = (passage, str(sample.input), sample.target, *facts["wordings"])
+    texts = (passage, sample.target, *facts["wordings"])
     keys = (phrase for variant in facts["terms"] for _, _, groups in variant for key in groups for phrase in key)
-    world, said = Lexicon((*texts, *roles, *keys)), Lexicon((summary.terms_text,))
+    world, said = Lexicon((*texts, *roles, *keys), str(sample.input)), Lexicon((summary.terms_text,))
     lacking = [
         Counter(role for role, _, what in parts for word in _standing(what) if not said.bears_out(word, what))
         for parts in _right_terms(sample)
@@ -813,7 +813,13 @@ def _added(summary: Summary, sample: Sample, passage: str) -> list[str]:
                 else:
                     added.append(word)
     told, spaced = _spaced(summary.terms_text), [_spaced(text) for text in texts]
-    added += [one for one in _listed("phrase") if f" {one} " in told and not any(f" {one} " in text for text in spaced)]
+    added += [
+        one
+        for one in _listed("phrase")
+        if f" {one} " in told
+        and tuple(one.split()) not in world.phrases
+        and not any(f" {one} " in text for text in spaced)
+    ]
     less = re.search(r"\b(?:less|minus|net of) (?!than\b)", _BOUND.sub(" ", plain(summary.terms_text)))
     added += [less[0].strip()] if less and not any(_LESS.search(plain(text)) for text in texts) else []
     return list(dict.fromkeys(added))
@@ -842,12 +848,13 @@ def _standing(text: str) -> list[str]:
 class Lexicon:
     """What some texts say: the stems of their words, and what the listed groups of words make of them."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], question: str = "") -> None:
         self.stems = frozenset(_stem(word) for text in texts for word in words(text))
         spaced = "".join(map(_spaced, texts))
         groups = [group for group in _SAME if any(self._holds(one, spaced) for one in group)]
         groups += [group for group in _NEAR if self._holds(group[0], spaced)]
         self.borne = self.stems | {_stem(one[0]) for group in groups for one in group if len(one) == 1}
+        self.borne |= {_stem(word) for word in words(question)}
         self.phrases = [one for group in groups for one in group if len(one) > 1]
         self.denials = tuple(texts)
 
@@ -857,7 +864,7 @@ class Lexicon:
     def bears_out(self, word: str, text: str) -> bool:
         """Whether a word of a text is here, with another ending, as a synonym, or as part of one that is a phrase."""
         stem = _stem(word)
-        if stem in self.borne or any(_same_stem(stem, other) for other in self.borne):
+        if stem in self.borne or any(_same_stem(stem, one) and abs(len(stem) - len(one)) < 4 for one in self.borne):
             return True
         if word.startswith("un") and any(same_word(word[2:], other) for other in self.stems):
             return _is_denied(word[2:], self.denials)
