@@ -161,7 +161,7 @@ def invented_words(lines: Lines, facts: Mapping[str, Any], rng: random.Random) -
 def additions() -> Sequence[Addition]:
     rows = Path(__file__).with_name(ADDITIONS).read_text("utf-8").splitlines()
     split = ([cell.strip() for cell in row.split("|")] for row in rows if not row.startswith("#"))
-    return [Addition(*cells, known=tuple(known.split(","))) for *cells, known in split]
+    return [Addition(when, kind, place, text, tuple(known.split(","))) for when, kind, place, text, known in split]
 
 
 @cache
