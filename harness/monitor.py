@@ -28,6 +28,7 @@ from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSION, HarnessE
 from harness.live import Check
 from harness.prices import model_of, priced_by_token
 from harness.progress import say
+from harness.remote import is_remote
 from harness.stats import drop
 from harness.stats.drop import ALPHA, EVERY, Watch
 from harness.store import write_json
@@ -172,9 +173,13 @@ class State:
 
 
 def state_file(run: Run, suite: str, arm: str, log: str) -> Path:
-    """Where the state of watching a log is kept, unless the user names another place: in the run folder."""
+    """Where the state of watching a log is kept, unless the user names another place: in the run folder.
+
+    Of a run in object storage, in the current one.
+    """
     where = log if is_address(log) else str(Path(log).resolve())
-    return Path(run.path) / "monitor" / f"{text_digest(suite, arm, where)}.json"
+    run_folder = Path() if is_remote(run.path) else Path(run.path)
+    return run_folder / "monitor" / f"{text_digest(suite, arm, where)}.json"
 
 
 def monitor(
