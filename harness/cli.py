@@ -210,7 +210,7 @@ def train(names: tuple[str, ...], drop_losers: bool, curve: bool, config: str) -
     "-s", "--suite", "suites", multiple=True, metavar="SUITE", help="Suite name or folder; repeat. Default: all."
 )
 @click.option("-a", "--arm", "arms", multiple=True, metavar="ARM", help="Arm of models.yaml; repeat. Default: all.")
-@click.option("--out", metavar="DIR", help="Run folder. Default: runs/SUITE+SUITE.")
+@click.option("--out", metavar="DIR|URL", help="Run folder, or s3://BUCKET/RUN. Default: runs/SUITE+SUITE.")
 @click.option("--reuse", multiple=True, metavar="RUN", help="Take identical answers from another run; repeat.")
 @click.option(
     "--limit", type=click.IntRange(1), metavar="N", help="Only the first N samples of each suite, of test and of dev."
@@ -276,6 +276,7 @@ def run(
     """
     from harness.config import pick, read_config
     from harness.engines import Cluster
+    from harness.remote import kept
     from harness.rivals import run_fairly
     from harness.store import read_run
     from harness.suite import all_suites, read_suite, with_samples
@@ -284,7 +285,7 @@ def run(
     root = Path(config).parent
     read = with_samples([read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))], samples)
     chosen = pick(arms, checked.arms, Path(config).name, "arm")
-    folder = Path(out or "runs/" + "+".join(suite.name for suite in read))
+    place = out or "runs/" + "+".join(suite.name for suite in read)
     others = [read_run(path) for path in reuse]
     if no_dev and dev_limit:
         raise click.UsageError(
@@ -293,25 +294,26 @@ def run(
     if ray_workers and not ray:
         raise click.UsageError("--ray-workers needs --ray.")
     chosen_engine = Cluster(None if ray == "local" else ray, ray_workers, engine) if ray else engine
-    held = gate_that_ends(folder, policy_file, tier, baseline_)
+    held = gate_that_ends(place, policy_file, tier, baseline_)
     if held and not until_decided:
         raise click.UsageError("--policy, --tier and --baseline need --until-decided. Gate a finished run afterwards.")
-    if until_decided:
-        from harness.looks import run_until_decided
+    if until_decided and limit:
+        raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
+    with kept(place) as folder:
+        if until_decided:
+            from harness.looks import run_until_decided
 
-        if limit:
-            raise click.UsageError("--limit and --until-decided exclude each other: looks are shares of all samples.")
-        done = run_until_decided(
-            checked, read, chosen, folder, engine=chosen_engine, reuse=others, root=root, seed=seed, dev=not no_dev,
-            dev_limit=dev_limit, held=held, twice=not no_aa,
-        )  # fmt: skip
-    else:
-        done = run_fairly(
-            checked, read, chosen, folder, engine=chosen_engine, limit=limit, reuse=others, root=root, dev=not no_dev,
-            dev_limit=dev_limit, twice=not no_aa,
-        )  # fmt: skip
+            done = run_until_decided(
+                checked, read, chosen, folder, engine=chosen_engine, reuse=others, root=root, seed=seed,
+                dev=not no_dev, dev_limit=dev_limit, held=held, twice=not no_aa,
+            )  # fmt: skip
+        else:
+            done = run_fairly(
+                checked, read, chosen, folder, engine=chosen_engine, limit=limit, reuse=others, root=root,
+                dev=not no_dev, dev_limit=dev_limit, twice=not no_aa,
+            )  # fmt: skip
     _print_comparison(done, as_json)
-    click.echo(f"Next: harness report {folder}", err=True)
+    click.echo(f"Next: harness report {done.path}", err=True)
 
 
 @cli.command("import")
@@ -329,8 +331,10 @@ def import_(program: str, files: tuple[str, ...], arm: str, out: str, metric: st
               harness import inspect logs/new.eval --arm lora --tuned --out runs/theirs
     """
     from harness.importing import import_logs
+    from harness.remote import kept
 
-    done = import_logs(program, [Path(file) for file in files], Path(out), arm, metric, tuned=tuned)
+    with kept(out) as folder:
+        done = import_logs(program, [Path(file) for file in files], folder, arm, metric, tuned=tuned)
     _print_comparison(done)
 
 
@@ -344,6 +348,7 @@ def score(run_path: str, config: str) -> None:
     Example: harness score runs/sql
     """
     from harness.config import read_config
+    from harness.remote import kept
     from harness.rivals import rescore_fairly
     from harness.store import read_run
     from harness.suite import read_suite
@@ -353,7 +358,9 @@ def score(run_path: str, config: str) -> None:
     there = {name: folder if (folder / "suite.yaml").is_file() else name for name, folder in folders.items()}
     suites = {name: read_suite(place, Path(config).parent) for name, place in there.items()}
     checked = read_config(config) if any(suite.graders for suite in suites.values()) else None
-    _print_comparison(rescore_fairly(Path(run_path), suites, checked))
+    with kept(run_path) as folder:
+        done = rescore_fairly(folder, suites, checked)
+    _print_comparison(done)
 
 
 @cli.command()

@@ -238,8 +238,8 @@ def diff(old: str, new: str, as_json: bool) -> None:
         click.echo("\n".join([aligned(header, rows), *map(plain, lines)]))
 
 
-def gate_that_ends(folder: Path, policy_file: str | None, tier: str | None, baseline_: str | None) -> Held | None:
-    """The gate whose answer ends `run --until-decided` into `folder`; None where no option names one."""
+def gate_that_ends(place: str, policy_file: str | None, tier: str | None, baseline_: str | None) -> Held | None:
+    """The gate whose answer ends `run --until-decided` into `place`; None where no option names one."""
     given = {"--policy": policy_file, "--tier": tier, "--baseline": baseline_}
     if not any(given.values()):
         return None
@@ -248,6 +248,7 @@ def gate_that_ends(folder: Path, policy_file: str | None, tier: str | None, base
     from harness.baseline import is_file
     from harness.looks import Held
     from harness.policy import Policy, read_policy
+    from harness.remote import same
 
     if tier and not policy_file:
         raise click.UsageError("--tier needs --policy.")
@@ -256,7 +257,7 @@ def gate_that_ends(folder: Path, policy_file: str | None, tier: str | None, base
     if against is None:
         raise click.UsageError("Missing option '--baseline', and no policy names one.")
     said = "".join(f" {name} {value}" for name, value in given.items() if value)
-    if not is_file(against) and Path(parted(against)[0]).resolve() == folder.resolve():
+    if not is_file(against) and same(parted(against)[0], place):
         return Held(None, parted(against)[1], policy, said, date.today())
     return Held(*_side(against), policy, said, date.today())
 
@@ -273,15 +274,18 @@ def _side(text: str) -> tuple[Run, str]:
 
 
 def _beside(candidate: str) -> Path:
-    """Where gate.json goes: into the candidate's run folder, or for a baseline file into the current one."""
+    """Where gate.json goes: into the candidate's run folder; for a baseline file or an address, the current one."""
     from harness.baseline import is_file
+    from harness.remote import folder, is_remote
 
-    return Path("gate.json") if is_file(candidate) else Path(parted(candidate)[0]) / "gate.json"
+    if is_file(candidate) or is_remote(candidate):
+        return Path("gate.json")
+    return folder(parted(candidate)[0]) / "gate.json"
 
 
 def parted(text: str) -> tuple[str, str]:
     """RUN:ARM as its two parts. Raises RunError."""
     path, colon, arm = text.rpartition(":")
-    if not colon or not path or not arm:
+    if not colon or not path or not arm or arm.startswith("//"):
         raise RunError(f"'{text}': write a run folder and an arm as RUN:ARM, e.g. runs/sql:lora.")
     return path, arm

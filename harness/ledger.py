@@ -5,6 +5,8 @@ shows it. So every finished `harness run` writes down what it measured, in the f
 reports and gates say which earlier runs there were. HARNESS_LEDGER=off writes nothing. A ledger that cannot be written
 is a line of warning and fails no run.
 
+Of runs in object storage the ledger is kept in runs/ of the working folder.
+
 What is not covered: runs kept in another folder or on another machine, runs with the ledger off, and a ledger that
 somebody edited or deleted. A run whose answers all came from another one (`--reuse`) met nothing anew: not counted.
 """
@@ -26,6 +28,7 @@ from harness.compare import sample_scores
 from harness.data import Run
 from harness.digests import text_digest
 from harness.progress import say
+from harness.remote import is_remote
 
 FILE = "ledger.jsonl"
 _SAME = 1e-9
@@ -65,6 +68,7 @@ def enter(run: Run) -> None:
         return
     file = _file(run)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("a+b") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             stream.seek(0)
@@ -110,7 +114,7 @@ def met_by(run: Run, arm: str, suites: Sequence[str]) -> list[Met]:
 
 
 def _file(run: Run) -> Path:
-    return Path(run.path).resolve().parent / FILE
+    return (Path("runs/run") if is_remote(run.path) else Path(run.path)).resolve().parent / FILE
 
 
 def _entries(run: Run) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from typing import Literal
 from harness import scorers, words
 from harness.data import LiveSpec, Run, Sample, Scorer, Suite
 from harness.errors import HarnessError, RunError, SuiteError, did_you_mean
+from harness.progress import say
 from harness.scorers.style import english
 from harness.scorers.text import words as words_of
 from harness.traffic import Exchange
@@ -65,12 +66,13 @@ def evaluated(run: Run, suite: str, arm: str) -> tuple[list[Exchange], list[str]
 
 
 def checks(suite: Suite, base: Sequence[Exchange]) -> list[Check]:
-    """Everything that live traffic of a suite is held to. Raises SuiteError where the suite has no check of its own."""
+    """Everything that live traffic of a suite is held to: its own scorers for that, and the checks of every suite."""
     own = [_scored(suite, one) for one in live_specs(suite)]
     if not own:
-        raise SuiteError(
-            f"{suite.path}/suite.yaml: none of its scorers can do without gold answers. Mark a scorer's factory with "
-            f"@gold_free, or name one under `monitor:` (docs/monitoring.md)."
+        say(
+            f"{suite.path}/suite.yaml: none of its scorers can do without gold answers, so only the checks of every "
+            f"suite are watched. To add one, mark its factory with @gold_free, or name it under `monitor:` "
+            f"(docs/monitoring.md)."
         )
     return [*own, *_replies(base), *_prompts(base)]
 

@@ -28,6 +28,7 @@ from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSION, HarnessE
 from harness.live import Check
 from harness.prices import model_of, priced_by_token
 from harness.progress import say
+from harness.remote import is_remote
 from harness.stats import drop
 from harness.stats.drop import ALPHA, EVERY, Watch
 from harness.store import write_json
@@ -36,6 +37,8 @@ from harness.traffic import Broken, Exchange, Place, is_address, name_of, read_l
 FORMAT = 1
 PORTION = 500
 """Exchanges after which the state is written."""
+SMALL = 0.05
+"""The drop that one wants to see."""
 LEAST_SHARE = 0.1
 """A check that fewer of the evaluated answers pass has nothing to lose, and is not watched."""
 LATEST = 5
@@ -57,6 +60,10 @@ class Tested:
     that passes since then. evidence: how much likelier
     the live values are if the share fell, at most. visible: the drop that would show by now, None: none. latest: lines
     of the log that failed. live: None without exchanges.
+
+    What the evaluated answers allow: `detects`, the smallest drop that is found within the first 1,000 requests four
+    times in five, None: none; `power`, how often a drop of 5 points is; `power_once`, how often at most any test finds
+    it; `enough`, how many evaluated answers find it four times in five, None where these do, or 20,000 do not.
     """
 
     name: str
@@ -72,6 +79,10 @@ class Tested:
     evidence: float
     visible: float | None
     latest: tuple[int, ...]
+    detects: float | None
+    power: float
+    power_once: float
+    enough: int | None
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,25 @@ class Monitored:
         return tuple(one for one in self.checks if one.group == group)
 
     @property
+    def too_small(self) -> str:
+        """Of what checks of the replies the evaluation shows too little to find a drop of 5 points; "" if of none."""
+        told = []
+        for one in self.of("behaviour"):
+            if one.power < drop.SURE:
+                todo = f"{one.enough:,} would do" if one.enough else f"not even {drop.MOST:,} would do"
+                told.append(
+                    f"{one.name} ({words.percent(one.power, 0)} with {words.count(round(one.evaluated_n), 'answer')}, "
+                    f"with any test at most {words.percent(one.power_once, 0)}; {todo})"
+                )
+        if not told:
+            return ""
+        return (
+            f"Too few evaluated answers to find a drop of {words.plain_points(SMALL, 0)} within {drop.SOON:,} requests "
+            f"four times in five: {words.listing(told)}. Evaluate more test samples, or several answers to each "
+            f"(--samples K)."
+        )
+
+    @property
     def input_sentence(self) -> str:
         """What is to be said of the prompts."""
         moved = [one for one in self.of("input") if one.drifted_at is not None]
@@ -136,6 +166,7 @@ class Monitored:
         return {
             **{key: value for key, value in asdict(self).items() if key not in ("tokens", "latencies", "latency_sum")},
             "input": self.input_sentence,
+            "too_small": self.too_small,
             "limits": LIMITS,
             "exit_code": self.exit_code,
         }
@@ -172,9 +203,13 @@ class State:
 
 
 def state_file(run: Run, suite: str, arm: str, log: str) -> Path:
-    """Where the state of watching a log is kept, unless the user names another place: in the run folder."""
+    """Where the state of watching a log is kept, unless the user names another place: in the run folder.
+
+    Of a run in object storage, in the current one.
+    """
     where = log if is_address(log) else str(Path(log).resolve())
-    return Path(run.path) / "monitor" / f"{text_digest(suite, arm, where)}.json"
+    run_folder = Path() if is_remote(run.path) else Path(run.path)
+    return run_folder / "monitor" / f"{text_digest(suite, arm, where)}.json"
 
 
 def monitor(
@@ -183,7 +218,7 @@ def monitor(
     """Goes on reading a log and says how it stands.
 
     model: only replies of this model. fresh: forget what was read before. Raises HarnessError (no such log, a log
-    without a readable line, a state of something else), RunError (no such arm), SuiteError (no check for live traffic),
+    without a readable line, a state of something else), RunError (no such arm),
     MachineError (an address that does not answer, a state that cannot be written).
     """
     if suite.name not in run.manifest["suites"]:
@@ -361,6 +396,7 @@ def _result(
 def _tested(check: Check, state: State, tests: int) -> Tested:
     watch = state.watches[check.name]
     since = watch.since if watch.alarm is not None else None
+    power = drop.power(watch, SMALL, tests)
     later = None if since is None else (watch.passed - dict(watch.starts)[since]) / (watch.n - since)
     return Tested(
         name=check.name,
@@ -376,6 +412,10 @@ def _tested(check: Check, state: State, tests: int) -> Tested:
         evidence=math.exp(min(700.0, watch.peak)),
         visible=drop.visible(watch, tests),
         latest=tuple(state.misses.get(check.name, ())),
+        detects=drop.detects(watch, tests),
+        power=power,
+        power_once=max(power, drop.power_once(watch, SMALL, tests)),
+        enough=drop.enough(watch, SMALL, tests) if power < drop.SURE else None,
     )
 
 

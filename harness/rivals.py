@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import stdev
 from typing import Any
 
-from harness import ledger
+from harness import ledger, remote
 from harness.compare import Table, tabulate
 from harness.config import try_name
 from harness.data import AdapterRef, Arm, Choice, Config, Run, Suite, Try
@@ -151,7 +151,8 @@ def choose(
     asked = {(suite, one.name) for (suite, _), tries in tried.items() for one in tries}
     about = {suite.name: suite for suite in suites if any(suite.name == name for name, _ in tried)}
     total = sum(len(about[suite].dev[:limit]) * len(tries) for (suite, _), tries in tried.items())
-    say(f"dev: up to {count(total, 'answer')} to choose from, before test is asked (kept in {out / FOLDER})")
+    kept_in = remote.name(out / FOLDER)
+    say(f"dev: up to {count(total, 'answer')} to choose from, before test is asked (kept in {kept_in})")
     done = run(
         config,
         [_dev_suite(suite) for suite in about.values()],
@@ -252,7 +253,7 @@ def _dev_suite(suite: Suite) -> Suite:
 
 
 def _dev_of(whole: Run) -> list[Run]:
-    folder = Path(whole.path) / FOLDER
+    folder = remote.folder(whole.path) / FOLDER
     return [read_run(folder)] if (folder / "run.json").is_file() else []
 
 

@@ -22,10 +22,9 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from harness import scorers, words
+from harness import remote, scorers, words
 from harness.constrain import constraint_of
 from harness.data import Completion, Endpoint, Model, Request, Row, Run, Sample, Suite
 from harness.engines import open_engine, processes
@@ -231,7 +230,7 @@ def _installed(name: str = "") -> bool:
 
 def _kept(run: Run, arm: str, suite: Suite) -> tuple[str, list[tuple[Row, Sample]]]:
     """(split, kept answers with their samples): of dev where the arm answered that under its name, else of test."""
-    dev = Path(run.path, "dev")
+    dev = remote.folder(run.path) / "dev"
     sides = [("dev", read_run(dev).rows, suite.dev)] if (dev / "run.json").is_file() else []
     for split, rows, samples in (*sides, ("test", run.rows, suite.test)):
         by_digest = {sample.digest: sample for sample in samples}

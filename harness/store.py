@@ -21,6 +21,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from harness import remote
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import answerers
 from harness.errors import MachineError, RunError
@@ -192,23 +193,24 @@ def without_collection() -> Iterator[None]:
 
 
 def read_run(path: Path | str) -> Run:
-    """Reads a run folder. Where an arm answered a sample twice (a retrained adapter), the last answer counts.
+    """Reads a run folder, or its address. Where an arm answered a sample twice (a retrained adapter), the last counts.
 
     Answers of an adapter or a model as it was before, and scores of another answer than the one that counts, are left
     out; rows of an older harness, which do not say whose they are, all count.
     """
-    folder = Path(path)
+    folder = remote.fetched(path)
+    shown = str(path) if remote.is_remote(path) else remote.name(folder)
     manifest_file = folder / "run.json"
     if not manifest_file.is_file():
-        raise RunError(f"{folder}: not a run folder (no run.json). Give a folder made by `harness run`.")
+        raise RunError(f"{shown}: not a run folder (no run.json). Give a folder made by `harness run`.")
     try:
         manifest = json.loads(manifest_file.read_text("utf-8"))
         number = manifest["format"]
     except (ValueError, KeyError, TypeError, OSError):
-        raise RunError(f"{manifest_file}: not a run manifest. Give a folder made by `harness run`.") from None
+        raise RunError(f"{shown}/run.json: not a run manifest. Give a folder made by `harness run`.") from None
     if number != FORMAT:
         raise RunError(
-            f"{manifest_file}: run format {number}, this harness reads {FORMAT}. Use the harness that made it."
+            f"{shown}/run.json: run format {number}, this harness reads {FORMAT}. Use the harness that made it."
         )
     try:
         with without_collection():
@@ -226,9 +228,9 @@ def read_run(path: Path | str) -> Run:
             }
     except (KeyError, TypeError) as error:
         raise RunError(
-            f"{folder}: a row lacks {error}. The file was edited; restore it, or delete the run and run again."
+            f"{shown}: a row lacks {error}. The file was edited; restore it, or delete the run and run again."
         ) from None
-    return Run(str(folder), manifest, tuple(rows.values()), tuple(scores.values()))
+    return Run(shown, manifest, tuple(rows.values()), tuple(scores.values()))
 
 
 def write_scores(folder: Path, scores: Iterable[ScoreRow]) -> None:
@@ -253,7 +255,7 @@ def name_answers(run: Run) -> Run:
         return run
     keys = {(row.suite, row.arm, row.sample, row.draw): row.key for row in run.rows}
     scores = [replace(s, key=s.key or keys.get((s.suite, s.arm, s.sample, s.draw), "")) for s in run.scores]
-    write_scores(Path(run.path), scores)
+    write_scores(remote.folder(run.path), scores)
     return replace(run, scores=tuple(scores))
 
 

@@ -251,27 +251,57 @@ def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
         (["LOG", "-s", "sums", "--baseline", "runs/sums"], 2, "write a run folder and an arm as RUN:ARM"),
         (["LOG", "-s", "sums", "--baseline", "runs/none:lora"], 2, "not a run folder"),
         (["LOG", "-s", "handbook", "--baseline", BASELINE], 2, "did not run suite 'handbook'. It ran: sums"),
-        (["LOG", "-s", "plain", "--baseline", "runs/plain:lora"], 2, "none of its scorers can do without gold answers"),
         (["LOG", "-s", "sums", "--baseline", BASELINE, "--html", "page.txt"], 2, "a page is an .html file"),
         (["BROKEN", "-s", "sums", "--baseline", BASELINE], 2, "none of 2 lines is a request with its reply"),
         (["LOG", "-s", "sums", "--baseline", BASELINE, "--state", "LOG"], 2, "not the state of a monitor"),
     ],
 )  # fmt: skip
 def test_mistakes_are_one_line(
-    made: Path, project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+    project: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
 ) -> None:
-    if "plain" in arguments:  # the suite as it was: exact alone
-        models = make_project(made / "plain", n=20)
-        suite = made / "plain" / "suites" / "sums"
-        (suite / "suite.yaml").write_text((suite / "suite.yaml").read_text().replace("name: sums", "name: plain"))
-        suite.rename(made / "suites" / "plain")
-        config = read_config(models)
-        run(config, [read_suite("plain", made)], [config.arms["lora"]], made / "runs" / "plain", root=made)
-        capsys.readouterr()
     logs = {"LOG": _log(project, [line(0)]), "BROKEN": _log(project, ["{\n", "5\n"], "broken.jsonl")}
     state = [] if "--state" in arguments else ["--state", str(project / "state.json")]
     assert main(["monitor", *[logs.get(one, one) for one in arguments], *state]) == code
     assert says in _one_line(capsys)
+
+
+def test_a_suite_without_a_check_of_its_own_is_held_to_those_of_every_suite(
+    made: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = read_config(make_project(project / "plain", n=20, name="plain"))
+    suite = project / "plain" / "suites" / "plain"
+    run(config, [read_suite("plain", project / "plain")], [config.arms["lora"]], project / "run", root=project)
+    log = _log(project, [line(i) for i in range(30)])
+    capsys.readouterr()
+    state = str(project / "state.json")
+    assert (
+        main(["monitor", log, "-s", str(suite), "--baseline", f"{project}/run:lora", "--state", state, "--json"]) == 0
+    )
+    captured = capsys.readouterr()
+    assert {one["name"] for one in json.loads(captured.out)["checks"]} >= {"complete", "answers", "not_longer"}
+    assert "none of its scorers can do without gold answers, so only the checks of every suite" in captured.err
+
+
+def test_an_evaluation_that_is_too_small_says_how_many_answers_would_do(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = _log(project, [line(i) for i in range(30)])
+    assert watch(project, log) == 0
+    assert "Too few evaluated answers" not in capsys.readouterr().out  # of 300 all pass
+    given = ["monitor", log, "-s", "sums", "--baseline", "runs/sums:base", "--state", str(project / "base.json")]
+    assert main([*given, "--html", str(project / "page.html")]) == 0
+    out = capsys.readouterr().out
+    (said,) = [one for one in out.splitlines() if one.startswith("Too few evaluated answers")]
+    assert "to find a drop of 5 points within 1,000 requests four times in five: number (" in said
+    assert re.search(r"number \(\d+ % with 300 answers, with any test at most \d+ %; not even 20,000 would do\)", said)
+    assert "can see" in out
+    assert "Too few evaluated answers" in (project / "page.html").read_text()
+    assert main([*given, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["too_small"] == said
+    number = _check(found, "number")
+    assert number["power"] <= number["power_once"] < 0.8
+    assert number["detects"] > 0.05
 
 
 def test_a_state_of_another_arm_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

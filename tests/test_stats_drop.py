@@ -12,7 +12,7 @@ from scipy.integrate import quad
 from scipy.stats import beta, norm
 
 from harness.stats import drop
-from harness.stats.drop import ALPHA, EVERY, Watch, begin, go_on
+from harness.stats.drop import ALPHA, EVERY, Watch, begin, detects, enough, go_on, power, power_once
 
 MONTHS, DAYS, PER_DAY = 1000, 30, 75
 
@@ -73,10 +73,35 @@ def test_a_share_that_is_better_than_evaluated_is_no_drift() -> None:
     assert np.isfinite(simulate(300, 0.9, fall=-0.05).found()).mean() <= ALPHA
 
 
-@pytest.mark.parametrize(("n", "share", "after"), [(500, 0.95, 0), (1000, 0.9, 0), (500, 0.95, 1000)])
-def test_a_fall_of_five_points_is_found_within_1000_requests(n: int, share: float, after: int) -> None:
-    found = simulate(n, share, fall=0.05, after=after, requests=after + 1000).found()
-    assert np.mean((found > after) & np.isfinite(found)) >= 0.8  # measured: 0.83, 0.81, 0.86
+@pytest.mark.parametrize(
+    ("n", "share", "after", "tests"),
+    [(400, 0.95, 0, 1), (1000, 0.9, 0, 1), (300, 0.95, 1000, 1), (500, 0.95, 1000, 1), (1000, 0.95, 0, 8)],
+)
+def test_a_fall_of_five_points_is_found_within_1000_requests(n: int, share: float, after: int, tests: int) -> None:
+    found = simulate(n, share, fall=0.05, after=after, requests=after + 1000).found(tests)
+    assert np.mean((found > after) & np.isfinite(found)) >= 0.8  # measured: 0.85, 0.85, 0.83, 0.86, 0.88
+
+
+@pytest.mark.parametrize(("n", "share", "tests"), [(300, 0.95, 1), (1000, 0.9, 1), (1000, 0.95, 8), (300, 0.8, 1)])
+def test_what_an_evaluation_can_find_is_what_simulations_find(n: int, share: float, tests: int) -> None:
+    months = simulate(n, share, fall=0.05, requests=1000)
+    assert power(Watch(share * n, n), 0.05, tests) == pytest.approx(np.isfinite(months.found(tests)).mean(), abs=0.08)
+    used_once = np.mean(once(months, n)[:, -1] <= ALPHA / tests)
+    assert power_once(Watch(share * n, n), 0.05, tests) == pytest.approx(used_once, abs=0.03)
+
+
+def test_the_smallest_drop_that_is_found_and_the_answers_that_find_five_points() -> None:
+    small = Watch(285.0, 300.0)
+    least = detects(small)
+    assert least is not None
+    assert power(small, least - 0.005) < drop.SURE <= power(small, least)
+    n = enough(small, 0.05)
+    assert n is not None
+    assert power(Watch(0.95 * n, n), 0.05) >= drop.SURE > power(Watch(0.95 * 0.9 * n, 0.9 * n), 0.05)
+    assert enough(small, 0.05, tests=8) > n  # type: ignore[operator]
+    assert enough(Watch(150.0, 300.0), 0.05) is None  # of a share of a half no number of answers does
+    assert detects(Watch(4.0, 20.0), tests=1000) is None
+    assert power(Watch(1.0, 1.0), 0.05) < 0.5
 
 
 def test_a_test_that_may_be_used_once_fails_when_it_is_used_daily() -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from harness import words
 from harness.monitor import BUCKETS, LIMITS, Monitored, Tested
-from harness.stats.drop import EVERY
+from harness.stats.drop import EVERY, SOON
 
 
 def lines(found: Monitored) -> Iterator[str]:
@@ -18,6 +18,8 @@ def lines(found: Monitored) -> Iterator[str]:
     from harness.tables import aligned
 
     yield found.sentence
+    if found.too_small:
+        yield found.too_small
     for group, title in (("behaviour", "replies"), ("input", "prompts")):
         rows = [
             [
@@ -25,12 +27,13 @@ def lines(found: Monitored) -> Iterator[str]:
                 words.percent(one.evaluated),
                 "–" if one.live is None else words.percent(one.live),
                 f"{one.n:,}",
+                seen(one),
                 said(one),
             ]
             for one in found.of(group)
         ]
         yield ""
-        yield aligned([title, "evaluated", "live", "n", ""], rows)
+        yield aligned([title, "evaluated", "live", "n", "can see", ""], rows)
     yield ""
     yield found.input_sentence
     yield from about(found)
@@ -52,6 +55,11 @@ def said(one: Tested) -> str:
     return f"no drift found; a drop of {words.plain_points(one.visible, 0)} would show by now"
 
 
+def seen(one: Tested) -> str:
+    """The drop that the evaluated answers allow to find within 1,000 requests, four times in five."""
+    return "nothing" if one.detects is None else words.plain_points(one.detects, 1)
+
+
 def about(found: Monitored) -> Iterator[str]:
     """Requests, time, tokens, latency and cost, a sentence each."""
     told = [words.count(found.requests, "request")]
@@ -63,6 +71,7 @@ def about(found: Monitored) -> Iterator[str]:
         told.append(f"{found.other_models:,} of other models left out")
     when = f", {day(found.first)} to {day(found.last)}" if found.first is not None and found.last is not None else ""
     yield f"Log: {', '.join(told)}{when}; held to {words.count(found.answers, 'answer')} of {found.baseline}."
+    yield f"Can see: the drop that is found within the first {SOON:,} requests four times in five."
     was, now = found.evaluated, found.live
     for name, before, after, unit in (
         ("Prompt tokens per request", was.prompt_tokens, now.prompt_tokens, ""),
@@ -101,6 +110,7 @@ def live_page(found: Monitored) -> str:
         css=Markup(css),
         groups=(("behaviour", "What is replied"), ("input", "What is asked")),
         said=said,
+        seen=seen,
         about=[*about(found), *(f"Not watched: {name} ({why})." for name, why in found.unwatched)],
         limits=LIMITS,
     )

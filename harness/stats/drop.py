@@ -20,6 +20,7 @@ raise false alarms; and a drop says nothing of its cause: other inputs than the 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -29,8 +30,15 @@ from harness.stats.clusters import cluster_error, effective
 ALPHA = 0.05
 EVERY = 25
 """Requests from one look to the next. More looks would not raise false alarms, and save little time."""
-DROPS = ((0.02, 0.1), (0.05, 0.5), (0.1, 0.25), (0.2, 0.1), (0.5, 0.05))
-"""(drop of the share, weight); a share falls to half of itself at most."""
+DROPS = ((0.02, 0.05), (0.05, 0.85), (0.2, 0.1))
+"""(drop of the share, weight); a share falls to half of itself at most. Larger drops are found as soon without more."""
+FIRST = 0.7
+"""The weight of the first start among all."""
+SOON = 1000
+"""Requests within which a drop is to be found."""
+SURE = 0.8
+MOST = 20_000
+"""Evaluated answers beyond which none are asked for."""
 _NODES = 16
 
 
@@ -126,6 +134,93 @@ def visible(watch: Watch, tests: int = 1, alpha: float = ALPHA) -> float | None:
     return float(drops[enough[0]]) if looked and len(enough) else None
 
 
+def power(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> float:
+    """How probably a drop by `fall`, 0..1, from the first request on, is found within SOON requests.
+
+    Over the shares that the evaluation leaves plausible, without later starts: up to 7 points beside simulations with a
+    known share (below them where it is small).
+    """
+    return _power(watch, fall, _most_good(watch, tests, alpha))
+
+
+def power_once(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> float:
+    """How probably a test that may be used once, at the SOON-th request, finds a drop by `fall`: no test finds more.
+
+    The z test of two proportions with a pooled share, in the normal approximation (Fleiss, Levin and Paik, Statistical
+    Methods for Rates and Proportions, 3rd ed. 2003, ch. 4).
+    """
+    from scipy.stats import norm
+
+    n, share = watch.baseline_n, watch.baseline_passed / watch.baseline_n
+    share = min(share, 1 - 0.5 / n)
+    later = max(0.0, share - fall)
+    pooled = (n * share + SOON * later) / (n + SOON)
+    wanted = norm.isf(alpha / tests) * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / SOON))
+    error = math.sqrt(share * (1 - share) / n + later * (1 - later) / SOON)
+    return float(norm.cdf((share - later - wanted) / error))
+
+
+def detects(watch: Watch, tests: int = 1, alpha: float = ALPHA) -> float | None:
+    """The smallest drop, in steps of half a point, whose `power` is SURE; None where no drop has it."""
+    most = _most_good(watch, tests, alpha)
+    largest = int(200 * watch.baseline_passed / watch.baseline_n)
+    found = bisect_left(range(1, largest + 1), SURE, key=lambda step: _power(watch, step / 200, most))
+    return (found + 1) / 200 if found < largest else None
+
+
+def enough(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> int | None:
+    """How many evaluated answers of this share give `power` SURE, to two digits; None: more than MOST."""
+    share = watch.baseline_passed / watch.baseline_n
+
+    def does(n: int) -> bool:
+        return power(Watch(share * n, n), fall, tests, alpha) >= SURE
+
+    if not does(MOST):
+        return None
+    low, high = 1, MOST
+    while high - low > max(1, high // 50):
+        middle = math.isqrt(low * high) if high > 4 * low else (low + high) // 2
+        low, high = (low, middle) if does(middle) else (middle, high)
+    step: int = 10 ** max(0, len(str(high)) - 2)
+    return -(-high // step) * step
+
+
+def _most_good(watch: Watch, tests: int, alpha: float) -> Any:
+    """At each look up to SOON, with how many passes drift is still said; -1: with none."""
+    import numpy as np
+
+    looks = np.arange(EVERY, SOON + 1, EVERY)
+    passed, failed = np.array([watch.baseline_passed]), np.array([watch.baseline_n - watch.baseline_passed])
+    low, high = np.full(len(looks), -1), np.floor(looks * watch.baseline_passed / watch.baseline_n).astype(int)
+    while (low < high).any():  # fewer passes are always more evidence
+        middle = (low + high + 1) // 2
+        ratio = math.log(weight(1)) + log_ratio(passed, failed, 1.0 * middle[None], 1.0 * (looks - middle)[None])[0]
+        says = ratio >= math.log(tests / alpha)
+        low, high = np.where(says, middle, low), np.where(says, high, middle - 1)
+    return low
+
+
+def _power(watch: Watch, fall: float, most: Any) -> float:
+    """The chance to be at or below `most` at any look, request by request as random walks of the passes."""
+    import numpy as np
+    from scipy.stats import binom
+
+    failed = watch.baseline_n - watch.baseline_passed
+    plausible = _plausible(np.array([watch.baseline_passed]), np.array([failed]), _NODES // 2)[0]
+    of_failures = binom.pmf(np.arange(EVERY + 1), EVERY, np.minimum(1.0, 1 - plausible + fall)[:, None])
+    likely = np.flatnonzero(of_failures.max(axis=0) > 1e-6)
+    widest = int((EVERY * np.arange(1, len(most) + 1) - most).max()) + EVERY  # beyond so many failures it has been said
+    left = np.zeros((len(plausible), min(SOON, widest) + 1))
+    left[:, 0] = 1.0
+    for look, passes in enumerate(most, 1):
+        after = np.zeros_like(left)
+        for failures in likely:
+            after[:, failures:] += left[:, : left.shape[1] - failures] * of_failures[:, failures, None]
+        after[:, max(0, EVERY * look - int(passes)) :] = 0.0
+        left = after
+    return float(1 - left.sum(axis=1).mean())
+
+
 def later_starts(last: int, n: int) -> list[int]:
     """The starts after `last` up to n requests: 250 apart, and from 2,500 on a tenth further each.
 
@@ -139,8 +234,8 @@ def later_starts(last: int, n: int) -> list[int]:
 
 
 def weight(place: int) -> float:
-    """Of the first, second, ... start in the sum; all together 1: half for the first, the others less and less."""
-    return 0.5 if place == 1 else 0.5 / (place * (place - 1))
+    """Of the first, second, ... start in the sum; all together 1: most for the first, the others less and less."""
+    return FIRST if place == 1 else (1 - FIRST) / (place * (place - 1))
 
 
 def _from_start(watch: Watch, place: int, at: int, before: float, passed: Any, n: Any) -> Any:
@@ -162,13 +257,22 @@ def log_ratio(passed: Any, failed: Any, good: Any, bad: Any) -> Any:
     passed, failed: before, shape (tests,). good, bad: live up to each look, shape (tests, looks). All >= 0.
     """
     import numpy as np
-    from scipy.special import betaincinv, betaln
+    from scipy.special import betaln
 
     a, b = passed + 0.5, failed + 0.5
     null = betaln(a[:, None] + good, b[:, None] + bad) - betaln(a, b)[:, None]
-    shares = np.clip(betaincinv(a[:, None], b[:, None], (np.arange(_NODES) + 0.5) / _NODES), 1e-12, 1 - 1e-12)
+    shares = _plausible(passed, failed)
     fallen = np.concatenate([np.maximum(shares - drop, shares / 2) for drop, _ in DROPS], axis=1)
     weights = np.repeat([weight for _, weight in DROPS], _NODES) / _NODES
     each = good[:, :, None] * np.log(fallen)[:, None] + bad[:, :, None] * np.log1p(-fallen)[:, None]
     highest = each.max(axis=2)
     return highest + np.log(np.exp(each - highest[:, :, None]) @ weights) - null
+
+
+def _plausible(passed: Any, failed: Any, nodes: int = _NODES) -> Any:
+    """Shares that so many passed and failed leave plausible, equally likely ones, of shape (tests, nodes)."""
+    import numpy as np
+    from scipy.special import betaincinv
+
+    places = (np.arange(nodes) + 0.5) / nodes
+    return np.clip(betaincinv(passed[:, None] + 0.5, failed[:, None] + 0.5, places), 1e-12, 1 - 1e-12)
