@@ -245,8 +245,8 @@ def computed(text: str, known: Sequence[float] = ()) -> Iterator[tuple[float, st
             yield one.value + 1, " ".join(said[one.start - 1 : two.end])
         if between == ["from"]:
             yield two.value - one.value, " ".join(said[one.start : two.end])
-    for roman in _ROMAN.finditer(text):
-        yield _roman(roman.group()), roman.group()
+    for roman in filter(None, _ROMAN.findall(text)):  # of "IVIV" the pattern finds nothing
+        yield _roman(roman), roman
     lower = text.lower()
     for count, pattern in _COUNTED.items():
         if match := pattern.search(lower):
