@@ -80,7 +80,7 @@ def test_odd_and_huge_texts_are_quick() -> None:
         "\ud800",
         "a third of a " * 10**4,
     ):
-        start = time.perf_counter()
+        start = time.process_time()
         list(computed(text))
         list(measured(text))
-        assert time.perf_counter() - start < 2
+        assert time.process_time() - start < 2

@@ -68,7 +68,12 @@ GAS = danger("It smells of gas here.", "gas")
 OLD = asked("How old is the Earth?", "Earth", "4.5")
 FLAMES = danger("The kitchen is burning!", "fire")
 AGE = asked("How old is the joke?", "old", "1900")
-LEAP = asked("How many days has a leap year?", "leap year days", "366")
+LEAP = Sample(
+    "d",
+    "How many days has a leap year?",
+    "",
+    metadata={**asked("", "leap year days", "366").metadata, "quantities": ["366 days"]},
+)
 KPI = asked("What does KPI stand for?", "KPI metrics", "key performance indicator")
 SOUND = Sample(
     "q", "How fast is sound?", "", metadata={**asked("", "sound", "343").metadata, "quantities": ["~343 m/s"]}

@@ -14,6 +14,7 @@ from math import isclose
 from operator import add, mul, sub, truediv
 
 MAX_WORDS = 400
+MAX_CHARACTERS = 20_000
 MOST_OPERANDS = 4
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+|[-+*/×÷·=²³−–]")
 _SMALL = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
@@ -98,7 +99,7 @@ def words(text: str) -> list[str]:
     >>> words("Twenty-nine, or 3×4")
     ['twenty', '-', 'nine', 'or', '3', '×', '4']
     """
-    return [token.lower() for token in _TOKEN.findall(text)[:MAX_WORDS]]
+    return [token.lower() for token in _TOKEN.findall(text[:MAX_CHARACTERS])[:MAX_WORDS]]
 
 
 def numbers(said: Sequence[str]) -> list[Number]:
@@ -208,6 +209,7 @@ def computed(text: str, known: Sequence[float] = ()) -> Iterator[tuple[float, st
     >>> [round(value) for value, _ in computed("it is one short of eight")]
     [7]
     """
+    text = text[:MAX_CHARACTERS]
     said = words(text)
     found = numbers(said)
     for i, first in enumerate(found):
@@ -243,8 +245,8 @@ def computed(text: str, known: Sequence[float] = ()) -> Iterator[tuple[float, st
             yield one.value + 1, " ".join(said[one.start - 1 : two.end])
         if between == ["from"]:
             yield two.value - one.value, " ".join(said[one.start : two.end])
-    for roman in _ROMAN.finditer(text):
-        yield _roman(roman.group()), roman.group()
+    for roman in filter(None, _ROMAN.findall(text)):  # of "IVIV" the pattern finds nothing
+        yield _roman(roman), roman
     lower = text.lower()
     for count, pattern in _COUNTED.items():
         if match := pattern.search(lower):
