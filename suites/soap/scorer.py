@@ -234,7 +234,7 @@ _LABEL = re.compile(
 )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """Lower case, one spelling of quotes, dashes, abbreviations and numbers; a new line ends a sentence.
 
@@ -276,7 +276,7 @@ def _as_digits(match: re.Match[str]) -> str:
     return f"{total + current}.{digits}" if digits else str(total + current)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=8192)
 def sentences(text: str) -> tuple[str, ...]:
     """The sentences of a plain text; a semicolon ends one, a decimal point does not.
 
@@ -911,7 +911,7 @@ def unborne(sample: Sample, bodies: Mapping[str, str], house: str, same: str) ->
             claimed = [
                 (one.start, one.end)
                 for fact in facts
-                if fact["id"] != "review" or fact.get("values") and numbers(sentence)
+                if fact["id"] != "review" or (fact.get("values") and numbers(sentence))
                 for one in mentions(sentence, fact)
                 if not (fact.get("vital") and not numbers(sentence))
             ]
@@ -971,7 +971,9 @@ def _bearing(sample: Sample, name: str, same: str) -> frozenset[str]:
     for fact in sample.metadata["facts"]:
         if fact["section"] in (name, "A") or (name == "A" and _is_there(fact)):
             own = not fact.get("vital") and fact["section"] in (name, "A")
-            parts += [str(fact.get("heard", "")), *map(str, fact["any"]), *map(str, fact.get("each", ()))] if own else []
+            parts += (
+                [str(fact.get("heard", "")), *map(str, fact["any"]), *map(str, fact.get("each", ()))] if own else []
+            )
             parts += [str(say) for say in fact.get("say", ())] if not fact.get("vital") else []
     known = frozenset[str]().union(*map(_beginnings, [*parts, *map(plain, parts)]))
     if name == "O":
@@ -979,8 +981,9 @@ def _bearing(sample: Sample, name: str, same: str) -> frozenset[str]:
     return known | _spread(known, same)
 
 
-_VITALS = frozenset(
-    "hear rate pres bloo puls temp satu oxyg brea resp sats weig bp hr rr spo2 kilo degr per over cent perc".split()
+_VITALS = _beginnings(
+    "heart rate pressure blood pulse temperature saturation oxygen breaths respiratory sats weight bp hr rr spo kilos "
+    "degrees per over cent percent"
 )
 
 
@@ -1111,7 +1114,9 @@ def _overlap(one: Mention, two: Mention) -> bool:
 # What must not be left out: allergies, medicines, the diagnosis, the steps of the plan, when to come back at once.
 _MATTER = {
     "allergy": re.compile(r"allerg|reaction|intoleran|sensitiv"),
-    "medicines": re.compile(r"medic|drug(?!s? allerg)|tablet|meds|pill|prescri|treatment|\btak|\bon (?:no|nil)|nothing|\bdh\b"),
+    "medicines": re.compile(
+        r"medic|drug(?!s? allerg)|tablet|meds|pill|prescri|treatment|\btak|\bon (?:no|nil)|nothing|\bdh\b"
+    ),
 }
 _WARNING = re.compile(
     r"\b(?:if|should|unless|when|ambulance|999|112|911|urgent\w*|emergenc\w*|safety|red flags?|warn\w*|worse\w*|"
@@ -1381,12 +1386,12 @@ _QUALIFIERS = [
         (
             "A",
             r"uncontrolled|un-controlled|(?:poor\w*|not|loss of|lack of|less|in\w+ly|sub\w+ly|out of|under poor)"
-            r"(?: (?:well|yet|under|adequately|fully|optimally|so|in|good))*[- ]control\w*|(?:control|hypertension|it) is "
-            r"not where|is not (?:under control|where)|not (?:yet )?(?:at|on|to|within|in|meeting|reaching) (?:target|goal|"
-            r"range)|above (?:the )?(?:target|goal)|off target|under-?(?:treated|replaced)|has slipped|suboptimal\w*|"
+            r"(?: (?:well|yet|under|adequately|fully|optimally|so|in|good))*[- ]control\w*|is not where|"
+            r"not (?:yet )?(?:at|on|to|within|in|meeting|reaching) (?:target|goal|range)|"
+            r"above (?:the )?(?:target|goal)|off target|under-?(?:treated|replaced)|has slipped|suboptimal\w*|"
             r"inadequate\w*",
-            r"controlled|good control|under control|(?:at|on|within|to|in) (?:target|goal|range)|(?:well|adequately|fully)"
-            r"[- ](?:replaced|treated)|over-?(?:replaced|treated)|optimal\w*",
+            r"controlled|good control|under control|(?:at|on|within|to|in) (?:target|goal|range)|"
+            r"(?:well|adequately|fully)[- ](?:replaced|treated)|over-?(?:replaced|treated)|optimal\w*",
         ),
         (
             "A",
@@ -1423,9 +1428,17 @@ _QUALIFIERS = [
         ("O", r"alert\w*|orientated|playful", r"drows\w*|confus\w*|unrespons\w*|letharg\w*|disorientated"),
         ("O", r"slow\w*|sluggish|delayed", r"brisk|fast|rapid"),
         ("O", r"restless|fidget\w*|agitated", r"calm|relaxed|still"),
-        ("OP", r"both|bilateral\w*|bibasal", r"(?:on|of|at|in) (?:the )?(?:left|right)|(?:left|right)(?= (?:side|base))"),
+        (
+            "OP",
+            r"both|bilateral\w*|bibasal",
+            r"(?:on|of|at|in) (?:the )?(?:left|right)|(?:left|right)(?= (?:side|base))",
+        ),
         ("P", r"stop\w*|discontinu\w*|ceas\w*", r"continu\w*|increas\w*|resum\w*|restart\w*"),
-        ("P", r"urgent\w*|ambulance|emergency|same[- ]day|at once|immediate\w*", r"routine\w*|non-urgent\w*|not urgent\w*"),
+        (
+            "P",
+            r"urgent\w*|ambulance|emergency|same[- ]day|at once|immediate\w*",
+            r"routine\w*|non-urgent\w*|not urgent\w*",
+        ),
         (
             "P",
             r"cut\w*|reduc\w*|less|avoid\w*|limit\w*|low|no|not|away|leave",
@@ -1436,12 +1449,14 @@ _QUALIFIERS = [
         ("P", r"cold|cool", r"hot|warm"),
         ("P", r"regular\w*|daily|every day", r"occasional\w*|rare\w*|now and then|sporadic\w*"),
         ("S", r"dry", r"productive|wet|chesty"),
-
         ("S", r"poor\w*", r"good|excellent"),
         ("S", r"recent\w*", r"remote|old|no recent"),
     )
 ]
-_MAY = re.compile(r"\b(?:should|will|may|might|to|until|expect\w*|if|once|likely|not|no|never|stay|avoid|previous\w*|usually|normally|when|was|were)(?: \w+)? \Z")
+_MAY = re.compile(
+    r"\b(?:should|will|may|might|to|until|expect\w*|if|once|likely|not|no|never|stay|avoid|previous\w*|usually|normally|"
+    r"when|was|were)(?: \w+)? \Z"
+)
 
 
 def _requalified(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[Mention]) -> str:
