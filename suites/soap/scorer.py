@@ -9,9 +9,9 @@ A pattern is words, `*` for any ending, `|` between alternatives, `&` for both i
 ("!crackles" is a way to say that the chest is clear). Where no pattern is found, telling words of `say` and `heard`
 with the right polarity will do.
 
-What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug, a
-symptom left out (it costs its share only), grammar, emphasis, whether the plan is good medicine, and negation beyond
-the rules of `polarity`.
+What is not covered: an invented symptom that is neither a fact nor in findings.txt and has no number and no drug, an
+invention in words of the same talk, a symptom left out (it costs its share only), grammar, emphasis, whether the plan
+is good medicine, and negation beyond the rules of `polarity`.
 """
 
 from __future__ import annotations
@@ -1475,13 +1475,17 @@ def _requalified(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[M
     for sections, one, other in _QUALIFIERS:
         if section not in sections:
             continue
+        first = plain(str(fact["say"][0])) if one.search(plain(str(fact["say"][0]))) else own
         had, hadnt = bool(one.search(own)), bool(other.search(one.sub(" ", own)))
         for line in dict.fromkeys(lines):
             rest = one.sub(" ", line)
             is_one = one.search(line)
             is_other = next((m for m in other.finditer(rest) if not _MAY.search(rest[: m.start()])), None)
             better = section == "A" and ("improv" in other.pattern or "under control" in other.pattern)
-            if is_other and not hadnt and (better or (had and not is_one)):
+            fewer = len(one.findall(line)) < len(
+                one.findall(first)
+            )  # "drowsy and orientated" for "alert and orientated"
+            if is_other and not hadnt and (better or (had and fewer)):
                 return f"{fact['id']} is not '{is_other.group()}'"
             if is_one and not is_other and hadnt and not had and section != "A":
                 return f"{fact['id']} is not '{is_one.group()}'"
@@ -1751,8 +1755,8 @@ def note(*, suite_path: str, **names: str) -> Scorer:
     """The share of the required facts that the note has, or 0 for a note that must not be signed.
 
     0: the form is not strict; a fact is contradicted, in the wrong section, or, where safety needs it, left out; a
-    number, drug or finding is invented. A fact in words that nobody foresaw costs its own share, about 1/20, and no
-    more. What is not covered: see the docstring of this file.
+    number, drug or finding is invented. Half: a line of O, A or P that nothing bears out. A fact in words that nobody
+    foresaw costs its own share, about 1/20, and no more. What is not covered: see the docstring of this file.
     """
     lexica = _lexica(suite_path, names)
 
