@@ -1448,9 +1448,6 @@ _QUALIFIERS = [
         ("P", r"active|mobile|moving|mobilis\w*", r"(?:rest|stay|stays|lie) in bed|bed rest|immobil\w*"),
         ("P", r"cold|cool", r"hot|warm"),
         ("P", r"regular\w*|daily|every day", r"occasional\w*|rare\w*|now and then|sporadic\w*"),
-        ("S", r"dry", r"productive|wet|chesty"),
-        ("S", r"poor\w*", r"good|excellent"),
-        ("S", r"recent\w*", r"remote|old|no recent"),
     )
 ]
 _MAY = re.compile(
