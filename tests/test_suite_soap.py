@@ -549,6 +549,54 @@ def test_one_defect_in_the_words_of_the_trade(number: str, old: str, new: str, w
     assert judged(sample.target.replace(old, new, 1), sample).value == 0, why
 
 
+HALVED = [
+    ("0048", "Reduce salt.", "Reduce salt. 24-hour ambulatory BP monitor.", "a test nobody ordered"),
+    ("0048", "Reduce salt.", "Reduce salt. Sleep with a humidifier.", "advice nobody gave"),
+    ("0048", "Normal fundi.", "Normal fundi. Gait normal.", "a finding nobody looked for"),
+    ("0048", "not at target", "controlled", "a diagnosis turned"),
+    ("0048", "not at target", "adequately controlled", "a diagnosis turned, in other words"),
+    ("0057", "fever or back pain", "fever", "one of two warning signs left out"),
+    ("0057", "Return if fever or back pain", "Come straight back if fever", "'back' is no back pain"),
+    ("0057", "fever or back pain", "back pain", "the other warning sign left out"),
+    ("0057", "Plenty of fluids.", "Plenty of fluids. Letter to the school.", "a letter nobody wrote"),
+    ("0163", "Quadriceps exercises.", "Quadriceps exercises. Wound dressing changed.", "a treatment nobody gave"),
+    ("0163", "left knee.\nP", "left knee, resolved.\nP", "an illness of which nobody said that it is better"),
+]
+
+
+@pytest.mark.parametrize(("number", "old", "new", "why"), HALVED)
+def test_a_line_that_nobody_said_leaves_half_at_most(number: str, old: str, new: str, why: str) -> None:
+    sample = shipped_sample(number)
+    assert old in sample.target
+    score = judged(sample.target.replace(old, new, 1), sample)
+    assert score.value <= 0.5, why
+    assert score.explanation
+
+
+@pytest.mark.parametrize("right", ["Quads sheet.", "Exercise sheet given by the nurse.", "Thigh-strengthening regime."])
+def test_a_step_in_other_words_is_borne_out(right: str) -> None:
+    sample = shipped_sample("0163")
+    assert judged(sample.target.replace("Quadriceps exercises.", right), sample).value >= 0.9
+
+
+def test_an_item_of_two_that_is_left_out_costs_its_share() -> None:
+    sample = next(one for one in suite().test if "Ice and elevation" in str(one.target))
+    required = sum(fact.get("required", True) for fact in sample.metadata["facts"])
+    for less in ("Ice.", "Elevation."):
+        score = judged(str(sample.target).replace("Ice and elevation.", less), sample)
+        assert score.value == pytest.approx(1 - 1 / required), score.explanation
+
+
+def test_no_regular_medicines_are_not_told_by_no_known_drug_allergies() -> None:
+    sample = next(
+        one
+        for one in suite().test
+        if {"No regular medicines.", "No known drug"}
+        <= {words for words in ("No regular medicines.", "No known drug") if words in str(one.target)}
+    )
+    assert judged(str(sample.target).replace(" No regular medicines.", ""), sample).value == 0
+
+
 def test_a_fact_in_words_that_nobody_foresaw_costs_its_own_share_and_no_more() -> None:
     note = NOTE.replace("Denies cough.", "Lungs behave.")
     assert judged(note).value == pytest.approx(14 / 15)

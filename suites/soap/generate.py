@@ -11,7 +11,7 @@ then lines by their first word:
     ask     symptoms of symptoms.txt; "-x" is never there, "?x" sometimes asked
     vitals  what is measured, with a range where the usual one does not fit
     exam, dx, plan, back    "note / other ~ patterns | what the doctor says"; "id-" is denied; back: come back if
-            "~ patterns // pattern // pattern": what it must have each of, if anything of it is told
+            "~ patterns // pattern // pattern" (also in cc): what it must have each of
     drug    "name dose unit how-often [n days]", "a|b" draws; review "n|m weeks"
 
 talk.txt holds what is said around it, symptoms.txt what anybody may be asked. Each split has wordings of its own; a
@@ -281,6 +281,8 @@ class Visit:
         more["values"] = [[value, unit.rstrip("s")]]
         if "side" in options:
             more["side"] = self.slots["side"] = self.rng.choice(["left", "right"])
+        rest, *each = rest.split(" // ")
+        more |= {"each": each} if each else {}
         says, patterns = wording(rest)
         spoken = self.rng.choice(self.scenario["says"])
         fix = self.rng.random() if self.split != "shots" else 1.0

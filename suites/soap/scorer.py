@@ -9,9 +9,9 @@ A pattern is words, `*` for any ending, `|` between alternatives, `&` for both i
 ("!crackles" is a way to say that the chest is clear). Where no pattern is found, telling words of `say` and `heard`
 with the right polarity will do.
 
-What is not covered: an invented finding that is neither a fact nor in findings.txt and has no number and no drug, a
-symptom left out (it costs its share only), grammar, emphasis, whether the plan is good medicine, and negation beyond
-the rules of `polarity`.
+What is not covered: an invented symptom that is neither a fact nor in findings.txt and has no number and no drug, an
+invention in words of the same talk, a symptom left out (it costs its share only), grammar, emphasis, whether the plan
+is good medicine, and negation beyond the rules of `polarity`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from harness.data import Completion, Sample, Score, Scorer
 
 MAX_CHARACTERS = 12_000
 MAX_UNSURE = 1
+UNBORNE = 0.5  # what a note keeps in which a line of O, A or P has no word that anybody said
 ORDER = "SOAP"
 Fact = Mapping[str, Any]
 Numbers = frozenset[float]
@@ -233,7 +234,7 @@ _LABEL = re.compile(
 )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """Lower case, one spelling of quotes, dashes, abbreviations and numbers; a new line ends a sentence.
 
@@ -275,7 +276,7 @@ def _as_digits(match: re.Match[str]) -> str:
     return f"{total + current}.{digits}" if digits else str(total + current)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=8192)
 def sentences(text: str) -> tuple[str, ...]:
     """The sentences of a plain text; a semicolon ends one, a decimal point does not.
 
@@ -601,7 +602,9 @@ def mentions(text: str, fact: Fact) -> list[Mention]:
             continue
         for sentence in sentences(text):
             for start, end in spans(sentence, parts):
-                if _is_reaction(fact, sentence, start):
+                if _is_reaction(fact, sentence, start) or (
+                    fact["id"] == "medicines" and sentence.startswith("allerg", end + 1)
+                ):
                     continue
                 cut = sentence.rfind(",", 0, start) + 1 if inverted else 0  # "not anxious, energy good"
                 meant = polarity(sentence[cut:], start - cut, end - cut, denied_inside=not _SAYS_NOT.search(pattern))
@@ -885,6 +888,117 @@ def _beginnings(text: str) -> frozenset[str]:
     return frozenset(word[:4] for word in re.findall(r"[^\W\d_]{2,}", text.lower()))
 
 
+_ITEM = re.compile(r"[,()]|\b(?:and|or|but|then|plus)\b")
+_LEADS_ON = re.compile(
+    r"\W*(?:rather|every|even|because|as|to|so|since|when|which|who|if|for|at|on|in|of|with|without|until|till|after|"
+    r"before|that|given|due|about|from|by|than|where|while|whether|not)\b"
+)
+
+
+def unborne(sample: Sample, bodies: Mapping[str, str], house: str, same: str) -> list[str]:
+    """Sentences of O, A and P no telling word of which is borne out: by a fact of the section, by what the doctor said
+    there, or by a synonym. It is an invention in plain words, or a right line in words that nobody foresaw.
+
+    In P and A, a word that belongs to the complaint bears out nothing beside a word that nobody used ("ambulatory BP
+    monitor"). An item after a comma counts if the whole transcript has no word of it.
+    """
+    usual, found = read_house(house), []
+    everything = _known(sample, False) | _spread(_known(sample, False), same)
+    for name in "OAP":
+        facts = [fact for fact in sample.metadata["facts"] if fact["section"] == name]
+        known, topic = _bearing(sample, name, same), _topics(sample, same) if name != "O" else frozenset[str]()
+        for sentence in sentences(plain(bodies[name])):
+            claimed = [
+                (one.start, one.end)
+                for fact in facts
+                if fact["id"] != "review" or (fact.get("values") and numbers(sentence))
+                for one in mentions(sentence, fact)
+                if not (fact.get("vital") and not numbers(sentence))
+            ]
+            words = _telling(sentence, usual)
+            borne = [word for word in words if _stem4(word) in known]
+            plainly = [word for word in borne if _stem4(word) not in topic]
+            strange = [word for word in words if _stem4(word) not in everything]
+            if words and not claimed and not plainly and (strange or not borne):
+                found.append(sentence[:60])
+                continue
+            at = 0
+            for match in [*_ITEM.finditer(sentence), None]:
+                end = match.start() if match else len(sentence)
+                item = sentence[at:end]
+                words = _telling(item, usual)
+                if (
+                    len(words) > 1
+                    and at
+                    and not _LEADS_ON.match(item)
+                    and not any(start < end and stop > at for start, stop in claimed)
+                    and not any(_stem4(word) in everything for word in words)
+                ):
+                    found.append(item.strip()[:60])
+                at = match.end() if match else end
+    return found
+
+
+def _stem4(word: str) -> str:
+    return word[:4]
+
+
+def _telling(text: str, usual: frozenset[str]) -> list[str]:
+    return [word for word in re.findall(r"[^\W\d_]{2,}", text) if word not in usual]
+
+
+@lru_cache(maxsize=8)
+def read_synonyms(path: str) -> tuple[frozenset[str], ...]:
+    """Each line: words, of which one bears out the others. Lines with # are remarks."""
+    lines = Path(path).read_text("utf-8").splitlines()
+    return tuple(frozenset(w[:4] for w in line.split()) for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _spread(known: frozenset[str], path: str) -> frozenset[str]:
+    return frozenset[str]().union(*(group for group in read_synonyms(path) if group & known))
+
+
+def _bearing(sample: Sample, name: str, same: str) -> frozenset[str]:
+    """The beginnings of the words that bear out a line of O, A or P."""
+    text = str(sample.input)
+    heard = [str(fact.get("heard", "")) for fact in sample.metadata["facts"] if fact["section"] == "A"]
+    at = min((text.find(one) for one in heard if one and one in text), default=0)
+    if name == "O":
+        before = re.findall(r"^Doctor: (.*)$", text[:at], re.MULTILINE)
+        parts = [part for line in before for part in re.findall(r"[^.?!]+[.!]", line)]
+    else:
+        parts = [re.sub(r"(?m)^(?!Doctor:)\w+:.*$", "", text[at:])]
+    for fact in sample.metadata["facts"]:
+        if fact["section"] in (name, "A") or (name == "A" and _is_there(fact)):
+            own = not fact.get("vital") and fact["section"] in (name, "A")
+            parts += (
+                [str(fact.get("heard", "")), *map(str, fact["any"]), *map(str, fact.get("each", ()))] if own else []
+            )
+            parts += [str(say) for say in fact.get("say", ())] if not fact.get("vital") else []
+    known = frozenset[str]().union(*map(_beginnings, [*parts, *map(plain, parts)]))
+    if name == "O":
+        known -= _VITALS
+    return known | _spread(known, same)
+
+
+_VITALS = _beginnings(
+    "heart rate pressure blood pulse temperature saturation oxygen breaths respiratory sats weight bp hr rr spo kilos "
+    "degrees per over cent percent"
+)
+
+
+def _topics(sample: Sample, same: str) -> frozenset[str]:
+    """The words of the complaint and of the measurements."""
+    texts = [
+        str(text)
+        for fact in sample.metadata["facts"]
+        if fact["section"] in "SO" and not fact.get("freq")
+        for text in (*fact.get("say", ()), *fact["any"])
+    ]
+    known = frozenset[str]().union(*map(_beginnings, texts))
+    return known | _spread(known, same)
+
+
 _SIDED = re.compile(
     r"(?:\b(?:on|of|in|over|at|to|for)(?: the| his| her| their)? |(?:^|[.,;:(]) *|\bthe )"
     r"(left|right)\b(?= *(?:[.,;)]|\Z|side|[a-z]{3,}))"
@@ -957,8 +1071,11 @@ def _verdict(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str]) -> Ver
     right = [one for one in here if one.polarity in accepted or (wanted == "absent" and _is_normal(one))]
     if against := _against(fact, facts, texts, right):
         return Verdict("contradicted", against)
-    if here and (lost := _left_out_part(fact, texts[section])):
+    lost = _left_out_part(fact, texts[section])
+    if lost and wanted == "hypothetical":
         return Verdict("left out", f"{name}: without {lost}")
+    if lost and here:
+        return Verdict("missing", f"{name}: without {lost}")
     if right:
         found = sorted((_details(fact, facts, one, texts) for one in right), key=lambda one: _WORST.index(one.status))
         return found[-1] if found[0].status not in FOUND and found[-1].status == "contradicted" else found[0]
@@ -997,7 +1114,9 @@ def _overlap(one: Mention, two: Mention) -> bool:
 # What must not be left out: allergies, medicines, the diagnosis, the steps of the plan, when to come back at once.
 _MATTER = {
     "allergy": re.compile(r"allerg|reaction|intoleran|sensitiv"),
-    "medicines": re.compile(r"medic|drug|tablet|meds|pill|prescri|treatment|\btak|\bon (?:no|nil)|nothing|\bdh\b"),
+    "medicines": re.compile(
+        r"medic|drug(?!s? allerg)|tablet|meds|pill|prescri|treatment|\btak|\bon (?:no|nil)|nothing|\bdh\b"
+    ),
 }
 _WARNING = re.compile(
     r"\b(?:if|should|unless|when|ambulance|999|112|911|urgent\w*|emergenc\w*|safety|red flags?|warn\w*|worse\w*|"
@@ -1013,8 +1132,17 @@ _AGAIN = re.compile(
 )
 
 
+_COME_BACK = re.compile(
+    r"\b(?:(?:comes?|coming|bring|brings|brought|go|get|report|straight|right|be|see|seen|call|ring)\b"
+    r"(?: (?:him|her|them|child|patient|the|straight|right|in))* )back\b ?|"
+    r"\bback (?=in\b|to\b|if\b|at\b|when\b|within\b|immediate|urgent|same|the same|straight|sooner|early|without|"
+    r"with\b|for\b|on\b)"
+)
+
+
 def _left_out_part(fact: Fact, text: str) -> str:
-    """A warning sign of two that a section has no word of."""
+    """A warning sign of two, or an item of two, that a section has no word of; "come back" is no back pain."""
+    text = _COME_BACK.sub("return ", text)
     lost = [str(part) for part in fact.get("each", ()) if not _heard(text, (str(part),))]
     return lost[0].split("|")[0].strip("*") if lost else ""
 
@@ -1187,7 +1315,8 @@ def _against(fact: Fact, facts: Sequence[Fact], texts: Mapping[str, str], right:
                 return f"{fact['id']} is stopped"
     if fact["id"] == "allergy" and not right and (said_of := _allergy_turned(wanted, texts[section])):
         return f"allergy is {wanted}, the note has '{said_of}'"
-    return _turned(fact, texts[section]) or _wrong_detail(fact, facts, texts[section], right)
+    turned = _turned(fact, texts[section]) or _requalified(fact, facts, texts[section], right)
+    return turned or _wrong_detail(fact, facts, texts[section], right)
 
 
 def _allergy_turned(wanted: str, text: str) -> str:
@@ -1246,6 +1375,119 @@ def _turned(fact: Fact, text: str) -> str:
                     about = any(word.startswith(tuple(topic)) for word in re.findall(r"[a-z]{4,}", clause.group()))
                     if found and about and polarity(sentence, *found.span()) == "present":
                         return f"{fact['id']} is turned: '{found.group()}'"
+    return ""
+
+
+# Words that turn what a mention is said to be: "sections | one side | the other side", each a regular expression
+# between word ends. Longer forms stand first, so that "not controlled" is not "controlled".
+_QUALIFIERS = [
+    (sections, re.compile(rf"(?<![\w-])(?:{one})(?!\w)"), re.compile(rf"(?<![\w-])(?:{other})(?!\w)"))
+    for sections, one, other in (
+        (
+            "A",
+            r"uncontrolled|un-controlled|(?:poor\w*|not|loss of|lack of|less|in\w+ly|sub\w+ly|out of|under poor)"
+            r"(?: (?:well|yet|under|adequately|fully|optimally|so|in|good))*[- ]control\w*|is not where|"
+            r"not (?:yet )?(?:at|on|to|within|in|meeting|reaching) (?:target|goal|range)|"
+            r"above (?:the )?(?:target|goal)|off target|under-?(?:treated|replaced)|has slipped|suboptimal\w*|"
+            r"inadequate\w*",
+            r"controlled|good control|under control|(?:at|on|within|to|in) (?:target|goal|range)|"
+            r"(?:well|adequately|fully)[- ](?:replaced|treated)|over-?(?:replaced|treated)|optimal\w*",
+        ),
+        (
+            "A",
+            r"(?:not|never|no|without|slow to|failing to|failure to)(?: yet| longer| any| signs? of| fully| getting)* "
+            r"(?:improv\w*|better|resol\w*|settl\w*|recover\w*|heal\w*)|wors\w*|deteriorat\w*|progress\w*|flar\w*|"
+            r"exacerbat\w*|relaps\w*|persist\w*|ongoing|unresolved|active",
+            r"improv\w*|resol\w*|(?:in|complete) remission|cured?|recover\w*|settled|settling|healed|healing|"
+            r"(?:is |getting |now |much |, )better|quiescent|inactive|subsid\w*|gone|cleared",
+        ),
+        ("A", r"acute", r"chronic|long-?standing"),
+        ("A", r"mild|minor|slight", r"severe|serious|gross|major"),
+        ("A", r"benign|harmless", r"malignant|dangerous|sinister"),
+        ("A", r"viral|virus", r"bacterial|strep\w*"),
+        ("A", r"stable|steady", r"unstable|crescendo"),
+        ("A", r"seasonal|hay ?fever", r"perennial|year-round|all year"),
+        ("A", r"community[- ]acquired", r"(?:hospital|ventilator)[- ]acquired|nosocomial|aspiration"),
+        ("A", r"primary", r"secondary"),
+        ("A", r"lower|simple|uncomplicated|cystitis", r"upper|complicated|pyelonephritis"),
+        ("A", r"first|new|new-onset|newly", r"recurrent|recurring|repeat\w*|old|previous\w*"),
+        ("A", r"likely|probabl\w*|suspected|presumed", r"unlikely|excluded|ruled out|doubtful"),
+        ("O", r"red|redness|erythem\w*|inflamed", r"pale|white|pallid|blanched"),
+        ("O", r"warm\w*|hot|heat", r"cool\w*|cold"),
+        ("O", r"soft", r"rigid|distended|firm|hard|tense"),
+        ("O", r"clear", r"congested|noisy|crackl\w*|crackly"),
+        ("O", r"irregular\w*", r"regular"),
+        ("O", r"moist|hydrated", r"dry|parched|oily|dehydrated"),
+        ("O", r"normal\w*|intact|unremarkable", r"abnormal\w*|impaired|deranged|absent"),
+        ("O", r"reduced|limited|restricted|loss|decreased", r"full|normal|unrestricted|preserved"),
+        ("O", r"positive|present|\+ve", r"negative|absent"),
+        ("O", r"swollen|swelling|boggy", r"flat|shrunken|not swollen"),
+        ("O", r"mild\w*|slight\w*|minor", r"severe\w*|gross\w*|marked\w*"),
+        ("O", r"pain|painful", r"painless|pain-free|no pain"),
+        ("O", r"tender\w*", r"not tender|no tenderness|absence of tenderness|nontender"),
+        ("O", r"alert\w*|orientated|playful", r"drows\w*|confus\w*|unrespons\w*|letharg\w*|disorientated"),
+        ("O", r"slow\w*|sluggish|delayed", r"brisk|fast|rapid"),
+        ("O", r"restless|fidget\w*|agitated", r"calm|relaxed|still"),
+        (
+            "OP",
+            r"both|bilateral\w*|bibasal",
+            r"(?:on|of|at|in) (?:the )?(?:left|right)|(?:left|right)(?= (?:side|base))",
+        ),
+        ("P", r"stop\w*|discontinu\w*|ceas\w*", r"continu\w*|increas\w*|resum\w*|restart\w*"),
+        (
+            "P",
+            r"urgent\w*|ambulance|emergency|same[- ]day|at once|immediate\w*",
+            r"routine\w*|non-urgent\w*|not urgent\w*",
+        ),
+        (
+            "P",
+            r"cut\w*|reduc\w*|less|avoid\w*|limit\w*|low|no|not|away|leave",
+            r"increas\w*|more|encourag\w*|plenty|use|add",
+        ),
+        ("P", r"shut|close\w*", r"open\w*"),
+        ("P", r"active|mobile|moving|mobilis\w*", r"(?:rest|stay|stays|lie) in bed|bed rest|immobil\w*"),
+        ("P", r"cold|cool", r"hot|warm"),
+        ("P", r"regular\w*|daily|every day", r"occasional\w*|rare\w*|now and then|sporadic\w*"),
+    )
+]
+_MAY = re.compile(
+    r"\b(?:should|will|may|might|to|until|expect\w*|if|once|likely|not|no|never|stay|avoid|previous\w*|usually|normally|"
+    r"when|was|were)(?: \w+)? \Z"
+)
+
+
+def _requalified(fact: Fact, facts: Sequence[Fact], text: str, right: Sequence[Mention]) -> str:
+    """Whether what a fact is said to be is turned ("controlled" for "not at target"), or an illness is called better,
+    or controlled, of which nobody said so."""
+    section = str(fact["section"])
+    if fact.get("freq") or fact.get("vital") or not fact.get("say"):
+        return ""
+    own = plain(". ".join([*map(str, fact["say"]), str(fact.get("heard", ""))]))
+    lines = list(sentences(text)) if section == "A" else [one.sentence for one in right]
+    if section in "OP" and not right:  # "congested lung bases" is no mention of a clear chest, yet about it
+        about = tuple(stem for stem in _stems(str(fact["say"][0])) & _own(fact, facts))
+        lines = [line for line in sentences(text) if any(w.startswith(about) for w in re.findall(r"[a-z]{3,}", line))]
+    if section == "S":
+        lines = [one.sentence[max(0, one.start - 15) : one.end + 15] for one in right]
+    for sections, one, other in _QUALIFIERS:
+        if section not in sections:
+            continue
+        first = plain(str(fact["say"][0])) if one.search(plain(str(fact["say"][0]))) else own
+        had, hadnt = bool(one.search(own)), bool(other.search(one.sub(" ", own)))
+        for line in dict.fromkeys(lines):
+            rest = one.sub(" ", line)
+            is_one = one.search(line)
+            is_other = next((m for m in other.finditer(rest) if not _MAY.search(rest[: m.start()])), None)
+            better = section == "A" and ("improv" in other.pattern or "under control" in other.pattern)
+            fewer = len(one.findall(line)) < len(
+                one.findall(first)
+            )  # "drowsy and orientated" for "alert and orientated"
+            if is_other and not hadnt and (better or (had and fewer)):
+                return f"{fact['id']} is not '{is_other.group()}'"
+            if is_one and not is_other and hadnt and not had and section != "A":
+                return f"{fact['id']} is not '{is_one.group()}'"
+            if is_one and not is_other and hadnt and not had and polarity(line, *is_one.span()) == "present":
+                return f"{fact['id']} is not '{is_one.group()}'"
     return ""
 
 
@@ -1497,10 +1739,12 @@ class Lexica(NamedTuple):
     findings: str
     orders: str
     house: str
+    synonyms: str
 
 
 def _lexica(suite_path: str, names: Mapping[str, str]) -> Lexica:
-    files = {"drugs": "drugs.txt", "findings": "findings.txt", "orders": "orders.txt", "house": "house.txt", **names}
+    files = {"drugs": "drugs.txt", "findings": "findings.txt", "orders": "orders.txt", "house": "house.txt"}
+    files |= {"synonyms": "synonyms.txt", **names}
     return Lexica(**{kind: str(Path(suite_path, file)) for kind, file in files.items()})
 
 
@@ -1508,8 +1752,8 @@ def note(*, suite_path: str, **names: str) -> Scorer:
     """The share of the required facts that the note has, or 0 for a note that must not be signed.
 
     0: the form is not strict; a fact is contradicted, in the wrong section, or, where safety needs it, left out; a
-    number, drug or finding is invented. A fact in words that nobody foresaw costs its own share, about 1/20, and no
-    more. What is not covered: see the docstring of this file.
+    number, drug or finding is invented. Half: a line of O, A or P that nothing bears out. A fact in words that nobody
+    foresaw costs its own share, about 1/20, and no more. What is not covered: see the docstring of this file.
     """
     lexica = _lexica(suite_path, names)
 
@@ -1546,8 +1790,11 @@ def _graded(sample: Sample, completion: Completion, lexica: Lexica) -> tuple[flo
     verdicts = judge(sample.metadata["facts"], bodies)
     wrong = _invented(sample, bodies, lexica)
     wrong += [verdict.why for verdict in verdicts.values() if verdict.status in FATAL]
-    notes = wrong or [verdict.why for verdict in verdicts.values() if verdict.why]
-    return 0.0 if wrong else _share(sample, verdicts), text, "; ".join(notes)[:300]
+    beyond = [] if wrong else unborne(sample, bodies, lexica.house, lexica.synonyms)
+    notes = wrong or [f"nothing bears out '{words}'" for words in beyond]
+    notes += [] if wrong else [verdict.why for verdict in verdicts.values() if verdict.why]
+    share = _share(sample, verdicts) * (UNBORNE if beyond else 1)
+    return 0.0 if wrong else share, text, "; ".join(notes)[:300]
 
 
 def _share(sample: Sample, verdicts: Mapping[str, Verdict]) -> float:
