@@ -201,7 +201,7 @@ def settings(lines):
     for line in lines:
         if line[:1] != "*" and line.strip():
             name, _, rest = line.partition(":")
-            yield name[:8].rstrip(), rest.partition(":")[0][:6].strip()
+            yield name[:8].rstrip(), rest.partition(":")[0][:6].rstrip()
 
 
 def main(stdin, files):
@@ -624,7 +624,8 @@ WRONG = [
     ("string translation and zip", "a short name is not filled", ".ljust(5)", ""),
     ("a regular expression", "trailing blanks are no run", "f\"{raw:<20}\"", "raw"),
     ("a regular expression", "runs of two are counted", "len(run) > 2", "len(run) > 1"),
-    ("a generator of lines", "the text is not cut at six", "[:6].strip()", ".strip()"),
+    ("a generator of lines", "the text is not cut at six", "[:6].rstrip()", ".rstrip()"),
+    ("a generator of lines", "the blank in front is lost", "[:6].rstrip()", "[:6].strip()"),
     ("a generator of lines", "a setting without a value", "elif text:", "elif text or True:\n            text = text or \"0\""),
     ("a generator of lines", "the sign is kept", "int(abs(Decimal(text)))", "int(Decimal(text))"),
     ("a NamedTuple and a running total", "zero is a credit", "if item.amount > 0]", "if item.amount >= 0]"),

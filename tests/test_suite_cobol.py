@@ -108,7 +108,29 @@ def test_gnucobol_still_prints_what_was_recorded(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setitem(sys.modules, name, module(name))
     record = module("record")
     made = next(made for made in record.programs("test") if made.decimals)
-    assert record.recorded(made, "now")["cases"] == ROWS[made.key]["cases"]
+    row = ROWS[made.key]
+    further = row["cases"][-row["grown"] :] if "grown" in row else ()
+    assert record.recorded(made, "now", further)["cases"] == row["cases"]
+
+
+def test_every_kind_of_mistake_is_made_and_shows() -> None:
+    made = list(module("mutants").mutants("def main(a, b):\n    c = abs(a)\n    c += b\n    return min(c + a, 3)\n"))
+    texts = {text for _, text in made}
+    assert len(texts) == len(made)
+    assert {"call", "reset", "statement", "operand", "constant", "name", "function", "tested before"} <= dict(
+        made
+    ).keys()
+    assert "def main(a, b):\n    c = a\n    c += b\n    return min(c + a, 3)" in texts
+    assert "def main(a, b):\n    c = abs(a)\n    c = b\n    return min(c + a, 3)" in texts
+
+
+def test_related_inputs_meet_limits_and_end_with_a_negative() -> None:
+    spec = ["stdin[1-4] | S9(3):lead"]
+    found = [case["stdin"].split() for case in INPUTS.wide(spec, "seed", 200, [INPUTS.Decimal(250)])]
+    numbers = [list(map(int, lines)) for lines in found]
+    assert any(len(several) > 1 and sum(map(abs, several)) == 250 for several in numbers)
+    assert any(several[-1] < 0 and all(n >= 0 for n in several[:-1]) for several in numbers if len(several) > 1)
+    assert any(len(several) > 1 and abs(min(several)) == max(map(abs, several)) > max(several) for several in numbers)
 
 
 def test_inputs_hold_the_edges_of_a_picture() -> None:

@@ -23,6 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 FUZZ = 60
+LINE_ENDS = re.compile(r" +$", re.MULTILINE)
 MOST = 10
 
 
@@ -345,10 +346,10 @@ def behaviour(code: str, inputs: Sequence[Mapping[str, Any]]) -> list[Any]:
         exec(compile(code, "program", "exec"), namespace)
     except Exception:
         return [None] * len(inputs)
-    return [_returned(namespace["main"], case) for case in inputs]
+    return [returned(namespace["main"], case) for case in inputs]
 
 
-def _returned(main: Callable[..., Any], case: Mapping[str, Any]) -> Any:
+def returned(main: Callable[..., Any], case: Mapping[str, Any]) -> Any:
     try:
         out, written = main(case["stdin"], dict(case["files"]))
         return _tidy(out), {name: _tidy(text) for name, text in written.items()}
@@ -357,7 +358,7 @@ def _returned(main: Callable[..., Any], case: Mapping[str, Any]) -> Any:
 
 
 def _tidy(text: str) -> str:
-    return re.sub(r" +$", "", text, flags=re.MULTILINE).removesuffix("\n")
+    return LINE_ENDS.sub("", text).removesuffix("\n")
 
 
 def _fuzz(program: str) -> list[dict[str, Any]]:

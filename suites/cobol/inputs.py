@@ -217,6 +217,116 @@ def crowds(spec: Sequence[str], seed: str) -> list[Case]:
     return found
 
 
+NUMBERS = ("near", "near", "share", "share", "round", "small", "most", "same", "any", "any")
+SIGNS = ("any", "any", "all", "last", "first", "largest", "none")
+TEXTS = ("any", "any", "two", "one", "blank")
+
+
+def wide(spec: Sequence[str], seed: str, count: int, limits: Sequence[Decimal] = ()) -> list[Case]:
+    """`count` inputs, all different, in which the records of a source have something to do with each other.
+
+    Numbers near each other or near one of `limits` (constants of the program), shares that add up to one exactly, ties,
+    round, small and large ones; all negative, or only the first, the last or the largest; repeated keys, blanks in and
+    around a text.
+    """
+    draw = random.Random(seed)
+    sources = [source(line) for line in spec]
+    found: dict[str, Case] = {}
+    for _ in range(count * 3):
+        if len(found) == count:
+            break
+        anchor = draw.choice(limits) if limits and draw.random() < 0.6 else _anchor(sources, draw)
+        ways = (draw.choice(NUMBERS), draw.choice(SIGNS), draw.choice(TEXTS))
+        texts: dict[str, str] = {}
+        for where in sources:
+            records = _related(where, anchor, ways, draw)
+            texts[where.name] = texts.get(where.name, "") + text(where, records)
+        case = {"stdin": texts.pop("stdin", ""), "files": texts}
+        found.setdefault(repr(case), case)
+    return list(found.values())
+
+
+def _anchor(sources: Sequence[Source], draw: random.Random) -> Decimal:
+    """A number of some field's size, or one that matters to it."""
+    fields = [what for where in sources for what in where.fields if what.kind in "9S" and not what.choices]
+    if not fields:
+        return Decimal(draw.randrange(100))
+    what = draw.choice(fields)
+    number = draw.choice(what.marks) if what.marks and draw.random() < 0.4 else draw.randrange(10**what.size)
+    return Decimal(number).scaleb(-what.places)
+
+
+def _related(where: Source, anchor: Decimal, ways: tuple[str, str, str], draw: random.Random) -> list[list[str]]:
+    most = CROWD if where.open and draw.random() < 0.1 else where.high
+    size = draw.randint(where.low, draw.choice((most, min(most, max(where.low, 3)))))
+    numbers, signs, texts = ways
+    kept = [draw.choices(_texts(what, texts), k=2) for what in where.fields]
+    scale = draw.choice((1, 5, 10, 50, 100))
+    records = []
+    for number in range(size):
+        values = []
+        for what, two in zip(where.fields, kept, strict=True):
+            if what.kind == "X" or what.choices:
+                pool = _texts(what, texts) if texts in ("any", "blank") else two[: 1 + (texts == "two")]
+                values.append(draw.choice(pool))
+                continue
+            units = int(anchor.scaleb(what.places))
+            amount = _amount(what, numbers, units, (number, size, scale), draw)
+            values.append(_signed(what, amount, _negative(signs, number, size, draw), draw))
+        records.append(values)
+    if signs == "largest":
+        records = _largest_negative(where, records)
+    return records
+
+
+def _texts(what: Field, way: str) -> list[str]:
+    """What a text field may hold."""
+    if what.choices or what.kind != "X":
+        return edges(what)
+    inside = ("", "A B", " LEAD", "a  b", "Zz") if way == "blank" else WORDS
+    return [word.ljust(what.size)[: what.size] for word in inside]
+
+
+def _amount(what: Field, way: str, units: int, place: tuple[int, int, int], draw: random.Random) -> int:
+    """A number of a field, in its smallest units, without its sign. place: which record, of how many, and a scale."""
+    number, size, scale = place
+    most = 10**what.size - 1 if what.kind != "N" else 99999
+    amounts = {
+        "near": units + draw.choice((0, 0, 1, -1, draw.randint(-9, 9), int(units * draw.uniform(-0.06, 0.06)))),
+        "share": units // size if number + 1 < size else units - (size - 1) * (units // size),
+        "round": 10**what.places * scale * draw.randrange(12),
+        "small": draw.randrange(20),
+        "most": most - draw.choice((0, 1, draw.randrange(100), most // 2)),
+        "same": units,
+        "any": draw.randrange(10 ** draw.randint(1, len(str(most)))),
+    }
+    return min(abs(amounts[way]), most)
+
+
+def _negative(way: str, number: int, size: int, draw: random.Random) -> bool:
+    return {"all": True, "last": number == size - 1, "first": number == 0, "any": draw.random() < 0.4}.get(way, False)
+
+
+def _signed(what: Field, amount: int, negative: bool, draw: random.Random) -> str:
+    if what.kind != "N":
+        return shown(what, -amount if negative and what.kind == "S" else amount)
+    typed = ("-" if negative else "") + str(Decimal(amount).scaleb(-draw.choice((0, 0, 1, 2, 3))))
+    return (typed if len(typed) <= what.size else "1").ljust(what.size)
+
+
+def _largest_negative(where: Source, records: list[list[str]]) -> list[list[str]]:
+    """The record with the largest number of its field has a minus sign there."""
+    for place, what in enumerate(where.fields):
+        if records and what.kind in "SN" and not what.choices:
+            digits = [int("0" + re.sub(r"\D", "", values[place])) for values in records]
+            values = records[digits.index(max(digits))]
+            if what.kind == "S":
+                values[place] = values[place].replace("+", "-")
+            elif values[place][-1] == " ":
+                values[place] = "-" + values[place][:-1]
+    return records
+
+
 def _many(where: Source, draw: random.Random) -> list[list[list[str]]]:
     kinds = [(place, value) for place, what in enumerate(where.fields) if what.choices for value in edges(what)]
     kinds = [kind for kind in dict.fromkeys(kinds) if kind[0] == kinds[0][0]][:KINDS]

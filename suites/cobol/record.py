@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -32,18 +33,24 @@ def compiler() -> str:
     return said.split("\n")[0].strip()
 
 
-def recorded(made: Program, version: str) -> dict[str, Any]:
-    """A row of cases.jsonl: what the program does with each of its inputs."""
+def recorded(made: Program, version: str, further: Sequence[Case] = ()) -> dict[str, Any]:
+    """A row of cases.jsonl: what the program does with each of its inputs; `further` are those that grow.py added."""
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        (folder / "program.cob").write_text(made.cobol + "\n", "ascii")
-        built = subprocess.run(
-            ["cobc", "-x", "-free", "-o", "program", "program.cob"], cwd=folder, capture_output=True, text=True
-        )
-        if built.returncode:
-            raise SystemExit(f"{made.key} ({made.base.split}) does not compile:\n{built.stderr}\n{made.cobol}")
-        rows = [_ran(folder, case, made) for case in inputs(made)]
-    return {"program": made.key, "compiler": version, "spec": list(made.spec), "cases": rows}
+        folder = built(made, Path(place))
+        rows = [ran(folder, case, made) for case in (*inputs(made), *further)]
+    row = {"program": made.key, "compiler": version, "spec": list(made.spec), "cases": rows}
+    return {**row, "grown": len(further)} if further else row
+
+
+def built(made: Program, folder: Path) -> Path:
+    """The folder, with the compiled program in it."""
+    (folder / "program.cob").write_text(made.cobol + "\n", "ascii")
+    done = subprocess.run(
+        ["cobc", "-x", "-free", "-o", "program", "program.cob"], cwd=folder, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{made.key} ({made.base.split}) does not compile:\n{done.stderr}\n{made.cobol}")
+    return folder
 
 
 def inputs(made: Program) -> list[Case]:
@@ -67,7 +74,8 @@ def inputs(made: Program) -> list[Case]:
     return found
 
 
-def _ran(folder: Path, case: Case, made: Program) -> dict[str, Any]:
+def ran(folder: Path, case: Case, made: Program) -> dict[str, Any]:
+    """An input, what the program displays and what it writes."""
     for name in made.written:
         (folder / name).unlink(missing_ok=True)
     for name, content in case["files"].items():
@@ -78,7 +86,7 @@ def _ran(folder: Path, case: Case, made: Program) -> dict[str, Any]:
     if done.returncode or done.stderr:
         raise SystemExit(f"{made.key}: exit {done.returncode}, {done.stderr.decode()[:300]} on {case}")
     written = {name: (folder / name).read_text("ascii") for name in made.written if (folder / name).is_file()}
-    return {**case, "stdout": done.stdout.decode("ascii"), "written": written}
+    return {"stdin": case["stdin"], "files": case["files"], "stdout": done.stdout.decode("ascii"), "written": written}
 
 
 def main(arguments: list[str]) -> int:
@@ -88,11 +96,12 @@ def main(arguments: list[str]) -> int:
         return 0
     version = compiler()
     every = [made for split in SIZES for made in programs(split)]
-    with ThreadPoolExecutor(2) as pool:
-        rows = list(pool.map(lambda made: recorded(made, version), every))
-    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     path = HERE / "cases.jsonl"
     before = path.read_text("utf-8").splitlines() if path.is_file() else []
+    further = {row["program"]: row["cases"][-row["grown"] :] for row in map(json.loads, before) if row.get("grown")}
+    with ThreadPoolExecutor(2) as pool:
+        rows = list(pool.map(lambda made: recorded(made, version, further.get(made.key, ())), every))
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
     if "--write" in arguments:
         path.write_text("".join(line + "\n" for line in lines), "utf-8")
         print(f"{len(rows)} programs, {sum(len(row['cases']) for row in rows)} cases")

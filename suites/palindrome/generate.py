@@ -10,6 +10,7 @@ is wanted. Hidden calls lie in cases.jsonl, a row per function; a sample holds t
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import random
@@ -23,6 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from functions import Function, grid
 from small import SMALL
 
+FURTHER: dict[str, list[str]] = json.loads((Path(__file__).parent / "further.json").read_text("utf-8"))
+"""Arguments of further hidden calls, which grow.py writes."""
 SEED = 20260701
 SIZES = {"test": 240, "shots": 8, "dev": 60, "train": 400}
 GRAM = 13
@@ -222,8 +225,12 @@ def rows(split: str, functions: list[Function], taken: set[str]) -> list[dict[st
 
 
 def case_row(function: Function) -> dict[str, Any]:
+    """A row of cases.jsonl: the function's own calls, and those that grow.py found to be missing."""
+    given = [ast.literal_eval(args) for args in FURTHER.get(function.key, ())]
+    more = [("a call that tells it from a near mistake", args, function.reference(*args)) for args in given]
     cases = [
-        {"name": name, "args": written(args), "expected": written(expected)} for name, args, expected in function.cases
+        {"name": name, "args": written(args), "expected": written(expected)}
+        for name, args, expected in (*function.cases, *more)
     ]
     row: dict[str, Any] = {"function": function.key, "idioms": list(function.idioms), "cases": cases}
     return {**row, "probe": list(PROBE)} if function.key == "keep_palindromes" else row
@@ -266,8 +273,9 @@ def main(folder: Path) -> None:
         (folder / f"{split}.jsonl").write_text(lines(samples), "utf-8")
         print(f"{split}: {len(samples)} samples, {len({s['metadata']['function'] for s in samples})} functions")
     every = [function for functions in found.values() for function in functions if function.key in used]
-    (folder / "cases.jsonl").write_text(lines([case_row(function) for function in every]), "utf-8")
-    print(f"cases: {len(every)} functions, {sum(len(function.cases) for function in every)} hidden calls")
+    tasks = [case_row(function) for function in every]
+    (folder / "cases.jsonl").write_text(lines(tasks), "utf-8")
+    print(f"cases: {len(tasks)} functions, {sum(len(task['cases']) for task in tasks)} hidden calls")
 
 
 if __name__ == "__main__":
