@@ -548,6 +548,12 @@ def _bounds(text: str) -> dict[tuple[float, str], set[str]]:
     return found
 
 
+def _both(one: str, other: str, said: Iterable[str], world: Iterable[str]) -> bool:
+    """Whether a text with `one` has the `other`, too, in any words, and its source both: "indoors", "outside walls"."""
+    other_said = any(same_word(word, like) for word in said for like in _alike(other))
+    return other_said and any(same_word(word, like) for word in world for like in _alike(one))
+
+
 def turned(text: str, sources: Iterable[str]) -> str:
     """The first bound or relation of a text that the sources have only the other way round, or "".
 
@@ -580,7 +586,7 @@ def turned(text: str, sources: Iterable[str]) -> str:
             return f"TERMS: '{event}' is a time the other way round"
     for pair in _WORDING["opposite"]:
         for one, other in (pair, pair[::-1]):
-            if one in said and one not in world and other in world and other not in said:
+            if one in said and one not in world and other in world and not _both(one, other, said, world):
                 return f"TERMS: '{one}', the clause has '{other}'"
     stems = _stems(sources)
     for group in _WORDING["sibling"]:
@@ -1178,7 +1184,7 @@ def _new_denial(text: str, denied: Denied, passage: str) -> str:
         else set()
     )
     out = {word for one in re.split(r"[.;] ", plain(passage)) if _LEFT_OUT.search(one) for word in words(one)}
-    for kind, left, right in _denials(text):
+    for kind, left, right in _denials(re.sub(r"\byes or no\b", "answer", text, flags=re.IGNORECASE)):
         known = frozenset((denied.after if kind == "but" else denied.around) | out | free)
         told = right[:2] if kind == "but" else [*left[-1:], *right[:3]]
         claimed = [word for word in told if _stem(word) not in _LIGHT]
