@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +68,30 @@ def free(names: Sequence[str]) -> None:
             continue
         left.close()
         left.unlink()
+
+
+class Guard:
+    """Sees to these processes should this one be killed (kill -9, memory): see guard.py. Linux; idle elsewhere."""
+
+    def __init__(self, processes: Sequence[Process]) -> None:
+        command = [
+            sys.executable,
+            "-IS",
+            str(Path(__file__).with_name("guard.py")),
+            *(str(one.pid) for one in processes),
+        ]
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+
+    def release(self) -> None:
+        """They have been seen to."""
+        assert self._child.stdin is not None
+        with suppress(OSError):  # it is gone
+            self._child.stdin.write(b"done")
+        with suppress(OSError):
+            self._child.stdin.close()
+        self._child.wait()
 
 
 def _command(process: Process) -> str:

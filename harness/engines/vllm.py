@@ -92,6 +92,7 @@ class VllmEngine:
             raise
         self.processes = processes.since(others)
         self.memory = processes.shared_memory(self.processes)
+        self._guard = processes.Guard(self.processes)
         _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
@@ -152,6 +153,7 @@ class VllmEngine:
         engine.engine_core.shutdown()
         processes.end(self.processes)
         processes.free(self.memory)
+        self._guard.release()
 
     def _look_for_memory(self) -> None:
         """Notes shared memory that was made since; once its process is dead it cannot be found any more."""

@@ -270,6 +270,34 @@ def test_closing_leaves_no_process_and_no_shared_memory(base: Path, adapters: tu
     assert left_behind(before) == (set(), set())
 
 
+OPENED = """
+import json, sys, time
+from harness.data import Model
+from harness.engines import open_engine
+engine = open_engine(Model("m", sys.argv[1], engine=json.loads(sys.argv[2])), (), "vllm")
+print("open", flush=True)
+time.sleep(600)
+"""
+
+
+def test_kill_of_the_harness_leaves_no_engine_and_no_shared_memory(base: Path) -> None:
+    before = descendants(), shared()
+    harness = [sys.executable, "-c", OPENED, str(base), json.dumps(OPTIONS)]
+    child = subprocess.Popen(harness, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert "open\n" in iter(child.stdout.readline, "")
+    started = descendants() - before[0] - {child.pid}
+    assert len(started) >= 2  # the engine and its guard
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and (any(map(command, started)) or shared() - before[1]):
+        time.sleep(0.5)
+    assert not any(map(command, started))
+    assert shared() - before[1] == set()
+
+
 def asked(engine: Engine, count: int = 200) -> list[Request]:
     ids = encode(engine.tokenizer, [{"role": "user", "content": QUESTIONS[0]}])
     return [Request(str(i), (*ids, 70 + i), Sampling(max_tokens=16)) for i in range(count)]

@@ -1,0 +1,58 @@
+"""Processes whose parent is killed end with it; those that it has seen to are left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.engines.guard import held, started
+
+HOLDER = """
+import sys, time
+from multiprocessing.shared_memory import SharedMemory
+memory = SharedMemory(create=True, size=64)
+print(memory.name, flush=True)
+time.sleep(120)
+"""
+PARENT = f"""
+import subprocess, sys
+from psutil import Process
+from harness.engines.processes import Guard
+child = subprocess.Popen([sys.executable, "-c", {HOLDER!r}], stdout=subprocess.PIPE, text=True, start_new_session=True)
+name = child.stdout.readline().strip()
+guard = Guard([Process(child.pid)])
+if sys.argv[1] == "released":
+    guard.release()
+print(child.pid, name, flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="reads /proc")
+@pytest.mark.parametrize("way", ["kept", "released"])
+def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, way], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    pid, name = parent.stdout.readline().split()
+    start = started(int(pid))
+    assert start
+    assert held([int(pid)]) == {name}
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + (30 if way == "kept" else 5)
+    while time.monotonic() < deadline and started(int(pid)) == start:
+        time.sleep(0.1)
+    there = started(int(pid)) == start, Path("/dev/shm", name).exists()
+    if way == "released":
+        os.kill(int(pid), signal.SIGKILL)
+        Path("/dev/shm", name).unlink(missing_ok=True)
+    assert there == ((True, True) if way == "released" else (False, False))
