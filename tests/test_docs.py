@@ -44,7 +44,7 @@ FOREIGN = {
     *("--model", "--model_args", "--tasks", "--output_path", "--log_samples"),  # lm_eval
     *("--nproc-per-node", "--version", "--help"),
     "--generation-config",  # vllm serve
-    "--run",  # benchmarks.scale
+    *("--run", "--vllm", "--kills", "--lm-eval"),  # benchmarks.scale, benchmarks.run
 }
 
 

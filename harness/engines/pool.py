@@ -25,8 +25,8 @@ from harness.progress import say
 
 ALONE = 3
 PARTS = 8
-AHEAD = 4
-"""Times what a worker computes at once: so much it is handed at most, and more when a quarter of it is answered. vLLM
+AHEAD = 3
+"""Times what a worker computes at once: so much it is handed at most, and more when a third of it is answered. vLLM
 takes in twice what it computes, and the rest is for the time that an answer takes to the driver, and the next request
 back."""
 FRUITLESS = 10

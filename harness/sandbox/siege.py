@@ -11,8 +11,10 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -116,7 +118,7 @@ class World:
         pid = self.victim.pid
         with contextlib.suppress(OSError):
             return {
-                "victim ended": self.victim.poll(),
+                "victim ended": self._ended(),
                 "victim priority": os.getpriority(os.PRIO_PROCESS, pid),
                 "victim cores": os.sched_getaffinity(pid),
                 "victim scheduler": os.sched_getscheduler(pid),
@@ -125,6 +127,17 @@ class World:
                 "outside": (self.outside.stat().st_mtime_ns, oct(self.outside.stat().st_mode)),
             }
         return {"victim ended": self.victim.wait()}
+
+    def _ended(self) -> int | None:
+        """The victim's exit code; one that has been killed may need a moment to end."""
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{self.victim.pid}/status").read_text()
+            waiting = re.findall(r"^(?:Sig|Shd)Pnd:\s*(\w+)", status, re.MULTILINE)
+            if any(int(signals, 16) & 1 << (signal.SIGKILL - 1) for signals in waiting):
+                return self.victim.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.victim.wait(0.02)
+        return self.victim.poll()
 
     def close(self) -> None:
         """Removes it all."""
