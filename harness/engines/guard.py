@@ -2,8 +2,8 @@
 
     python guard.py PID...    stdin is the parent's end of a pipe
 
-A word on stdin says that the parent sees to them itself; the end of the pipe without one says that it is gone. Then
-the processes that are still those of the start are killed, and the shared memory that they held is removed (Linux).
+A parent that sees to them itself ends this program first; the end of the pipe says that it is gone. Then the processes
+that are still those of the start are killed, and the shared memory that they held is removed (Linux).
 """
 
 from __future__ import annotations
@@ -42,8 +42,7 @@ def held(pids: Iterable[int]) -> set[str]:
 def main(pids: list[int]) -> None:
     """Waits for the parent, and sees to the processes if it is gone."""
     known = {pid: started(pid) for pid in pids}
-    if sys.stdin.buffer.read():
-        return
+    sys.stdin.buffer.read()
     names: set[str] = set()
     until = time.monotonic() + GRACE
     while left := [pid for pid, start in known.items() if start and started(pid) == start]:

@@ -87,11 +87,9 @@ class Guard:
     def release(self) -> None:
         """They have been seen to."""
         assert self._child.stdin is not None
-        with suppress(OSError):  # it is gone
-            self._child.stdin.write(b"done")
-        with suppress(OSError):
-            self._child.stdin.close()
+        self._child.kill()
         self._child.wait()
+        self._child.stdin.close()
 
 
 def _command(process: Process) -> str:
