@@ -5,10 +5,10 @@
     python benchmarks/report.py --promptfoo DIR    beside promptfoo's HTML page of two of the four arms, which takes
                                                    gigabytes for 10,000 samples; DIR: its npm package, unpacked
 
-promptfoo 0.121.20 was measured at 10,000 samples once, on another machine of two cores, with two answers of about 300
-characters each: 108 MB, 98.9 s until painted, 5.6 GB. On a busy machine its time means little: look at its cpu.
-Ours at 10,000 samples of four arms, on two cores that twenty other processes wanted: 6 CPU seconds to build, 10.8 MB,
-700 CPU milliseconds of the page's process until it is ready, 314 MB after two searches.
+promptfoo 0.121.20 at 10,000 samples, two answers of about 600 characters each, on two quiet cores: 87 MB, 47 s until
+painted, 250,000 elements, 3.3 GB; another machine with two cores took 98.9 s and 5.6 GB. Ours there with four answers,
+medians of five: 11 MB, built in 4.7 s, ready after 0.24 s, filter 93 ms (81 to 108), 315 MB. 50,000 samples, once: built
+in 16 s, ready after 0.43 s. On a busy machine times mean little: look at the cpu.
 
 Needs playwright and a Chromium (see tests/browser). Answers are about 600 characters, made of this repository's own
 documentation by a word chain; those to one question have most of their clauses in common, so that all of it packs
