@@ -7,7 +7,7 @@
 
 promptfoo 0.121.20 at 10,000 samples, two answers of about 600 characters each, on two quiet cores: 87 MB, 47 s until
 painted, 250,000 elements, 3.3 GB; another machine with two cores took 98.9 s and 5.6 GB. Ours there with four answers,
-medians of five: 11 MB, built in 4.7 s, ready after 0.24 s, filter 93 ms (81 to 108), 315 MB. 50,000 samples, once: built
+medians of five: 11 MB, built in 4.7 s, ready after 0.24 s, filter 93 ms (81 to 108), 315 MB. 50,000, once: built
 in 16 s, ready after 0.43 s. On a busy machine times mean little: look at the cpu.
 
 Needs playwright and a Chromium (see tests/browser). Answers are about 600 characters, made of this repository's own
