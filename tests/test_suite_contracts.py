@@ -192,6 +192,10 @@ TOLD = [
     ("0178", "Contractor must provide machines and products on the unsigned list; "
      "Contractor must not use products with chlorine", 0),
     ("0151", "Tenant must carry out small repairs outside; Landlord must maintain roof, outer walls and heating", 0),
+    ("0151", "Tenant must do small repairs indoors; "
+     "Landlord must maintain roof, outside walls and heating free of charge", 1),
+    ("0074", "Engineer may fit cheaper parts without asking; Engineer must send a quotation for dearer ones; "
+     "Owner must say yes or no within 7 days", 1),
     ("0167", "Consultant must hand in a written report and present it to the board; "
      "Client must name corrections within 14 days, else the report counts as rejected", 0),
     ("0181", "Buyer must keep unpaid goods apart and marked; Buyer may process them in ordinary business; "
