@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,11 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.engines.guard import held
+
 if TYPE_CHECKING:
     from psutil import Process
 
 GRACE = 10.0
-_SHARED = re.compile(r"/dev/shm/(psm_[^ \n]+)")
 
 
 def under() -> list[Process]:
@@ -49,12 +49,7 @@ def kill(processes: Sequence[Process]) -> None:
 
 def shared_memory(processes: Sequence[Process]) -> list[str]:
     """Names of the shared memory that these processes hold and Python's multiprocessing has made (Linux)."""
-    found: set[str] = set()
-    for one in processes:
-        with suppress(OSError):  # psutil takes a hundred times as long: it has the sizes counted, too
-            maps = Path(f"/proc/{one.pid}/maps").read_text(errors="replace")
-            found.update(_SHARED.findall(maps))
-    return sorted(found)
+    return sorted(held(one.pid for one in processes))
 
 
 def free(names: Sequence[str]) -> None:
