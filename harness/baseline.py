@@ -125,8 +125,8 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
     about, run = table.suites[suite], table.run
     scorers = [name for name in scorer_names(table, suite) if table.scores.get((suite, arm, name))]
     sent = prompts(run, suite, arm)
-    every = sample_scores(run).items()
-    values = {(name, scorer): value for (of, by, name, scorer), value in every if (of, by) == (suite, arm)}
+    every = sample_scores(run)
+    values = {scorer: every.get((suite, arm, scorer), {}) for scorer in scorers}
     draws: dict[str, list[Row]] = {}
     for row in table.rows[suite, arm]:
         draws.setdefault(row.sample, []).append(row)
@@ -136,7 +136,7 @@ def _suite(table: Table, suite: str, arm: str) -> dict[str, Any]:
     samples = {}
     for digest, found_rows in groups.items():
         rows = [drawn[0] for drawn in found_rows]
-        scores = {s: _plain([values[r.sample, s] for r in rows if (r.sample, s) in values]) for s in scorers}
+        scores = {s: _plain([values[s][r.sample] for r in rows if r.sample in values[s]]) for s in scorers}
         keys = ("probe", about.get("cluster") or "probe")
         kept = {key: rows[0].metadata[key] for key in keys if key in rows[0].metadata}
         samples[digest] = {

@@ -8,7 +8,7 @@ missing, as does an answer without a score; an answer the model got wrong does n
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, wraps
 from typing import Any
@@ -34,7 +34,7 @@ SMALL = 30
 class Table:
     """A run, indexed: answers by (suite, arm), and scores by (suite, arm, scorer) and sample digest, and
     the probe (metadata key "probe", else "all") and the cluster (the metadata key that the suite names, else the sample
-    itself) by (suite, sample digest).
+    itself) by suite and sample digest. Scores stand in the order of the digests, whatever the order of the run.
 
     attempted: (suite, arm) with any row, also where the engine failed on all of them and `rows` holds none.
 
@@ -47,8 +47,8 @@ class Table:
     arms: Mapping[str, Mapping[str, Any]]
     rows: Mapping[tuple[str, str], tuple[Row, ...]]
     scores: Mapping[tuple[str, str, str], Mapping[str, tuple[float, ...]]]
-    probes: Mapping[tuple[str, str], str]
-    clusters: Mapping[tuple[str, str], str]
+    probes: Mapping[str, Mapping[str, str]]
+    clusters: Mapping[str, Mapping[str, str]]
     attempted: frozenset[tuple[str, str]]
 
 
@@ -105,23 +105,28 @@ def _kept_for_two_runs(make: Callable[[Run], Table]) -> Callable[[Run], Table]:
 def tabulate(run: Run) -> Table:
     """A run as lookup tables. Of two rows for one draw of one sample of one arm, the later one counts."""
     latest = {(row.suite, row.arm, row.sample, row.draw): row for row in run.rows}
-    digests = {(row.suite, row.arm, row.sample): row.sample_digest for row in latest.values()}
-    rows: dict[tuple[str, str], list[Row]] = {}
-    probes: dict[tuple[str, str], str] = {}
-    clusters: dict[tuple[str, str], str] = {}
     suites = run.manifest.get("suites", {})
     keys = {suite: about.get("cluster") or "" for suite, about in suites.items()}
-    for row in latest.values():
+    digests: dict[tuple[str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, str], list[Row]] = {}
+    probes: dict[str, dict[str, str]] = {}
+    clusters: dict[str, dict[str, str]] = {}
+    for (suite, arm, sample, _), row in latest.items():
+        digest, metadata = row.sample_digest, row.metadata
+        digests.setdefault((suite, arm), {})[sample] = digest
         if row.completion.finish_reason != "error":
-            rows.setdefault((row.suite, row.arm), []).append(row)
-            place, metadata = (row.suite, row.sample_digest), row.metadata
-            probes[place] = str(metadata.get("probe", "all")) if metadata else "all"
-            source = metadata.get(keys.get(row.suite, "")) if metadata else None
-            clusters[place] = row.sample_digest if source is None else f"source {source}"
+            rows.setdefault((suite, arm), []).append(row)
+            probes.setdefault(suite, {})[digest] = str(metadata.get("probe", "all")) if metadata else "all"
+            source = metadata.get(keys.get(suite, "")) if metadata else None
+            clusters.setdefault(suite, {})[digest] = digest if source is None else f"source {source}"
     scores: dict[tuple[str, str, str], dict[str, tuple[float, ...]]] = {}
-    for (suite, arm, sample, scorer), value in sample_scores(run).items():
-        by_digest, digest = scores.setdefault((suite, arm, scorer), {}), digests[suite, arm, sample]
-        by_digest[digest] = (*by_digest[digest], value) if digest in by_digest else (value,)
+    for (suite, arm, scorer), values in sample_scores(run).items():
+        by_digest: dict[str, tuple[float, ...]] = {}
+        known = digests[suite, arm]
+        for sample, value in values.items():
+            digest = known[sample]
+            by_digest[digest] = (*by_digest[digest], value) if digest in by_digest else (value,)
+        scores[suite, arm, scorer] = {digest: by_digest[digest] for digest in sorted(by_digest)}
     return Table(
         run,
         suites,
@@ -130,39 +135,41 @@ def tabulate(run: Run) -> Table:
         scores,
         probes,
         clusters,
-        frozenset((row.suite, row.arm) for row in latest.values()),
+        frozenset(digests),
     )
 
 
-def sample_scores(run: Run) -> dict[tuple[str, str, str, str], float]:
-    """(suite, arm, sample, scorer) -> score, the mean over the sample's draws.
+def sample_scores(run: Run) -> dict[tuple[str, str, str], dict[str, float]]:
+    """(suite, arm, scorer) -> sample -> score, the mean over the sample's draws.
 
     Left out where the engine failed, and where a draw or its score is missing: a mean over those that happen to be
     there would favour whoever fails on the harder ones.
     """
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
     if all(row.draws == 1 for row in run.rows):
-        good = {(row.suite, row.arm, row.sample): row.completion.finish_reason != "error" for row in run.rows}
-        return {
-            (s.suite, s.arm, s.sample, s.scorer): float(s.score.value)
-            for s in run.scores
-            if good.get((s.suite, s.arm, s.sample))
-        }
+        good: dict[tuple[str, str], set[str]] = {}
+        for row in run.rows:
+            there = good.setdefault((row.suite, row.arm), set())
+            (there.discard if row.completion.finish_reason == "error" else there.add)(row.sample)
+        for s in run.scores:
+            if s.sample in good.get((s.suite, s.arm), ()):
+                found.setdefault((s.suite, s.arm, s.scorer), {})[s.sample] = float(s.score.value)
+        return found
     wanted: dict[tuple[str, str], int] = {}
     answered: set[tuple[str, str, str, int]] = set()
     for row in run.rows:
         place = row.suite, row.sample
         wanted[place] = max(row.draws, wanted.get(place, 1))
-        there = (row.suite, row.arm, row.sample, row.draw)
-        (answered.discard if row.completion.finish_reason == "error" else answered.add)(there)
+        draw = (row.suite, row.arm, row.sample, row.draw)
+        (answered.discard if row.completion.finish_reason == "error" else answered.add)(draw)
     drawn: dict[tuple[str, str, str, str], dict[int, float]] = {}
     for s in run.scores:
         if (s.suite, s.arm, s.sample, s.draw) in answered:
-            drawn.setdefault((s.suite, s.arm, s.sample, s.scorer), {})[s.draw] = float(s.score.value)
-    return {
-        place: mean(list(values.values())) if len(values) > 1 else next(iter(values.values()))
-        for place, values in drawn.items()
-        if len(values) == wanted[place[0], place[2]]
-    }
+            drawn.setdefault((s.suite, s.arm, s.scorer, s.sample), {})[s.draw] = float(s.score.value)
+    for (suite, arm, scorer, sample), values in drawn.items():
+        if len(values) == wanted[suite, sample]:
+            found.setdefault((suite, arm, scorer), {})[sample] = mean(list(values.values()))
+    return found
 
 
 def suite_names(table: Table) -> list[str]:
@@ -214,6 +221,11 @@ def agreement(card: Mapping[str, Any] | None, arm: str) -> str:
     return f"kappa {found['kappa']:.2f}, {found['low']:.2f} to {found['high']:.2f}, {found['n']} labels"
 
 
+def one_of(scores: Sequence[float]) -> float:
+    """The one score of a question that was asked several times: their mean. At least one."""
+    return scores[0] if len(scores) == 1 else mean(scores)
+
+
 def summarize(run: Run) -> list[ArmSummary]:
     """Every arm on every suite, by the primary scorer; see ArmSummary. Arms without any score are left out."""
     table = tabulate(run)
@@ -226,10 +238,10 @@ def summarize_arm(table: Table, suite: str, arm: str) -> ArmSummary | None:
     """One arm on one suite, None if nothing of it was scored."""
     scorer = scorer_names(table, suite)[0]
     found = table.scores.get((suite, arm, scorer), {})
-    scores = [values[0] if len(values) == 1 else mean(values) for values in found.values()]
+    scores = list(map(one_of, found.values()))
     if not scores:
         return None
-    sources = [table.clusters[suite, digest] for digest in found] if table.suites[suite].get("cluster") else []
+    sources = [table.clusters[suite][digest] for digest in found] if table.suites[suite].get("cluster") else []
     completions = [row.completion for row in table.rows[suite, arm]]
     seconds = [c.seconds for c in completions]
     return ArmSummary(
@@ -350,22 +362,23 @@ def pair(a: Table, baseline: str, b: Table, candidate: str, suite: str, scorer: 
     held = scope(a, b, suite)
     left = held.of(a.scores.get((suite, baseline, scorer), {}))
     right = held.of(b.scores.get((suite, candidate, scorer), {}))
-    shared = sorted(left.keys() & right.keys())
-    either = left.keys() | right.keys()
-    if all(max(map(len, side.values()), default=1) == 1 for side in (left, right)):
-        there, answered = len(either), len(shared)
+    shared = [digest for digest in left if digest in right]
+    given = [sum(map(len, side.values())) for side in (left, right)]
+    if given == [len(left), len(right)]:  # one score of each question; the others need not be looked for
+        answered = len(shared)
         scores = [tuple([side[d][0] for d in shared]) for side in (left, right)]
     else:
-        scores = [tuple(mean(side[d]) for d in shared) for side in (left, right)]
-        there = sum(max(len(left.get(d, ())), len(right.get(d, ()))) for d in either)
         answered = sum(min(len(left[d]), len(right[d])) for d in shared)
+        scores = [tuple([one_of(side[d]) for d in shared]) for side in (left, right)]
+    there = sum(given) - answered  # of a question that both sides have several scores of, the larger number
     wanted = max(held.wanted, there)
+    probes, clusters = a.probes[suite] if shared else {}, a.clusters[suite] if shared else {}
     return Pairs(
         scores[0],
         scores[1],
-        tuple(a.probes.get((suite, d), "all") for d in shared),
+        tuple([probes[d] for d in shared]),
         wanted - answered,
-        tuple(a.clusters.get((suite, d), d) for d in shared) if a.suites[suite].get("cluster") else (),
+        tuple([clusters[d] for d in shared]) if a.suites[suite].get("cluster") else (),
         held.sizes,
         held.look,
     )

@@ -75,7 +75,7 @@ def _of_suite(table: Table, suite: str, metric: str) -> list[CorpusScore]:
     for arm, own in counted.items():
         shared = sorted(own.keys() & counted.get(held_to, {}).keys())
         pairs = pair(table, held_to, table, arm, suite, scorer_names(table, suite)[0])
-        sources = [table.clusters.get((suite, digest), digest) for digest in shared] if pairs.clusters else shared
+        sources = [table.clusters[suite][digest] for digest in shared] if pairs.clusters else shared
         if arm == held_to or len(set(sources)) < 2:
             against = "" if arm == held_to else held_to
             whole = _score(score, own.values())

@@ -34,13 +34,14 @@ def above_zero(a: Table, baseline: str, b: Table, candidate: str, suite: str) ->
     scores = [[mean(side[digest]) for digest in shared] for side in (left, right)]
     if len(shared) < 2 or 0 not in {*scores[0], *scores[1]}:
         return None
+    probes, clusters = a.probes.get(suite, {}), a.clusters.get(suite, {})
     return replace(
         pairs,
         baseline=tuple(float(value > 0) for value in scores[0]),
         candidate=tuple(float(value > 0) for value in scores[1]),
-        probes=tuple(a.probes.get((suite, digest), "all") for digest in shared),
+        probes=tuple(probes.get(digest, "all") for digest in shared),
         missing=max(0, pairs.missing - (len(shared) - len(pairs.baseline))),
-        clusters=tuple(a.clusters.get((suite, digest), digest) for digest in shared) if pairs.clusters else (),
+        clusters=tuple(clusters.get(digest, digest) for digest in shared) if pairs.clusters else (),
     )
 
 

@@ -119,11 +119,11 @@ def _file(run: Run) -> Path:
 
 def _entries(run: Run) -> Iterator[dict[str, Any]]:
     manifest = run.manifest
-    values: dict[tuple[str, str], dict[str, float]] = {}
     primary = {(row.suite, row.scorer) for row in run.scores if row.primary}
-    for (suite, arm, sample, scorer), value in sample_scores(run).items():
+    values: dict[tuple[str, str], dict[str, float]] = {}
+    for (suite, arm, scorer), found in sample_scores(run).items():
         if (suite, scorer) in primary:
-            values.setdefault((suite, arm), {})[sample] = value
+            values.setdefault((suite, arm), {}).update(found)
     answered: dict[tuple[str, str], int] = {}
     for done in run.rows:
         answered[done.suite, done.arm] = answered.get((done.suite, done.arm), 0) + (not done.reused)

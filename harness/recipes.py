@@ -70,6 +70,6 @@ def recipe_of(table: Table, suite: str, arm: str, baseline: str) -> Recipe | Non
         return None
     rows = [[mean(scores[name][d]) - mean(scores[baseline][d]) for d in shared] for name in names]
     pairs = pair(table, baseline, table, arm, suite, scorer)
-    sources = [table.clusters[suite, d] for d in shared] if table.suites[suite].get("cluster") else []
+    sources = [table.clusters[suite][d] for d in shared] if table.suites[suite].get("cluster") else []
     difference, interval = over_seeds(rows, 1 - pairs.error(), sources)
     return Recipe(suite, baseline, tuple(names), len(shared), difference, interval)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from harness.compare import KEPT, Table, arm_names, scorer_names
+from harness.compare import KEPT, Table, arm_names, one_of, scorer_names
 from harness.prices import by_price, is_trained
 from harness.stats.paired import SAME, mean
 
@@ -135,4 +135,4 @@ def _dials(table: Table, suite: str, arm: str) -> tuple[bool | str, int, int | s
 @lru_cache(maxsize=KEPT)
 def _mean(table: Table, suite: str, arm: str, scorer: str) -> float:
     scores = table.scores.get((suite, arm, scorer), {})
-    return mean([mean(values) for values in scores.values()]) if scores else 0.0
+    return mean(list(map(one_of, scores.values()))) if scores else 0.0

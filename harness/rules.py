@@ -304,5 +304,5 @@ def _taken(a: Table, base_arm: str, b: Table, cand_arm: str, suite: str, what: s
         baseline=tuple(mean(sides[0][digest]) for digest in both),
         candidate=tuple(mean(sides[1][digest]) for digest in both),
         probes=(),
-        clusters=tuple(a.clusters[suite, digest] for digest in both) if scored.clusters else (),
+        clusters=tuple(a.clusters[suite][digest] for digest in both) if scored.clusters else (),
     )

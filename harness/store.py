@@ -17,9 +17,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
+
+from msgspec import Struct, ValidationError, convert
+from msgspec.json import Decoder
 
 from harness import remote
 from harness.data import Completion, Row, Run, Score, ScoreRow
@@ -28,8 +30,6 @@ from harness.errors import MachineError, RunError
 
 Made = TypeVar("Made")
 FORMAT = 1
-TOGETHER = 256
-"""Lines that are parsed at once."""
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -103,24 +103,78 @@ def _made(kind: type[Made], fields: dict[str, Any]) -> Made:
     return made
 
 
+class _RowLine(Struct, gc=False):
+    """A line of completions.jsonl as it is parsed: the fields of `row_to_json`."""
+
+    suite: str
+    arm: str
+    sample: str
+    sample_digest: str
+    key: str
+    text: str
+    target: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: str
+    seconds: float
+    messages: tuple[Any, ...]
+    choice_logprobs: tuple[float, ...] | None = None
+    passages: tuple[str, ...] | None = ()
+    metadata: dict[str, Any] | None = None
+    reused: bool = False
+    error: str = ""
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    draw: int = 0
+    draws: int = 1
+    by: str = ""
+
+    def row(self) -> Row:
+        """As the row it is of."""
+        completion = {
+            "text": self.text, "prompt_tokens": self.prompt_tokens, "completion_tokens": self.completion_tokens,
+            "finish_reason": self.finish_reason, "seconds": self.seconds, "choice_logprobs": self.choice_logprobs,
+            "error": self.error, "reasoning": self.reasoning, "reasoning_tokens": self.reasoning_tokens,
+        }  # fmt: skip
+        row = {
+            "suite": self.suite, "arm": self.arm, "sample": self.sample, "sample_digest": self.sample_digest,
+            "key": self.key, "messages": self.messages, "completion": _made(Completion, completion),
+            "target": self.target, "metadata": self.metadata or {}, "passages": self.passages or (),
+            "reused": self.reused, "draw": self.draw, "draws": self.draws, "by": self.by,
+        }  # fmt: skip
+        return _made(Row, row)
+
+
+class _ScoreLine(Struct, gc=False):
+    """A line of scores.jsonl as it is parsed: the fields of `score_to_json`."""
+
+    suite: str
+    arm: str
+    sample: str
+    scorer: str
+    primary: bool
+    value: float | bool
+    answer: str
+    explanation: str
+    draw: int = 0
+    key: str = ""
+
+    def row(self) -> ScoreRow:
+        """As the row it is of."""
+        row = {
+            "suite": self.suite, "arm": self.arm, "sample": self.sample, "scorer": self.scorer,
+            "primary": self.primary, "draw": self.draw, "key": self.key,
+            "score": _made(Score, {"value": self.value, "answer": self.answer, "explanation": self.explanation}),
+        }  # fmt: skip
+        return _made(ScoreRow, row)
+
+
+_ROWS, _SCORES, _VALUES = Decoder(_RowLine), Decoder(_ScoreLine), Decoder(dict[str, Any])
+
+
 def row_from_json(value: Mapping[str, Any]) -> Row:
     """The inverse of `row_to_json`."""
-    get, logprobs = value.get, value.get("choice_logprobs")
-    completion = {
-        "text": value["text"], "prompt_tokens": value["prompt_tokens"],
-        "completion_tokens": value["completion_tokens"], "finish_reason": value["finish_reason"],
-        "seconds": value["seconds"], "choice_logprobs": None if logprobs is None else tuple(logprobs),
-        "error": get("error", ""), "reasoning": get("reasoning", ""),
-        "reasoning_tokens": int(get("reasoning_tokens", 0)),
-    }  # fmt: skip
-    row = {
-        "suite": value["suite"], "arm": value["arm"], "sample": value["sample"],
-        "sample_digest": value["sample_digest"], "key": value["key"], "messages": tuple(value["messages"]),
-        "completion": _made(Completion, completion), "target": value["target"], "metadata": get("metadata") or {},
-        "passages": tuple(get("passages") or ()), "reused": bool(get("reused")), "draw": int(get("draw", 0)),
-        "draws": int(get("draws", 1)), "by": get("by", ""),
-    }  # fmt: skip
-    return _made(Row, row)
+    return convert(value, _RowLine).row()
 
 
 def score_to_json(row: ScoreRow) -> dict[str, Any]:
@@ -133,52 +187,38 @@ def score_to_json(row: ScoreRow) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _score_from_json(value: Mapping[str, Any]) -> ScoreRow:
-    score = {"value": value["value"], "answer": value["answer"], "explanation": value["explanation"]}
-    row = {
-        "suite": value["suite"], "arm": value["arm"], "sample": value["sample"], "scorer": value["scorer"],
-        "primary": value["primary"], "score": _made(Score, score), "draw": int(value.get("draw", 0)),
-        "key": value.get("key", ""),
-    }  # fmt: skip
-    return _made(ScoreRow, row)
-
-
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Parsed lines; a torn last line is dropped, a broken one elsewhere is a RunError."""
+    return _parsed(path, _VALUES)
+
+
+def _parsed(path: Path, decoder: Decoder[Made]) -> Iterator[Made]:
+    """`read_lines`, of one kind; a line that is of another kind is a RunError too."""
     if not path.is_file():
         return
+    decode = decoder.decode
     with path.open("rb") as stream:
-        number = 0
-        while lines := list(islice(stream, TOGETHER)):
-            found = _together(lines)
-            yield from found if found is not None else _one_by_one(path, lines, number, stream)
-            number += len(lines)
-
-
-def _together(lines: Sequence[bytes]) -> list[dict[str, Any]] | None:
-    """The lines parsed at once, as one list: twice as fast; None where one of them needs a look."""
-    if not all(line.startswith(b"{") and line.endswith(b"}\n") for line in lines):
-        return None
-    try:
-        found: list[dict[str, Any]] = _decode(f"[{b','.join(lines).decode()}]")
-    except ValueError:
-        return None
-    return found if len(found) == len(lines) else None
-
-
-def _one_by_one(path: Path, lines: Sequence[bytes], number: int, stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    """The lines that follow the first `number` of a file, which `stream` goes on with."""
-    for place, line in enumerate(lines, number + 1):
-        if not line.endswith(b"\n"):
-            return
-        try:
-            yield _decode(line.decode())
-        except ValueError:
-            if line is lines[-1] and not stream.read(1):
+        for place, line in enumerate(stream, 1):
+            if not line.endswith(b"\n"):
                 return
-            raise RunError(
-                f"{path}:{place}: not JSON. The file was edited; restore it, or delete the run and run again."
-            ) from None
+            try:
+                found = decode(line)
+            except ValueError:
+                try:
+                    value = _decode(line.decode())  # takes NaN, an infinity, and half a surrogate pair as well
+                except ValueError:
+                    if not stream.read(1):
+                        return
+                    raise RunError(
+                        f"{path}:{place}: not JSON. The file was edited; restore it, or delete the run and run again."
+                    ) from None
+                try:
+                    found = convert(value, decoder.type)
+                except ValidationError as error:
+                    raise RunError(
+                        f"{path}:{place}: {error}. The file was edited; restore it, or delete the run and run again."
+                    ) from None
+            yield found
 
 
 @contextmanager
@@ -213,27 +253,22 @@ def read_run(path: Path | str) -> Run:
         raise RunError(
             f"{shown}/run.json: run format {number}, this harness reads {FORMAT}. Use the harness that made it."
         )
-    try:
-        with without_collection():
-            now = answerers(manifest)
-            rows = {
-                (row.suite, row.arm, row.sample, row.draw): row
-                for row in map(row_from_json, read_lines(folder / "completions.jsonl"))
-                if not row.by or row.by == now.get(row.arm, row.by)
-            }
-            scores = {
-                (score.suite, score.arm, score.sample, score.scorer, score.draw): score
-                for score in map(_score_from_json, read_lines(folder / "scores.jsonl"))
-                if not score.key or _is_of(score, rows.get((score.suite, score.arm, score.sample, score.draw)))
-            }
-    except (KeyError, TypeError) as error:
-        raise RunError(
-            f"{shown}: a row lacks {error}. The file was edited; restore it, or delete the run and run again."
-        ) from None
+    with without_collection():
+        now = answerers(manifest)
+        rows = {
+            (line.suite, line.arm, line.sample, line.draw): line.row()
+            for line in _parsed(folder / "completions.jsonl", _ROWS)
+            if not line.by or line.by == now.get(line.arm, line.by)
+        }
+        scores = {
+            (line.suite, line.arm, line.sample, line.scorer, line.draw): line.row()
+            for line in _parsed(folder / "scores.jsonl", _SCORES)
+            if not line.key or _is_of(line, rows.get((line.suite, line.arm, line.sample, line.draw)))
+        }
     return Run(shown, manifest, tuple(rows.values()), tuple(scores.values()))
 
 
-def _is_of(score: ScoreRow, row: Row | None) -> bool:
+def _is_of(score: _ScoreLine, row: Row | None) -> bool:
     return row is not None and row.key == score.key
 
 

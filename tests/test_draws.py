@@ -194,7 +194,7 @@ def test_a_case_shows_the_first_answer_and_the_mean(tmp_path: Path) -> None:
     case = next(case for case in cases(done) if case.sample == "test-1")
     answer = case.answers["lora"]
     assert answer.row.draw == 0
-    assert answer.value == sample_scores(done)["sums", "lora", "test-1", "exact"]
+    assert answer.value == sample_scores(done)["sums", "lora", "exact"]["test-1"]
     assert answer.primary is not None
     assert answer.primary.score.explanation.startswith("4 answers: ")
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas
@@ -11,7 +13,6 @@ import pytest
 from harness.data import Completion, Row, Score, ScoreRow
 from harness.errors import MachineError, RunError
 from harness.store import (
-    TOGETHER,
     RunWriter,
     read_lines,
     read_run,
@@ -72,18 +73,49 @@ def test_a_broken_line_in_the_middle_is_an_error_with_its_place(tmp_path: Path) 
         read_run(tmp_path)
 
 
-@pytest.mark.parametrize("place", [1, TOGETHER, TOGETHER + 1, 2 * TOGETHER, 2 * TOGETHER + 3])
-def test_lines_are_read_together_and_a_broken_one_still_has_its_place(tmp_path: Path, place: int) -> None:
+@pytest.mark.parametrize("place", [1, 2, 7])
+def test_a_broken_line_has_its_place_and_a_torn_last_one_is_dropped(tmp_path: Path, place: int) -> None:
     file = tmp_path / "lines.jsonl"
-    lines = [f'{{"n": {number}}}\n' for number in range(2 * TOGETHER + 4)]
-    file.write_text("".join(lines) + '{"n": 99')
-    assert [line["n"] for line in read_lines(file)] == list(range(len(lines)))
-    for broken in ('{"n": 1, }\n', '{"n": 1}, {"n": 2}\n'):
+    lines = [f'{{"n": {number}}}\n' for number in range(8)]
+    file.write_text("".join(lines) + '{"n": 99}')
+    assert [line["n"] for line in read_lines(file)] == list(range(8))
+    for broken in ('{"n": 1, }\n', '{"n": 1}, {"n": 2}\n', "\n"):
         file.write_text("".join([*lines[: place - 1], broken, *lines[place:]]))
         with pytest.raises(RunError, match=rf"lines\.jsonl:{place}: not JSON"):
             list(read_lines(file))
     file.write_text("".join(lines) + "{torn}\n")
     assert len(list(read_lines(file))) == len(lines)
+
+
+def test_what_json_alone_allows_is_read_as_it_was_written(tmp_path: Path) -> None:
+    row = _row("1", "half \ud83d of a pair")
+    row = replace(
+        row,
+        completion=replace(row.completion, choice_logprobs=(-1.5, -math.inf)),
+        metadata={"large": 10**30, "nothing": math.nan},
+    )
+    _write(tmp_path, row)
+    (read,) = read_run(tmp_path).rows
+    assert read.completion == row.completion
+    assert read.metadata["large"] == 10**30
+    assert math.isnan(read.metadata["nothing"])
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "said"),
+    [
+        ("completions.jsonl", {"text": None}, r"completions\.jsonl:1: Expected `str`, got `null` - at `\$\.text`"),
+        ("completions.jsonl", {"prompt_tokens": "9"}, r"Expected `int`, got `str` - at `\$\.prompt_tokens`"),
+        ("scores.jsonl", {"value": "high"}, r"scores\.jsonl:1: .*at `\$\.value`"),
+    ],
+)
+def test_a_row_of_another_kind_is_one_clear_line(tmp_path: Path, file: str, line: dict[str, object], said: str) -> None:
+    _write(tmp_path, _row("1"))
+    score = ScoreRow("s", "base", "1", "exact", True, Score(1.0))
+    known = {"completions.jsonl": row_to_json(_row("1")), "scores.jsonl": score_to_json(score)}[file]
+    (tmp_path / file).write_text(json.dumps({**known, **line}) + "\n")
+    with pytest.raises(RunError, match=said):
+        read_run(tmp_path)
 
 
 def test_the_last_answer_of_a_sample_counts(tmp_path: Path) -> None:
