@@ -35,7 +35,7 @@ SUITES = ("forgetting", "handbook", "sql")
 ADAPTERS = ("a", "b", "c")
 OPTIONS = {"dtype": "float32", "max_num_seqs": 32}
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1"}
-HARNESS = [sys.executable, "-c", "import sys; from harness.cli import main; sys.exit(main(sys.argv[1:]))"]
+HARNESS = [sys.executable, "-m", "harness"]
 
 
 @dataclass(frozen=True)

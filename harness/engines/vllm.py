@@ -6,6 +6,7 @@ log-probabilities would switch the cache off, and crash or mislead beside adapte
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing.connection
 import os
@@ -34,6 +35,8 @@ MOST_TOKEN_IDS = 128
 SPARE_ADAPTERS = 4
 HANG_AFTER = 600.0
 """Seconds without a sign of life after which the engine counts as hung; `engine: {hang_after: ...}` in models.yaml."""
+WAIT_FOR_END = 1.0
+"""Seconds that the engine's processes are given to end by themselves."""
 _PASSED_ON = (
     "gpu_memory_utilization",
     "tensor_parallel_size",
@@ -150,7 +153,7 @@ class VllmEngine:
         end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
         if end_renderer:
             end_renderer()
-        engine.engine_core.shutdown()
+        _end(engine.engine_core)
         processes.end(self.processes)
         processes.free(self.memory)
         self._guard.release()
@@ -413,6 +416,12 @@ def _watch(core: Any) -> None:
         queue.put(EngineDeadError())
 
     threading.Thread(target=wait, daemon=True, name="engine death").start()
+
+
+def _end(core: Any) -> None:
+    """Ends the engine's processes. Nothing in them is to be saved, so that they are not given vLLM's 5 s to clean up."""
+    waits = "timeout" in inspect.signature(core.shutdown).parameters  # not in every release
+    core.shutdown(**({"timeout": WAIT_FOR_END} if waits else {}))
 
 
 def _device() -> str:
