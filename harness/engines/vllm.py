@@ -419,7 +419,7 @@ def _watch(core: Any) -> None:
 
 
 def _end(core: Any) -> None:
-    """Ends the engine's processes. Nothing in them is to be saved, so that they are not given vLLM's 5 s to clean up."""
+    """Ends the engine's processes. They hold nothing to save, and are not given the 5 s to clean up that vLLM waits."""
     waits = "timeout" in inspect.signature(core.shutdown).parameters  # not in every release
     core.shutdown(**({"timeout": WAIT_FOR_END} if waits else {}))
 
