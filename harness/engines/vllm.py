@@ -422,6 +422,12 @@ def _end(core: Any) -> None:
     """Ends the engine's processes. They hold nothing to save, and are not given the 5 s to clean up that vLLM waits."""
     waits = "timeout" in inspect.signature(core.shutdown).parameters  # not in every release
     core.shutdown(**({"timeout": WAIT_FOR_END} if waits else {}))
+    reader, context = getattr(core, "output_queue_thread", None), getattr(core, "ctx", None)
+    if reader is None or context is None:
+        return
+    reader.join(WAIT_FOR_END)
+    if not reader.is_alive():  # vLLM leaves the sockets' context open
+        context.destroy(linger=0)
 
 
 def _device() -> str:
