@@ -49,11 +49,13 @@ from harness.digests import (
     text_digest,
     tokens_digest,
 )
-from harness.engines import Chosen, Cluster, Engine, applied, open_engine
+from harness.engines import Chosen, Cluster, Described, Engine, applied, open_engine
 from harness.engines.supervised import Supervised
+from harness.engines.unopened import Unopened, card
 from harness.errors import AdapterError, ConfigError, RunError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
+from harness.resume import Earlier
 from harness.scoring import Job, Scoring, score_sample
 from harness.store import RunWriter, name_answers, read_run, row_to_json, without_collection, write_scores
 
@@ -121,8 +123,8 @@ def run(
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
             _run_model(
-                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written,
-                dev, twice,
+                config, model, mine, adapters, suites, by_suite, writer, known, reuse, opened, root,
+                entrant or as_written, dev, twice,
             )  # fmt: skip
         if any(suite.graders for suite in suites):
             opened.close()
@@ -134,19 +136,22 @@ def _asked_again(
     tasks: Sequence[Task],
     by_suite: Mapping[str, Mapping[str, Scorer]],
     known: Mapping[str, Completion],
-    earlier: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """See again.measure."""
-    asked: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
-    for task in tasks:
-        asked[task.arm.name].append((task.request, task))
 
     def score(task: Task, completion: Completion) -> float:
         job = Job(task.suite.name, task.arm.name, task.sample, completion)
         rows = score_sample(task.suite.scorers, by_suite[task.suite.name], job)
         return next(row.score.value for row in rows if row.primary)
 
-    return again.measure(engine, asked, known, partial(reasoning.read, engine.tokenizer), score, earlier)
+    return again.measure(engine, _by_arm(tasks), known, partial(reasoning.read, engine.tokenizer), score)
+
+
+def _by_arm(tasks: Sequence[Task]) -> dict[str, list[tuple[Request, Task]]]:
+    found: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
+    for task in tasks:
+        found[task.arm.name].append((task.request, task))
+    return found
 
 
 def as_written(suite: Suite, arm: Arm) -> Arm:
@@ -194,6 +199,61 @@ def _opened(model: Model, adapters: tuple[AdapterRef, ...], name: Chosen) -> Eng
     return Supervised(lambda: open_engine(model, adapters, name))
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """All answers wanted of one model, rendered, and what gives them. engine: None where nothing is left to ask of it.
+
+    said: by what the answers are named. digest: of the base model. proof: of each adapter, in nats. drifts, repeated:
+    what has been measured before, per adapter and per arm. kept: what run.json is to keep of the engine.
+    """
+
+    tasks: Sequence[Task]
+    engine: Engine | None
+    said: Engine | Unopened
+    digest: str
+    proof: Mapping[str, float]
+    drifts: Mapping[str, Mapping[str, Any]]
+    repeated: Mapping[str, Mapping[str, Any]]
+    kept: Mapping[str, Any]
+
+
+def _prepared(
+    here: Model,
+    adapters: Mapping[str, AdapterRef],
+    planned: Callable[[Described, str], list[Task]],
+    earlier: Earlier,
+    known: Mapping[str, Completion],
+    opened: Opened,
+    texts: Sequence[str],
+    twice: bool,
+) -> Prepared:
+    """What is left to ask is found first; the engine is opened where that is something. here: the located model."""
+    look = earlier.engine_of(here, opened.name) if known else None
+    tasks = planned(look, look.identity) if look else []
+    proven = earlier.proven(look, adapters) if look else {}
+    drifts, repeated = earlier.drifts(proven), earlier.repeated(_by_arm(tasks)) if twice else {}
+    if (
+        look
+        and all(task.request.key in known for task in tasks)
+        and not (adapters.keys() - proven.keys() or drift.unmeasured(texts, adapters, drifts))
+        and not (twice and _by_arm(tasks).keys() - repeated.keys())
+    ):
+        proof = {name: float(about["applied"]["max_logprob_difference"]) for name, about in proven.items()}
+        return Prepared(tasks, None, look, look.identity, proof, drifts, repeated, look.card)
+    engine = opened.engine(here, tuple(adapters.values()))
+    digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
+    proof = dict(zip(adapters, applied(engine, *adapters.values()), strict=True))
+    for name, difference in proof.items():
+        if difference == 0.0:
+            raise AdapterError(
+                f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
+            )
+    if look is None or not look.is_like(engine, digest):
+        tasks = planned(engine, digest)
+        repeated = earlier.repeated(_by_arm(tasks)) if twice else {}
+    return Prepared(tasks, engine, engine, digest, proof, drifts, repeated, card(engine, here, digest, opened.name))
+
+
 def _run_model(
     config: Config,
     model: Model,
@@ -203,34 +263,34 @@ def _run_model(
     by_suite: Mapping[str, Mapping[str, Scorer]],
     writer: RunWriter,
     known: dict[str, Completion],
+    reuse: Sequence[Run],
     opened: Opened,
     root: Path | None,
     entrant: Entrant,
     dev: Mapping[str, Any] | None,
     twice: bool,
 ) -> None:
-    here = located(model, root)
-    engine = opened.engine(here, tuple(adapters.values()))
-    digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
-    proof = dict(zip(adapters, applied(engine, *adapters.values()), strict=True))
-    for name, difference in proof.items():
-        if difference == 0.0:
-            raise AdapterError(
-                f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
-            )
-    with without_collection():
-        tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
-    described = manifests.describe(
-        config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, dev
-    )
+    def planned(said: Described, digest: str) -> list[Task]:
+        with without_collection():
+            return list(plan(said, digest, suites, arms, adapters, entrant))
+
+    here, texts = located(model, root), drift.neutral_texts(suites)
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
+    ready = _prepared(here, adapters, planned, Earlier(old, reuse), known, opened, texts, twice)
+    engine, tasks = ready.engine, ready.tasks
+    described = manifests.describe(
+        config, suites, arms, manifests.engine_card(ready.said), {model.name: ready.digest}, adapters, ready.proof, dev
+    )
     manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
     if old:
         manifests.refuse_left_over(old, described, {task.place for task in tasks}, writer.folder)
-    before = old.manifest["adapters"] if old else {}
-    earlier = {name: about.get("drift") or {} for name, about in before.items()}
-    for name, moved in drift.measure(engine, drift.neutral_texts(suites), adapters, earlier).items():
+        if engine is None:
+            manifest |= {key: old.manifest[key] for key in manifests.OF_ANSWERS if key in old.manifest}
+    if ready.kept:
+        manifest["opened"][model.name] = ready.kept
+    for name, moved in drift.measure(engine, texts, adapters, ready.drifts).items():
         manifest["adapters"][name]["drift"] = moved
+    before = old.manifest["adapters"] if old else {}
     for name, ref in adapters.items():
         about = manifest["adapters"][name]
         same = before.get(name) if before.get(name, {}).get("digest") == ref.digest else None
@@ -243,6 +303,7 @@ def _run_model(
     scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores if s.scorer == last.get(s.suite)} if old else set()
     spent: dict[tuple[str, str], tuple[float, int]] = {}
     try:
+        _say_kept(model, tasks, known, stored, scored, engine)
         answer(engine, tasks, by_suite, writer, known, stored, scored, spent)
     finally:
         manifests.add_usage(manifest, model, engine)
@@ -254,14 +315,39 @@ def _run_model(
         writer.manifest(manifest)
     if twice:
         past = manifest.setdefault("again", {})
-        past.update(_asked_again(engine, tasks, by_suite, known, past))
-        manifests.add_usage(manifest, model, engine)
-    manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+        past.update(ready.repeated)
+        if engine:
+            left = [task for task in tasks if task.arm.name not in ready.repeated]
+            past.update(_asked_again(engine, left, by_suite, known))
+            manifests.add_usage(manifest, model, engine)
+    manifest["finished"] = manifest["finished"] or datetime.now(UTC).isoformat(timespec="seconds")
     writer.manifest(manifest)
 
 
+def _say_kept(
+    model: Model,
+    tasks: Sequence[Task],
+    known: Mapping[str, Completion],
+    stored: Mapping[Place, str],
+    scored: set[Place],
+    engine: Engine | None,
+) -> None:
+    """A line on the answers that are there, where some are."""
+    there = [task for task in tasks if task.request.key in known]
+    kept = [task for task in there if stored.get(task.place) == task.request.key]
+    unscored = sum(task.place not in scored for task in kept)
+    if there:
+        taken = len(there) - len(kept)
+        said = [f"{len(kept):,} kept from before"] * bool(kept) + [f"{taken:,} taken over from other runs"] * bool(
+            taken
+        )
+        text = f"{model.name}: of {len(tasks):,} answers {' and '.join(said)}"
+        text += f", {unscored:,} of them scored now" if unscored else ""
+        say(text + ("" if engine else "; nothing to ask"))
+
+
 def plan(
-    engine: Engine,
+    engine: Described,
     digest: str,
     suites: Sequence[Suite],
     arms: Sequence[Arm],
@@ -304,7 +390,7 @@ def plan(
                     yield Task(suite, arm, sample, messages, shown, request, draw, by)
 
 
-def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
+def _constrainable(engine: Described, suite: Suite, arm: Arm) -> None:
     """Raises ConfigError where an arm is to be constrained and the engine cannot."""
     if not arm.constrain:
         return
@@ -318,7 +404,7 @@ def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
 
 
 def _of_endpoint(
-    engine: Engine, digest: str, suite: Suite, sample: Sample, messages: tuple[Message, ...], sampling: Sampling
+    engine: Described, digest: str, suite: Suite, sample: Sample, messages: tuple[Message, ...], sampling: Sampling
 ) -> Request:
     """A request in words: whoever answers it renders it and counts its tokens."""
     if sample.as_is and isinstance(sample.input, str):
@@ -336,7 +422,7 @@ def _answered(row: Row) -> bool:
 
 
 def answer(
-    engine: Engine,
+    engine: Engine | None,
     tasks: Sequence[Task],
     by_suite: Mapping[str, Mapping[str, Scorer]],
     writer: RunWriter,
@@ -347,8 +433,8 @@ def answer(
 ) -> None:
     """Generates what is not known, stores and scores it. `spent` takes engine seconds and requests per (suite, arm).
 
-    The queue's wall time is shared out in proportion to the time each request was in flight; also where this ends by an
-    error.
+    engine: None where all is known. The queue's wall time is shared out in proportion to the time each request was in
+    flight; also where this ends by an error.
     """
     waiting: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
@@ -374,20 +460,22 @@ def answer(
         for key, group in waiting.items():
             for task in group if key in known else ():
                 keep(task, known[key], reused=True)
-        progress = stack.enter_context(Progress(f"answering ({engine.name})", len(tasks), "answers"))
-        progress.update(sum(len(group) for key, group in waiting.items() if key in known))
-        try:
-            for request, completion in engine.generate(fresh):
-                group = waiting[request.key]
-                completion = reasoning.read(engine.tokenizer, request, completion)
-                known[request.key] = completion
-                flight[group[0].place[:2]].append(completion.seconds)
-                for task in group:
-                    keep(task, completion, reused=task is not group[0])
-                progress.update(len(group))
-        finally:
-            seconds, total = time.monotonic() - start, sum(map(sum, flight.values())) or 1.0
-            spent.update({place: (seconds * sum(each) / total, len(each)) for place, each in flight.items()})
+        if fresh:
+            assert engine is not None
+            left = sum(len(group) for key, group in waiting.items() if key not in known)
+            progress = stack.enter_context(Progress(f"answering ({engine.name})", left, "answers"))
+            try:
+                for request, completion in engine.generate(fresh):
+                    group = waiting[request.key]
+                    completion = reasoning.read(engine.tokenizer, request, completion)
+                    known[request.key] = completion
+                    flight[group[0].place[:2]].append(completion.seconds)
+                    for task in group:
+                        keep(task, completion, reused=task is not group[0])
+                    progress.update(len(group))
+            finally:
+                seconds, total = time.monotonic() - start, sum(map(sum, flight.values())) or 1.0
+                spent.update({place: (seconds * sum(each) / total, len(each)) for place, each in flight.items()})
         for lines in scoring.done(all_of_them=True):
             writer.lines("scores.jsonl", lines)
 
