@@ -148,9 +148,13 @@ def _asked_again(
 
 
 def _by_arm(tasks: Sequence[Task]) -> dict[str, list[tuple[Request, Task]]]:
+    """What may be asked again; of a suite with looks, samples of the first: they stay the same in the later ones."""
+    suites = {task.suite.name: task.suite for task in tasks}.values()
+    first = {one.name: {s.id for s in one.test[: one.looks["sizes"][0]]} for one in suites if one.looks}
     found: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
     for task in tasks:
-        found[task.arm.name].append((task.request, task))
+        if task.suite.name not in first or task.sample.id in first[task.suite.name]:
+            found[task.arm.name].append((task.request, task))
     return found
 
 
