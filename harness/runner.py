@@ -8,78 +8,45 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from harness import again, contamination, drift, prompt, reasoning, retrieve, scorers
+from harness import again, contamination, drift, reasoning, scorers
 from harness import manifest as manifests
-from harness.constrain import constraint_of
 from harness.data import (
     AdapterRef,
     Arm,
     Completion,
     Config,
-    Message,
     Model,
-    Request,
     Row,
     Run,
-    Sample,
-    Sampling,
     Scorer,
     ScoreRow,
     Suite,
 )
 from harness.digests import (
     adapter_digest,
-    answerer,
-    drawn,
     draws,
-    fake_identity,
-    identity,
     located,
     sampling_parts,
-    text_digest,
-    tokens_digest,
 )
-from harness.engines import Chosen, Cluster, Described, Engine, applied, open_engine
+from harness.engines import Chosen, Cluster, Described, Engine, open_engine
 from harness.engines.supervised import Supervised
-from harness.engines.unopened import Unopened, card
-from harness.errors import AdapterError, ConfigError, RunError, SuiteError
+from harness.errors import AdapterError, RunError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
-from harness.resume import Earlier
+from harness.resume import Earlier, by_arm, prepared
 from harness.scoring import Job, Scoring, score_sample
 from harness.store import RunWriter, name_answers, read_run, row_to_json, without_collection, write_scores
-
-Place = tuple[str, str, str, int]  # suite, arm, sample, draw
-Entrant = Callable[[Suite, Arm], Arm | None]
-"""How an arm answers a suite: with which dials; None if it does not. Its rows go by the name of the arm returned."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One answer wanted: whose, to what, and the request that computes it."""
-
-    suite: Suite
-    arm: Arm
-    sample: Sample
-    messages: tuple[Message, ...]
-    passages: tuple[str, ...]
-    request: Request
-    draw: int = 0
-    by: str = ""
-
-    @property
-    def place(self) -> Place:
-        return self.suite.name, self.arm.name, self.sample.id, self.draw
+from harness.tasks import Entrant, Place, Task, as_written, plan
 
 
 def run(
@@ -144,28 +111,7 @@ def _asked_again(
         rows = score_sample(task.suite.scorers, by_suite[task.suite.name], job)
         return next(row.score.value for row in rows if row.primary)
 
-    return again.measure(engine, _by_arm(tasks), known, partial(reasoning.read, engine.tokenizer), score)
-
-
-def _by_arm(tasks: Sequence[Task]) -> dict[str, list[tuple[Request, Task]]]:
-    """What may be asked again; of a suite with looks, samples of the first: they stay the same in the later ones."""
-    suites = {task.suite.name: task.suite for task in tasks}.values()
-    first = {one.name: {s.id for s in one.test[: one.looks["sizes"][0]]} for one in suites if one.looks}
-    found: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
-    for task in tasks:
-        if task.suite.name not in first or task.sample.id in first[task.suite.name]:
-            found[task.arm.name].append((task.request, task))
-    return found
-
-
-def as_written(suite: Suite, arm: Arm) -> Arm:
-    """The arm itself. Lists of dials have to be chosen from first."""
-    if arm.tries:
-        raise ConfigError(
-            f"arm '{arm.name}': lists several dials, which are chosen on dev before {suite.name} is asked. Choose "
-            f"first (`harness run` does), or give it one value per dial."
-        )
-    return arm
+    return again.measure(engine, by_arm(tasks), known, partial(reasoning.read, engine.tokenizer), score)
 
 
 class Opened:
@@ -203,61 +149,6 @@ def _opened(model: Model, adapters: tuple[AdapterRef, ...], name: Chosen) -> Eng
     return Supervised(lambda: open_engine(model, adapters, name))
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """All answers wanted of one model, rendered, and what gives them. engine: None where nothing is left to ask of it.
-
-    said: by what the answers are named. digest: of the base model. proof: of each adapter, in nats. drifts, repeated:
-    what has been measured before, per adapter and per arm. kept: what run.json is to keep of the engine.
-    """
-
-    tasks: Sequence[Task]
-    engine: Engine | None
-    said: Engine | Unopened
-    digest: str
-    proof: Mapping[str, float]
-    drifts: Mapping[str, Mapping[str, Any]]
-    repeated: Mapping[str, Mapping[str, Any]]
-    kept: Mapping[str, Any]
-
-
-def _prepared(
-    here: Model,
-    adapters: Mapping[str, AdapterRef],
-    planned: Callable[[Described, str], list[Task]],
-    earlier: Earlier,
-    known: Mapping[str, Completion],
-    opened: Opened,
-    texts: Sequence[str],
-    twice: bool,
-) -> Prepared:
-    """What is left to ask is found first; the engine is opened where that is something. here: the located model."""
-    look = earlier.engine_of(here, opened.name) if known else None
-    tasks = planned(look, look.identity) if look else []
-    proven = earlier.proven(look, adapters) if look else {}
-    drifts, repeated = earlier.drifts(proven), earlier.repeated(_by_arm(tasks)) if twice else {}
-    if (
-        look
-        and all(task.request.key in known for task in tasks)
-        and not (adapters.keys() - proven.keys() or drift.unmeasured(texts, adapters, drifts))
-        and not (twice and _by_arm(tasks).keys() - repeated.keys())
-    ):
-        proof = {name: float(about["applied"]["max_logprob_difference"]) for name, about in proven.items()}
-        return Prepared(tasks, None, look, look.identity, proof, drifts, repeated, look.card)
-    engine = opened.engine(here, tuple(adapters.values()))
-    digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
-    proof = dict(zip(adapters, applied(engine, *adapters.values()), strict=True))
-    for name, difference in proof.items():
-        if difference == 0.0:
-            raise AdapterError(
-                f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
-            )
-    if look is None or not look.is_like(engine, digest):
-        tasks = planned(engine, digest)
-        repeated = earlier.repeated(_by_arm(tasks)) if twice else {}
-    return Prepared(tasks, engine, engine, digest, proof, drifts, repeated, card(engine, here, digest, opened.name))
-
-
 def _run_model(
     config: Config,
     model: Model,
@@ -278,9 +169,12 @@ def _run_model(
         with without_collection():
             return list(plan(said, digest, suites, arms, adapters, entrant))
 
+    def open_() -> Engine:
+        return opened.engine(here, tuple(adapters.values()))
+
     here, texts = located(model, root), drift.neutral_texts(suites)
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
-    ready = _prepared(here, adapters, planned, Earlier(old, reuse), known, opened, texts, twice)
+    ready = prepared(here, adapters, planned, Earlier(old, reuse), known, opened.name, open_, texts, twice)
     engine, tasks = ready.engine, ready.tasks
     described = manifests.describe(
         config, suites, arms, manifests.engine_card(ready.said), {model.name: ready.digest}, adapters, ready.proof, dev
@@ -348,76 +242,6 @@ def _say_kept(
         text = f"{model.name}: of {len(tasks):,} answers {' and '.join(said)}"
         text += f", {unscored:,} of them scored now" if unscored else ""
         say(text + ("" if engine else "; nothing to ask"))
-
-
-def plan(
-    engine: Described,
-    digest: str,
-    suites: Sequence[Suite],
-    arms: Sequence[Arm],
-    adapters: Mapping[str, AdapterRef],
-    entrant: Entrant = as_written,
-) -> Iterator[Task]:
-    """Every answer wanted, rendered. A prompt beyond the context is a SuiteError, before anything is spent."""
-    for suite in suites:
-        asked = [one for arm in arms if (one := entrant(suite, arm)) is not None]
-        retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in asked) else None
-        for arm in asked:
-            _constrainable(engine, suite, arm)
-            ref = adapters[arm.adapter] if arm.adapter else None
-            by = answerer(digest, ref.digest if ref else None)
-            for sample in suite.test[: suite.asked]:
-                passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
-                messages = prompt.render(suite, arm, sample, passages)
-                sampling = sample.sampling or suite.sampling
-                if arm.constrain and not sample.choices and not sample.as_is:
-                    sampling = replace(sampling, constraint=constraint_of(suite.constraints, sample))
-                shown = tuple(passage.id for passage in passages)
-                if engine.tokenizer is None:
-                    for draw in range(draws(suite, sample)):
-                        request = _of_endpoint(engine, digest, suite, sample, messages, drawn(sampling, draw))
-                        yield Task(suite, arm, sample, messages, shown, request, draw, by)
-                    continue
-                ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
-                wanted = max(map(len, choices)) if choices else sampling.max_tokens
-                if len(ids) + wanted > engine.max_model_len:
-                    raise SuiteError(
-                        f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and "
-                        f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer "
-                        f"shots or passages, or a smaller max_tokens."
-                    )
-                whose = (digest, ref.digest if ref else "", tokens_digest(ids))
-                for draw in range(draws(suite, sample)):
-                    how = drawn(sampling, draw)
-                    key = text_digest(*whose, sampling_parts(how), choices, engine.name, engine.version)
-                    request = Request(key, ids, how, ref, choices, sample.choices)
-                    yield Task(suite, arm, sample, messages, shown, request, draw, by)
-
-
-def _constrainable(engine: Described, suite: Suite, arm: Arm) -> None:
-    """Raises ConfigError where an arm is to be constrained and the engine cannot."""
-    if not arm.constrain:
-        return
-    if not suite.constraints:
-        say(f"{suite.name}: has no `constrain` in suite.yaml; {arm.name} answers it freely")
-    elif not engine.constrains:
-        raise ConfigError(
-            f"arm '{arm.name}': constrain: the {engine.name} engine cannot hold answers to a schema. Use --engine vllm "
-            f"or an endpoint, or leave the arm out (-a)."
-        )
-
-
-def _of_endpoint(
-    engine: Described, digest: str, suite: Suite, sample: Sample, messages: tuple[Message, ...], sampling: Sampling
-) -> Request:
-    """A request in words: whoever answers it renders it and counts its tokens."""
-    if sample.as_is and isinstance(sample.input, str):
-        raise SuiteError(
-            f"suite {suite.name}, sample {sample.id}: goes on with a bare text, and an endpoint takes conversations. "
-            f"Ask this suite of models on this machine (-s, -a)."
-        )
-    key = text_digest(digest, messages, sampling_parts(sampling), sample.choices, engine.name, engine.version)
-    return Request(key, (), sampling, choice_texts=sample.choices, messages=messages)
 
 
 def _answered(row: Row) -> bool:
