@@ -71,7 +71,8 @@ def unopened(model: Model, chosen: Chosen, cards: Iterable[Mapping[str, Any]]) -
         )
     if isinstance(chosen, Cluster):
         return None
-    fitting = [card for card in cards if chosen in (card["name"], card["chosen"])]
+    whole = [card for card in cards if {"of", "chosen", *_KEPT} <= card.keys()]
+    fitting = [card for card in whole if chosen in (card["name"], card["chosen"])]
     with suppress(OSError):  # a model that cannot be read is for the engine to report
         for fake in dict.fromkeys(card["name"] == "fake" for card in fitting):
             digest = fake_identity(model) if fake else identity(model)
