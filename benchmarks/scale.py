@@ -41,9 +41,10 @@ from harness.config import read_config
 from harness.data import AdapterRef, Completion, Model, Request, Sampling
 from harness.engines import Cluster, open_engine
 from harness.engines.pool import Answered, Card, Event, Handed, Pool, Ready, Returned
-from harness.runner import plan, run
+from harness.runner import run
 from harness.store import read_run
 from harness.suite import read_suite
+from harness.tasks import plan
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 PER_WORKER = 12

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.data import Completion, Request
@@ -21,22 +21,32 @@ SHARE, FEWEST, MOST = 0.05, 8, 32
 T = TypeVar("T")
 
 
+def known(
+    asked: Mapping[str, Sequence[tuple[Request, T]]], earlier: Iterable[Mapping[str, Mapping[str, Any]]]
+) -> dict[str, dict[str, Any]]:
+    """What `measure` has found before of the arms whose very questions it would ask now. earlier: of several runs."""
+    digests = {arm: _digest(chosen(arm, questions)) for arm, questions in asked.items()}
+    return {
+        arm: dict(found[arm])
+        for found in reversed(list(earlier))
+        for arm, digest in digests.items()
+        if (found.get(arm) or {}).get("digest") == digest
+    }
+
+
 def measure(
     engine: Engine,
     asked: Mapping[str, Sequence[tuple[Request, T]]],
     first: Mapping[str, Completion],
     read: Callable[[Request, Completion], Completion],
     score: Callable[[T, Completion], float],
-    earlier: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """Per arm {"n", "texts", "scores", "digest"}: questions asked again, answers that differ, primary scores that do.
 
     asked: per arm its requests, and what `score` needs to know of each. first: the answers by request key. read: what
-    is done to an engine's answer before it is scored. An arm whose very questions stand in `earlier` is not asked.
+    is done to an engine's answer before it is scored.
     """
-    picked = {arm: chosen(arm, questions) for arm, questions in asked.items()}
-    identity = {arm: text_digest([request.key for request, _ in questions]) for arm, questions in picked.items()}
-    wanted = {arm: picked[arm] for arm in picked if (earlier.get(arm) or {}).get("digest") != identity[arm]}
+    wanted = {arm: chosen(arm, questions) for arm, questions in asked.items()}
     requests = {request.key: request for questions in wanted.values() for request, _ in questions}
     if not requests:
         return {}
@@ -57,8 +67,12 @@ def measure(
             counts["texts"] += before.text != after.text
             counts["scores"] += before.text != after.text and score(about, before) != score(about, after)
         if counts["n"]:
-            found[arm] = {name: counts[name] for name in ("n", "texts", "scores")} | {"digest": identity[arm]}
+            found[arm] = {name: counts[name] for name in ("n", "texts", "scores")} | {"digest": _digest(questions)}
     return found
+
+
+def _digest(questions: Sequence[tuple[Request, T]]) -> str:
+    return text_digest([request.key for request, _ in questions])
 
 
 def chosen(arm: str, questions: Sequence[T]) -> list[T]:

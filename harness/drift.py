@@ -45,19 +45,22 @@ def neutral_texts(suites: Sequence[Suite]) -> list[str]:
 
 
 def measure(
-    engine: Engine, texts: Sequence[str], adapters: Mapping[str, AdapterRef], known: Mapping[str, Any] | None = None
+    engine: Engine | None,
+    texts: Sequence[str],
+    adapters: Mapping[str, AdapterRef],
+    known: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Per adapter: {"kl": mean in nats, "low", "high": 95 %, "texts", "contexts", "digest"}.
 
     Contexts on which the engine fails are left out, and adapters with fewer than two texts.
-    known: earlier results per adapter, kept where adapter and texts are the same (their "digest").
+    known: earlier results per adapter, kept where adapter and texts are the same (their "digest"); where that is all,
+    there need be no engine.
     """
-    if len(texts) < 2:
-        return {}
-    identity = {name: text_digest(ref.digest, list(texts)) for name, ref in adapters.items()}
+    identity = {name: _digest(texts, ref) for name, ref in adapters.items()}
+    left = unmeasured(texts, adapters, known or {})
     found = {name: dict(one) for name, one in (known or {}).items() if one.get("digest") == identity.get(name)}
-    left = {name: ref for name, ref in adapters.items() if name not in found}
     if left:
+        assert engine is not None
         contexts, sources = _contexts(engine, texts)
         base = engine.likeliest(contexts, TOP)
         for name, ref in left.items():
@@ -79,6 +82,15 @@ def measure(
     return found
 
 
+def unmeasured(
+    texts: Sequence[str], adapters: Mapping[str, AdapterRef], known: Mapping[str, Mapping[str, Any]]
+) -> dict[str, AdapterRef]:
+    """The adapters that `measure` would ask an engine about."""
+    if len(texts) < 2:
+        return {}
+    return {name: ref for name, ref in adapters.items() if known.get(name, {}).get("digest") != _digest(texts, ref)}
+
+
 def divergence(base: Sequence[float], other: Sequence[float]) -> float:
     """KL(base || other) in nats from log-probabilities of the same tokens; what they leave is one further outcome.
 
@@ -90,6 +102,10 @@ def divergence(base: Sequence[float], other: Sequence[float]) -> float:
     parts = [mine * (x - y) for mine, x, y in zip(p, base, other, strict=True)]
     parts.append(rest * math.log(rest / other_rest) if rest > 1e-12 else 0.0)
     return max(0.0, math.fsum(parts))
+
+
+def _digest(texts: Sequence[str], ref: AdapterRef) -> str:
+    return text_digest(ref.digest, list(texts))
 
 
 def _contexts(engine: Engine, texts: Sequence[str]) -> tuple[list[tuple[int, ...]], list[str]]:

@@ -15,19 +15,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from harness import words
 from harness.compare import Table, summarize_arm
 from harness.data import Adapter, AdapterRef, Arm, ArmSummary, Config, Endpoint, Model, Suite
 from harness.digests import adapter_digest, draws, located
-from harness.engines import Engine, open_engine
+from harness.engines import Described, open_engine
 from harness.errors import ConfigError, HarnessError, SuiteError
 from harness.progress import Progress
-from harness.runner import Task
-from harness.runner import plan as tasks_of
 from harness.store import engine_seconds
 from harness.suite import read_suite
+from harness.tasks import Task
+from harness.tasks import plan as tasks_of
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Training:
 
 @dataclass(frozen=True)
 class _Rendering:
-    """What runner.plan asks of an engine in order to render prompts; nothing is generated."""
+    """What tasks.plan asks of an engine in order to render prompts; nothing is generated."""
 
     tokenizer: Any
     name: str = "plan"
@@ -98,9 +98,9 @@ def tokenizers_of(config: Config, arms: Sequence[Arm], root: Path | None, notes:
     return found
 
 
-def _tasks(suite: Suite, arm: Arm, engine: Any, ref: AdapterRef | None = None) -> list[Task]:
+def _tasks(suite: Suite, arm: Arm, engine: Described, ref: AdapterRef | None = None) -> list[Task]:
     refs = {arm.adapter: ref or AdapterRef(arm.adapter, "", "")} if arm.adapter else {}
-    return list(tasks_of(cast(Engine, engine), "", [suite], [arm], refs))
+    return list(tasks_of(engine, "", [suite], [arm], refs))
 
 
 def work_of(

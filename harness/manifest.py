@@ -18,10 +18,13 @@ from harness.certify import kept
 from harness.data import AdapterRef, Arm, Config, Model, Row, Run, Suite
 from harness.digests import sampling_parts, text_digest
 from harness.engines import Engine
+from harness.engines.unopened import Unopened
 from harness.errors import RunError
 from harness.sandbox import described
 from harness.store import FORMAT
 
+OF_ANSWERS = ("harness", "git", "hardware", "finished")
+"""What a run that asked nothing does not change: of the moment at which its last answers came to be."""
 DIALS = ("system", "shots", "retrieve")
 ENDPOINT = "endpoint"
 USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd", "engine_deaths")
@@ -50,6 +53,7 @@ def describe(
         "config": config.path,
         "git": _git(),
         "engine": dict(engine),
+        "opened": {},
         "hardware": hardware(),
         "sandbox": described(),
         "models": {arm.model: model_card(config.models[arm.model], digests[arm.model]) for arm in arms},
@@ -94,12 +98,16 @@ def model_card(model: Model, digest: str) -> dict[str, Any]:
     return card
 
 
-def add_usage(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
-    """Adds what was asked of an endpoint to its model's entry: requests, tokens by its own count, and their price."""
+def add_usage(manifest: dict[str, Any], model: Model, engine: Engine | None) -> None:
+    """Adds what was asked of an endpoint to its model's entry: requests, tokens by its own count, and their price.
+
+    engine: None where nothing was left to ask.
+    """
     if not model.endpoint:
         return
     card = manifest["models"][model.name]
-    for name, used in getattr(engine, "take_usage", dict)().items():
+    taken = getattr(engine, "take_usage", None)
+    for name, used in (taken() if taken else dict.fromkeys(USAGE[:3], 0)).items():
         card[name] = card.get(name, 0) + used
     if model.endpoint.usd_input is not None and model.endpoint.usd_output is not None:
         spent = card["prompt_tokens"] * model.endpoint.usd_input
@@ -107,7 +115,7 @@ def add_usage(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
         card["usd"] = round(spent / 1e6, 6)
 
 
-def add_deaths(manifest: dict[str, Any], model: Model, engine: Engine) -> None:
+def add_deaths(manifest: dict[str, Any], model: Model, engine: Engine | None) -> None:
     """Counts in the model's entry how often its engine died and was started again; nothing where it never did."""
     deaths = int(getattr(engine, "take_deaths", int)())
     if deaths:
@@ -185,6 +193,7 @@ def continued(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> d
     merged["engine"] = here[-1] if here else new["engine"]
     for kind in ("models", "adapters", "arms", "suites"):
         merged[kind] = {**old[kind], **new[kind]}
+    merged["opened"] = dict(old.get("opened", {}))
     merged["command"] = _command({name: card.get("looks") for name, card in merged["suites"].items()}, merged["arms"])
     return merged
 
@@ -269,7 +278,7 @@ def add_seconds(
         timed[arm] = timed.get(arm, 0) + requests
 
 
-def engine_card(engine: Engine) -> dict[str, Any]:
+def engine_card(engine: Engine | Unopened) -> dict[str, Any]:
     """Name, version and device of an engine, and how many workers share its queue where it is a cluster's."""
     card = {"name": engine.name, "version": engine.version, "device": getattr(engine, "device", "cpu")}
     workers = getattr(engine, "workers", None)

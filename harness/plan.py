@@ -1,6 +1,6 @@
 """Before anything is spent: what can be seen, how many samples and seeds a question needs, what an answer will cost.
 
-No model is loaded, only tokenizers: prompts are rendered by the pipeline itself (runner.plan), so their tokens are
+No model is loaded, only tokenizers: prompts are rendered by the pipeline itself (tasks.plan), so their tokens are
 exact. What cannot be known beforehand comes from earlier runs (`--from`), or from a probe of a few dev samples through
 the engine (`--probe`; never test samples). What neither tells is None, "unknown" in words, and nobody's guess.
 """

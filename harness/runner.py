@@ -8,76 +8,45 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from harness import again, contamination, drift, prompt, reasoning, retrieve, scorers
+from harness import again, contamination, drift, reasoning, scorers
 from harness import manifest as manifests
-from harness.constrain import constraint_of
 from harness.data import (
     AdapterRef,
     Arm,
     Completion,
     Config,
-    Message,
     Model,
-    Request,
     Row,
     Run,
-    Sample,
-    Sampling,
     Scorer,
     ScoreRow,
     Suite,
 )
 from harness.digests import (
     adapter_digest,
-    answerer,
-    drawn,
     draws,
-    fake_identity,
-    identity,
     located,
     sampling_parts,
-    text_digest,
-    tokens_digest,
 )
-from harness.engines import Chosen, Cluster, Engine, applied, open_engine
+from harness.engines import Chosen, Cluster, Described, Engine, open_engine
 from harness.engines.supervised import Supervised
-from harness.errors import AdapterError, ConfigError, RunError, SuiteError
+from harness.errors import AdapterError, RunError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
+from harness.resume import Earlier, by_arm, prepared
 from harness.scoring import Job, Scoring, score_sample
 from harness.store import RunWriter, name_answers, read_run, row_to_json, without_collection, write_scores
-
-Place = tuple[str, str, str, int]  # suite, arm, sample, draw
-Entrant = Callable[[Suite, Arm], Arm | None]
-"""How an arm answers a suite: with which dials; None if it does not. Its rows go by the name of the arm returned."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """One answer wanted: whose, to what, and the request that computes it."""
-
-    suite: Suite
-    arm: Arm
-    sample: Sample
-    messages: tuple[Message, ...]
-    passages: tuple[str, ...]
-    request: Request
-    draw: int = 0
-    by: str = ""
-
-    @property
-    def place(self) -> Place:
-        return self.suite.name, self.arm.name, self.sample.id, self.draw
+from harness.tasks import Entrant, Place, Task, as_written, plan
 
 
 def run(
@@ -121,8 +90,8 @@ def run(
             mine = [arm for arm in arms if arm.model == model.name]
             adapters = {arm.adapter: refs[arm.adapter] for arm in mine if arm.adapter}
             _run_model(
-                config, model, mine, adapters, suites, by_suite, writer, known, opened, root, entrant or as_written,
-                dev, twice,
+                config, model, mine, adapters, suites, by_suite, writer, known, reuse, opened, root,
+                entrant or as_written, dev, twice,
             )  # fmt: skip
         if any(suite.graders for suite in suites):
             opened.close()
@@ -134,29 +103,15 @@ def _asked_again(
     tasks: Sequence[Task],
     by_suite: Mapping[str, Mapping[str, Scorer]],
     known: Mapping[str, Completion],
-    earlier: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, dict[str, Any]]:
     """See again.measure."""
-    asked: dict[str, list[tuple[Request, Task]]] = defaultdict(list)
-    for task in tasks:
-        asked[task.arm.name].append((task.request, task))
 
     def score(task: Task, completion: Completion) -> float:
         job = Job(task.suite.name, task.arm.name, task.sample, completion)
         rows = score_sample(task.suite.scorers, by_suite[task.suite.name], job)
         return next(row.score.value for row in rows if row.primary)
 
-    return again.measure(engine, asked, known, partial(reasoning.read, engine.tokenizer), score, earlier)
-
-
-def as_written(suite: Suite, arm: Arm) -> Arm:
-    """The arm itself. Lists of dials have to be chosen from first."""
-    if arm.tries:
-        raise ConfigError(
-            f"arm '{arm.name}': lists several dials, which are chosen on dev before {suite.name} is asked. Choose "
-            f"first (`harness run` does), or give it one value per dial."
-        )
-    return arm
+    return again.measure(engine, by_arm(tasks), known, partial(reasoning.read, engine.tokenizer), score)
 
 
 class Opened:
@@ -203,34 +158,37 @@ def _run_model(
     by_suite: Mapping[str, Mapping[str, Scorer]],
     writer: RunWriter,
     known: dict[str, Completion],
+    reuse: Sequence[Run],
     opened: Opened,
     root: Path | None,
     entrant: Entrant,
     dev: Mapping[str, Any] | None,
     twice: bool,
 ) -> None:
-    here = located(model, root)
-    engine = opened.engine(here, tuple(adapters.values()))
-    digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
-    proof = dict(zip(adapters, applied(engine, *adapters.values()), strict=True))
-    for name, difference in proof.items():
-        if difference == 0.0:
-            raise AdapterError(
-                f"adapter '{name}': the engine answers as if it were not there. Train it again, or check its path."
-            )
-    with without_collection():
-        tasks = list(plan(engine, digest, suites, arms, adapters, entrant))
-    described = manifests.describe(
-        config, suites, arms, manifests.engine_card(engine), {model.name: digest}, adapters, proof, dev
-    )
+    def planned(said: Described, digest: str) -> list[Task]:
+        with without_collection():
+            return list(plan(said, digest, suites, arms, adapters, entrant))
+
+    def open_() -> Engine:
+        return opened.engine(here, tuple(adapters.values()))
+
+    here, texts = located(model, root), drift.neutral_texts(suites)
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
+    ready = prepared(here, adapters, planned, Earlier(old, reuse), known, opened.name, open_, texts, twice)
+    engine, tasks = ready.engine, ready.tasks
+    described = manifests.describe(
+        config, suites, arms, manifests.engine_card(ready.said), {model.name: ready.digest}, adapters, ready.proof, dev
+    )
     manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
     if old:
         manifests.refuse_left_over(old, described, {task.place for task in tasks}, writer.folder)
-    before = old.manifest["adapters"] if old else {}
-    earlier = {name: about.get("drift") or {} for name, about in before.items()}
-    for name, moved in drift.measure(engine, drift.neutral_texts(suites), adapters, earlier).items():
+        if engine is None:
+            manifest |= {key: old.manifest[key] for key in manifests.OF_ANSWERS if key in old.manifest}
+    if ready.kept:
+        manifest["opened"][model.name] = ready.kept
+    for name, moved in drift.measure(engine, texts, adapters, ready.drifts).items():
         manifest["adapters"][name]["drift"] = moved
+    before = old.manifest["adapters"] if old else {}
     for name, ref in adapters.items():
         about = manifest["adapters"][name]
         same = before.get(name) if before.get(name, {}).get("digest") == ref.digest else None
@@ -243,6 +201,7 @@ def _run_model(
     scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores if s.scorer == last.get(s.suite)} if old else set()
     spent: dict[tuple[str, str], tuple[float, int]] = {}
     try:
+        _say_kept(model, tasks, known, stored, scored, engine)
         answer(engine, tasks, by_suite, writer, known, stored, scored, spent)
     finally:
         manifests.add_usage(manifest, model, engine)
@@ -254,80 +213,35 @@ def _run_model(
         writer.manifest(manifest)
     if twice:
         past = manifest.setdefault("again", {})
-        past.update(_asked_again(engine, tasks, by_suite, known, past))
-        manifests.add_usage(manifest, model, engine)
-    manifest["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+        past.update(ready.repeated)
+        if engine:
+            left = [task for task in tasks if task.arm.name not in ready.repeated]
+            past.update(_asked_again(engine, left, by_suite, known))
+            manifests.add_usage(manifest, model, engine)
+    manifest["finished"] = manifest["finished"] or datetime.now(UTC).isoformat(timespec="seconds")
     writer.manifest(manifest)
 
 
-def plan(
-    engine: Engine,
-    digest: str,
-    suites: Sequence[Suite],
-    arms: Sequence[Arm],
-    adapters: Mapping[str, AdapterRef],
-    entrant: Entrant = as_written,
-) -> Iterator[Task]:
-    """Every answer wanted, rendered. A prompt beyond the context is a SuiteError, before anything is spent."""
-    for suite in suites:
-        asked = [one for arm in arms if (one := entrant(suite, arm)) is not None]
-        retriever = retrieve.Retriever(suite.corpus) if suite.corpus and any(arm.retrieve for arm in asked) else None
-        for arm in asked:
-            _constrainable(engine, suite, arm)
-            ref = adapters[arm.adapter] if arm.adapter else None
-            by = answerer(digest, ref.digest if ref else None)
-            for sample in suite.test[: suite.asked]:
-                passages = () if sample.as_is else retrieve.passages(suite, arm, sample, retriever)
-                messages = prompt.render(suite, arm, sample, passages)
-                sampling = sample.sampling or suite.sampling
-                if arm.constrain and not sample.choices and not sample.as_is:
-                    sampling = replace(sampling, constraint=constraint_of(suite.constraints, sample))
-                shown = tuple(passage.id for passage in passages)
-                if engine.tokenizer is None:
-                    for draw in range(draws(suite, sample)):
-                        request = _of_endpoint(engine, digest, suite, sample, messages, drawn(sampling, draw))
-                        yield Task(suite, arm, sample, messages, shown, request, draw, by)
-                    continue
-                ids, choices = prompt.tokens(engine.tokenizer, sample, messages)
-                wanted = max(map(len, choices)) if choices else sampling.max_tokens
-                if len(ids) + wanted > engine.max_model_len:
-                    raise SuiteError(
-                        f"suite {suite.name}, arm {arm.name}, sample {sample.id}: {len(ids)} prompt tokens and "
-                        f"{wanted} for the answer do not fit the model's context of {engine.max_model_len}. Use fewer "
-                        f"shots or passages, or a smaller max_tokens."
-                    )
-                whose = (digest, ref.digest if ref else "", tokens_digest(ids))
-                for draw in range(draws(suite, sample)):
-                    how = drawn(sampling, draw)
-                    key = text_digest(*whose, sampling_parts(how), choices, engine.name, engine.version)
-                    request = Request(key, ids, how, ref, choices, sample.choices)
-                    yield Task(suite, arm, sample, messages, shown, request, draw, by)
-
-
-def _constrainable(engine: Engine, suite: Suite, arm: Arm) -> None:
-    """Raises ConfigError where an arm is to be constrained and the engine cannot."""
-    if not arm.constrain:
-        return
-    if not suite.constraints:
-        say(f"{suite.name}: has no `constrain` in suite.yaml; {arm.name} answers it freely")
-    elif not engine.constrains:
-        raise ConfigError(
-            f"arm '{arm.name}': constrain: the {engine.name} engine cannot hold answers to a schema. Use --engine vllm "
-            f"or an endpoint, or leave the arm out (-a)."
+def _say_kept(
+    model: Model,
+    tasks: Sequence[Task],
+    known: Mapping[str, Completion],
+    stored: Mapping[Place, str],
+    scored: set[Place],
+    engine: Engine | None,
+) -> None:
+    """A line on the answers that are there, where some are."""
+    there = [task for task in tasks if task.request.key in known]
+    kept = [task for task in there if stored.get(task.place) == task.request.key]
+    unscored = sum(task.place not in scored for task in kept)
+    if there:
+        taken = len(there) - len(kept)
+        said = [f"{len(kept):,} kept from before"] * bool(kept) + [f"{taken:,} taken over from other runs"] * bool(
+            taken
         )
-
-
-def _of_endpoint(
-    engine: Engine, digest: str, suite: Suite, sample: Sample, messages: tuple[Message, ...], sampling: Sampling
-) -> Request:
-    """A request in words: whoever answers it renders it and counts its tokens."""
-    if sample.as_is and isinstance(sample.input, str):
-        raise SuiteError(
-            f"suite {suite.name}, sample {sample.id}: goes on with a bare text, and an endpoint takes conversations. "
-            f"Ask this suite of models on this machine (-s, -a)."
-        )
-    key = text_digest(digest, messages, sampling_parts(sampling), sample.choices, engine.name, engine.version)
-    return Request(key, (), sampling, choice_texts=sample.choices, messages=messages)
+        text = f"{model.name}: of {len(tasks):,} answers {' and '.join(said)}"
+        text += f", {unscored:,} of them scored now" if unscored else ""
+        say(text + ("" if engine else "; nothing to ask"))
 
 
 def _answered(row: Row) -> bool:
@@ -336,7 +250,7 @@ def _answered(row: Row) -> bool:
 
 
 def answer(
-    engine: Engine,
+    engine: Engine | None,
     tasks: Sequence[Task],
     by_suite: Mapping[str, Mapping[str, Scorer]],
     writer: RunWriter,
@@ -347,8 +261,8 @@ def answer(
 ) -> None:
     """Generates what is not known, stores and scores it. `spent` takes engine seconds and requests per (suite, arm).
 
-    The queue's wall time is shared out in proportion to the time each request was in flight; also where this ends by an
-    error.
+    engine: None where all is known. The queue's wall time is shared out in proportion to the time each request was in
+    flight; also where this ends by an error.
     """
     waiting: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
@@ -374,20 +288,22 @@ def answer(
         for key, group in waiting.items():
             for task in group if key in known else ():
                 keep(task, known[key], reused=True)
-        progress = stack.enter_context(Progress(f"answering ({engine.name})", len(tasks), "answers"))
-        progress.update(sum(len(group) for key, group in waiting.items() if key in known))
-        try:
-            for request, completion in engine.generate(fresh):
-                group = waiting[request.key]
-                completion = reasoning.read(engine.tokenizer, request, completion)
-                known[request.key] = completion
-                flight[group[0].place[:2]].append(completion.seconds)
-                for task in group:
-                    keep(task, completion, reused=task is not group[0])
-                progress.update(len(group))
-        finally:
-            seconds, total = time.monotonic() - start, sum(map(sum, flight.values())) or 1.0
-            spent.update({place: (seconds * sum(each) / total, len(each)) for place, each in flight.items()})
+        if fresh:
+            assert engine is not None
+            left = sum(len(group) for key, group in waiting.items() if key not in known)
+            progress = stack.enter_context(Progress(f"answering ({engine.name})", left, "answers"))
+            try:
+                for request, completion in engine.generate(fresh):
+                    group = waiting[request.key]
+                    completion = reasoning.read(engine.tokenizer, request, completion)
+                    known[request.key] = completion
+                    flight[group[0].place[:2]].append(completion.seconds)
+                    for task in group:
+                        keep(task, completion, reused=task is not group[0])
+                    progress.update(len(group))
+            finally:
+                seconds, total = time.monotonic() - start, sum(map(sum, flight.values())) or 1.0
+                spent.update({place: (seconds * sum(each) / total, len(each)) for place, each in flight.items()})
         for lines in scoring.done(all_of_them=True):
             writer.lines("scores.jsonl", lines)
 

@@ -20,8 +20,9 @@ from harness.engines import open_engine
 from harness.engines.hf import TransformersEngine
 from harness.errors import ConfigError, SuiteError
 from harness.report import write_report
-from harness.runner import plan, run
+from harness.runner import run
 from harness.suite import read_suite
+from harness.tasks import plan
 
 NUMBER = Constraint("regex", "[0-9]+")
 

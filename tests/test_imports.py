@@ -36,6 +36,8 @@ FORBIDDEN = {
     "compare": {"engines", "train", "runner", "cli", "report", "gate", "verdict"},
     "scoring": {"engines", "runner", "report", "gate", "verdict", "cli", "train"},
     "runner": {"report", "gate", "verdict", "cli", "train"},
+    "tasks": {"runner", "resume", "report", "gate", "verdict", "cli", "train", "suite", "store"},
+    "resume": {"runner", "report", "gate", "verdict", "cli", "train", "suite", "store"},
     "prompt": {"engines", "runner", "store", "suite", "cli"},
     "rows": {"suite", "samples", "prompt", "engines", "store", "runner", "cli"},
     "samples": {"suite", "plugins", "prompt", "engines", "store", "runner", "cli"},

@@ -84,7 +84,7 @@ def test_report_gate_and_verdict_json_say_it(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same model by its identity, which answers otherwise the second time."""
-    monkeypatch.setattr("harness.runner.fake_identity", lambda model: "fake")
+    monkeypatch.setattr("harness.resume.fake_identity", lambda model: "fake")
     _run("a")
     answers = project / "answers.jsonl"
     kept = answers.read_text().splitlines()

@@ -21,6 +21,8 @@ from harness import remote
 from harness.cli import main
 from harness.errors import HarnessError, MachineError, RunError
 from harness.remote import Change, decode, encode, kept, replay
+from harness.remote.fetching import fetch
+from harness.remote.objects import ObjectStore
 from harness.store import RunWriter, read_run
 
 MEMORY = "memory://runs/one"
@@ -152,7 +154,7 @@ def test_what_is_written_comes_as_parts_of_whole_lines_and_ends_as_plain_objects
         writer.manifest({"format": 1, "finished": "now"})
         assert memory.exists("/runs/one/lock")
         again = remote._scratch(MEMORY)
-        remote._fetch(remote._Store(MEMORY), again)
+        fetch(ObjectStore(MEMORY), again)
         assert (again / "completions.jsonl").read_text() == '{"n": 1}\n'
         assert (again / "dev" / "scores.jsonl").read_text() == '{"n": 2}\n'
     assert not folder.exists()
@@ -172,7 +174,7 @@ def test_files_that_are_replaced_are_replaced_in_the_store(memory: fsspec.Abstra
 def test_a_file_larger_than_a_part_takes_several(
     memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "PART", 64)
+    monkeypatch.setattr("harness.remote.shipper.PART", 64)
     text = "".join(f'{{"n": {n}}}\n' for n in range(50)) + f'"{"x" * 200}"\n'
     with pytest.raises(ZeroDivisionError), kept(MEMORY) as folder:  # noqa: PT012
         (folder / "completions.jsonl").write_text(text)
@@ -228,7 +230,7 @@ def test_a_run_made_whole_only_half_is_still_the_run(
         (folder / "run.json").write_text('{"format": 1}')
         _append(folder / "completions.jsonl", "2\n")
         for name in ("upload", "write", "remove"):
-            monkeypatch.setattr(remote._Store, name, dies(getattr(remote._Store, name)))
+            monkeypatch.setattr(ObjectStore, name, dies(getattr(ObjectStore, name)))
     monkeypatch.undo()
     found = remote.fetched(MEMORY)
     if died_at > 1:
@@ -268,7 +270,7 @@ def test_a_run_in_use_is_refused_and_one_whose_process_is_gone_is_taken_over(
 def test_a_run_that_was_taken_over_ends_in_one_line_and_writes_nothing_more(
     memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "BEAT", 0.0)
+    monkeypatch.setattr("harness.remote.lock.BEAT", 0.0)
     with pytest.raises(RunError, match="another process has taken it over") as told, kept(MEMORY, every=0.02) as folder:  # noqa: PT012
         (folder / "run.json").write_text("{}")
         _wait(lambda: bool(memory.find("/runs/one/parts")))

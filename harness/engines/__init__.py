@@ -34,6 +34,21 @@ Chosen = str | Cluster | None
 PROBE = "The quick brown fox jumps over the lazy dog. 1 + 1 = 2. Yes, no, maybe."
 
 
+class Described(Protocol):
+    """What rendering a request asks of an engine, open or not (unopened.py)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def tokenizer(self) -> Any: ...
+    @property
+    def max_model_len(self) -> int: ...
+    @property
+    def constrains(self) -> bool: ...
+
+
 class Engine(Protocol):
     """One base model and every adapter on it.
 

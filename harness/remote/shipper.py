@@ -1,0 +1,146 @@
+"""What is new in a folder, brought into a store while a run goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.errors import HarnessError, MachineError, RunError
+from harness.progress import say
+from harness.remote.lock import LOCK, Lock
+from harness.remote.objects import ObjectStore
+from harness.remote.parts import PART, PARTS, WHOLE, Change, encode, is_part
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A file as it was stored. stream: the open file, which keeps its place on disk from being used for another."""
+
+    stream: BinaryIO
+    size: int
+    changed: int
+
+
+class Shipper:
+    """Brings what is new in a folder into a store, now and then, from a thread."""
+
+    def __init__(self, store: ObjectStore, lock: Lock, work: Path, number: int, touched: set[str]) -> None:
+        self._store, self._lock, self._work, self._number, self._touched = store, lock, work, number, touched
+        self._held: dict[str, Stored] = {}
+        for file in self._files():
+            stream = (work / file).open("rb")
+            about = os.fstat(stream.fileno())
+            self._held[file] = Stored(stream, about.st_size, about.st_mtime_ns)
+        self._stop = threading.Event()
+        self._failed: HarnessError | None = None
+
+    @contextmanager
+    def working(self, every: float) -> Iterator[None]:
+        """Ships every so many seconds while the body runs. A lock that was lost ends it as Ctrl-C would."""
+        thread = threading.Thread(target=self._work_on, args=(every,), name="storage", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            thread.join()
+
+    def _work_on(self, every: float) -> None:
+        said = ""
+        while not self._stop.wait(every):
+            try:
+                self.ship()
+                self._lock.beat()
+                said = ""
+            except RunError as error:
+                self._failed = error
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+            except MachineError as error:
+                if str(error) != said:
+                    said = str(error)
+                    say(f"{said} The run goes on in {self._work}; stored again as soon as that is possible.")
+
+    def last(self, error: BaseException | None = None) -> None:
+        """Ships what is left. Where that fails, the folder stays, and the error says where.
+
+        error: what has ended the run, if anything.
+        """
+        try:
+            if self._failed is not None:
+                raise self._failed
+            self.ship()
+        except (RunError, MachineError) as problem:
+            also = f" ({error})" if isinstance(error, HarnessError) else ""
+            raise type(problem)(
+                f"{problem}{also} What was answered is in {self._work}: `--reuse {self._work}` takes it over."
+            ) from None
+        finally:
+            for one in self._held.values():
+                one.stream.close()
+
+    def ship(self) -> None:
+        """Puts everything new into further parts."""
+        while found := self._new():
+            changes = [change for change, _ in found]
+            try:
+                self._put(f"{PARTS}{self._number + 1:08d}", encode(changes))
+            except BaseException:
+                for change, one in found:
+                    if change.at is None:
+                        one.stream.close()
+                raise
+            self._number += 1
+            for change, one in found:
+                if change.at is None and (old := self._held.get(change.file)) is not None:
+                    old.stream.close()
+                self._held[change.file] = one
+                self._touched.add(change.file)
+
+    def _put(self, part: str, data: bytes) -> None:
+        try:
+            self._store.write(part, data, new=True)
+        except FileExistsError:  # ours, if an answer got lost and it was put again
+            if self._store.read([part])[part] != data:
+                raise RunError(
+                    f"{self._store.address}: another process has gone on with it. Wait for it, then run again."
+                ) from None
+
+    def _new(self) -> list[tuple[Change, Stored]]:
+        """What was written since the last part: of lines only whole ones. Scores are looked at before their answers."""
+        found = []
+        for file in self._files():
+            stream: BinaryIO = (self._work / file).open("rb")
+            about, held, at = os.fstat(stream.fileno()), self._held.get(file), None
+            if held is not None and os.path.samestat(os.fstat(held.stream.fileno()), about):
+                grown = file.endswith(".jsonl") and held.size <= about.st_size
+                if grown or (held.size, held.changed) == (about.st_size, about.st_mtime_ns):
+                    stream.close()
+                    stream, at = held.stream, held.size
+            stream.seek(at or 0)
+            data = stream.read(min(PART, about.st_size - (at or 0)) if file.endswith(".jsonl") else -1)
+            if file.endswith(".jsonl") and (b"\n" in data or len(data) < PART):
+                data = data[: data.rfind(b"\n") + 1]
+            if data or at is None:
+                found.append((Change(file, at, data), Stored(stream, (at or 0) + len(data), about.st_mtime_ns)))
+        return found
+
+    def _files(self) -> list[str]:
+        names = [path.relative_to(self._work).as_posix() for path in self._work.rglob("*") if path.is_file()]
+        wanted = [file for file in names if not (part := file.rpartition("/")[2]).startswith(".") and part != LOCK]
+        return sorted(wanted, key=lambda file: (not file.endswith("scores.jsonl"), not file.endswith(".jsonl"), file))
+
+    def make_whole(self) -> None:
+        """Plain objects in the place of parts."""
+        if not self._touched:
+            return
+        for file in sorted(self._touched):
+            self._store.upload(self._work / file, file)
+        self._store.write(WHOLE, str(self._number).encode())
+        self._store.remove([file for file in self._store.names() if is_part(file)])
