@@ -34,9 +34,10 @@ from harness.digests import identity, located, text_digest
 from harness.engines import Chosen, Cluster, Engine, open_engine
 from harness.engines.supervised import Supervised
 from harness.errors import ConfigError, SuiteError, did_you_mean
+from harness.lines import read_lines
 from harness.progress import Progress, say
 from harness.stats.agreement import kappa
-from harness.store import RunWriter, read_lines, read_run, score_to_json
+from harness.store import RunWriter, read_run, score_to_json
 
 FILE = "grades.jsonl"
 

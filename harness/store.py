@@ -20,13 +20,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from msgspec import Struct, ValidationError, convert
+from msgspec import Struct, convert
 from msgspec.json import Decoder
 
 from harness import remote
 from harness.data import Completion, Row, Run, Score, ScoreRow
 from harness.digests import answerers
 from harness.errors import MachineError, RunError
+from harness.lines import cut_torn_line, parsed
 
 Made = TypeVar("Made")
 FORMAT = 1
@@ -72,7 +73,6 @@ def write_json(path: Path, value: Any) -> None:
 
 
 _encode = json.JSONEncoder(default=list).encode
-_decode = json.JSONDecoder().decode
 
 
 def line_of(value: Mapping[str, Any]) -> str:
@@ -169,7 +169,7 @@ class _ScoreLine(Struct, gc=False):
         return _made(ScoreRow, row)
 
 
-_ROWS, _SCORES, _VALUES = Decoder(_RowLine), Decoder(_ScoreLine), Decoder(dict[str, Any])
+_ROWS, _SCORES = Decoder(_RowLine), Decoder(_ScoreLine)
 
 
 def row_from_json(value: Mapping[str, Any]) -> Row:
@@ -185,40 +185,6 @@ def score_to_json(row: ScoreRow) -> dict[str, Any]:
         **({"draw": row.draw} if row.draw else {}), **({"key": row.key} if row.key else {}),
         "value": score.value, "answer": score.answer, "explanation": score.explanation,
     }  # fmt: skip
-
-
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Parsed lines; a torn last line is dropped, a broken one elsewhere is a RunError."""
-    return _parsed(path, _VALUES)
-
-
-def _parsed(path: Path, decoder: Decoder[Made]) -> Iterator[Made]:
-    """`read_lines`, of one kind; a line that is of another kind is a RunError too."""
-    if not path.is_file():
-        return
-    decode = decoder.decode
-    with path.open("rb") as stream:
-        for place, line in enumerate(stream, 1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                found = decode(line)
-            except ValueError:
-                try:
-                    value = _decode(line.decode())  # takes NaN, an infinity, and half a surrogate pair as well
-                except ValueError:
-                    if not stream.read(1):
-                        return
-                    raise RunError(
-                        f"{path}:{place}: not JSON. The file was edited; restore it, or delete the run and run again."
-                    ) from None
-                try:
-                    found = convert(value, decoder.type)
-                except ValidationError as error:
-                    raise RunError(
-                        f"{path}:{place}: {error}. The file was edited; restore it, or delete the run and run again."
-                    ) from None
-            yield found
 
 
 @contextmanager
@@ -257,12 +223,12 @@ def read_run(path: Path | str) -> Run:
         now = answerers(manifest)
         rows = {
             (line.suite, line.arm, line.sample, line.draw): line.row()
-            for line in _parsed(folder / "completions.jsonl", _ROWS)
+            for line in parsed(folder / "completions.jsonl", _ROWS)
             if not line.by or line.by == now.get(line.arm, line.by)
         }
         scores = {
             (line.suite, line.arm, line.sample, line.scorer, line.draw): line.row()
-            for line in _parsed(folder / "scores.jsonl", _SCORES)
+            for line in parsed(folder / "scores.jsonl", _SCORES)
             if not line.key or _is_of(line, rows.get((line.suite, line.arm, line.sample, line.draw)))
         }
     return Run(shown, manifest, tuple(rows.values()), tuple(scores.values()))
@@ -333,7 +299,7 @@ class RunWriter:
         """`append` of lines that are JSON already."""
         with writing(self.folder):
             if file not in self._streams:
-                _cut_torn_line(self.folder / file)
+                cut_torn_line(self.folder / file)
                 self._streams[file] = (self.folder / file).open("ab", buffering=0)
             data = memoryview("".join(f"{line}\n" for line in lines).encode())
             while data:  # a disk that is nearly full takes a part
@@ -358,25 +324,3 @@ class RunWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Cuts off what `read_lines` drops: a last line without its end, or one that is not JSON."""
-    if not path.is_file():
-        return
-    with path.open("rb+") as stream:
-        data = stream.read()
-        keep = data.rfind(b"\n") + 1
-        last = data.rfind(b"\n", 0, max(0, keep - 1)) + 1
-        if keep == len(data) and keep and not _is_json(data[last:keep]):
-            keep = last
-        if keep < len(data):
-            stream.truncate(keep)
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        _decode(line.decode())
-    except ValueError:
-        return False
-    return True

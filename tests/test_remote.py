@@ -23,6 +23,7 @@ from harness.errors import HarnessError, MachineError, RunError
 from harness.remote import Change, decode, encode, kept, replay
 from harness.remote.fetching import fetch
 from harness.remote.objects import ObjectStore
+from harness.remote.shipper import Shipper
 from harness.store import RunWriter, read_run
 
 MEMORY = "memory://runs/one"
@@ -243,6 +244,79 @@ def test_a_run_made_whole_only_half_is_still_the_run(
 # --- who writes ------------------------------------------------------------------------------------------------------
 
 
+def test_a_part_whose_answer_got_lost_is_put_again_as_it_was(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, lost = ObjectStore.write, []
+
+    def loses_the_first_answer(self: ObjectStore, file: str, data: bytes, new: bool = False) -> None:
+        write(self, file, data, new)
+        if file.startswith("parts/") and not lost:
+            lost.append(file)
+            raise MachineError("no answer")
+
+    monkeypatch.setattr(ObjectStore, "write", loses_the_first_answer)
+    with kept(MEMORY, every=0.02) as work:
+        _append(work / "completions.jsonl", '{"n": 1}\n')
+        _wait(lambda: bool(lost))
+        _append(work / "completions.jsonl", '{"n": 2}\n')
+    assert memory.cat_file("/runs/one/completions.jsonl") == b'{"n": 1}\n{"n": 2}\n'
+
+
+def test_who_was_taken_over_at_the_end_removes_nothing_of_the_other(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, theirs = Shipper.make_whole, encode([Change("completions.jsonl", 9, b'{"n": 2}\n')])
+
+    def after_the_other(self: Shipper) -> None:
+        _lock(memory, "elsewhere", 1)
+        memory.pipe_file("/runs/one/parts/00000002", theirs)
+        whole(self)
+
+    monkeypatch.setattr(Shipper, "make_whole", after_the_other)
+    with pytest.raises(RunError, match="another process has taken it over"), kept(MEMORY, every=60) as work:
+        _append(work / "completions.jsonl", '{"n": 1}\n')
+    assert _objects(memory, "/runs/one") == ["lock", "parts/00000001", "parts/00000002"]
+    assert (remote.fetched(MEMORY) / "completions.jsonl").read_text() == '{"n": 1}\n{"n": 2}\n'
+
+
+def test_a_torn_line_of_a_plain_object_is_cut_there_too(memory: fsspec.AbstractFileSystem) -> None:
+    memory.pipe_file("/runs/one/run.json", b'{"format": 1}')
+    memory.pipe_file("/runs/one/completions.jsonl", b'{"n": 1}\n{"n": 2, "text": "tor')
+
+    def interrupted() -> None:
+        with kept(MEMORY, every=60) as work, RunWriter(work) as writer:
+            for number in range(2, 9):
+                writer.append("completions.jsonl", {"n": number, "text": "x" * number})
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(_objects(memory, "/runs/one"))[-1].startswith("run.json")  # not made whole: it was interrupted
+    rows = [json.loads(line) for line in (remote.fetched(MEMORY) / "completions.jsonl").read_text().splitlines()]
+    assert [row["n"] for row in rows] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_files_that_come_and_go_are_no_error(memory: fsspec.AbstractFileSystem) -> None:
+    with kept(MEMORY, every=0.02) as work:
+        (work / "run.json").write_text("{}")
+        (work / "notes.txt").write_text("for a moment")
+        _wait(lambda: memory.exists("/runs/one/parts/00000001"))
+        (work / "notes.txt").unlink()
+        for number in range(200):
+            (work / f"{number}.txt").write_text("x")
+            (work / f"{number}.txt").unlink()
+    assert _objects(memory, "/runs/one") == ["parts/whole", "run.json"]
+
+
+def test_a_lock_that_no_process_has_written_is_taken_over(memory: fsspec.AbstractFileSystem) -> None:
+    for content in (b"", b"[]", b'{"time": "yesterday", "pid": "x"}', b'{"time": 1e999, "pid": 1e999}'):
+        memory.pipe_file("/runs/one/lock", content)
+        with kept(MEMORY, every=60) as work:
+            (work / "run.json").write_text("{}")
+        assert _objects(memory, "/runs/one") == ["parts/whole", "run.json"]
+
+
 def _lock(store: fsspec.AbstractFileSystem, host: str, pid: int, age: float = 0) -> None:
     held = {"id": "x", "host": host, "pid": pid, "time": time.time() - age}
     store.pipe_file("/runs/one/lock", json.dumps(held).encode())
@@ -403,6 +477,8 @@ def test_what_is_wrong_with_an_address_is_one_line(
         _refused("s3://nowhere/run", capsys, 2, "The specified bucket does not exist", verb)
         _refused("s4://bucket/run", capsys, 2, "Protocol not known", verb)
         _refused("gs://bucket/run", capsys, 2, "Install what it needs", verb)
+        _refused(f"{bucket}/run*", capsys, 2, "holds one of * ? [ ]", verb)
+        _refused(f"{bucket}/run/..", capsys, 2, "leads through '.' or '..'", verb)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("HOME", str(project))

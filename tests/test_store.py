@@ -12,9 +12,9 @@ import pytest
 
 from harness.data import Completion, Row, Score, ScoreRow
 from harness.errors import MachineError, RunError
+from harness.lines import read_lines
 from harness.store import (
     RunWriter,
-    read_lines,
     read_run,
     row_from_json,
     row_to_json,

@@ -25,6 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError, MachineError
+from harness.lines import cut_torn_line
 from harness.remote.fetching import fetch
 from harness.remote.lock import Lock
 from harness.remote.objects import ObjectStore
@@ -108,7 +109,9 @@ def kept(where: str, every: float = FLUSH) -> Iterator[Path]:
     to_keep = False
     try:
         lock = Lock(store)
-        shipper = Shipper(store, lock, work, *fetch(store, work, torn=True))
+        number, touched = fetch(store, work, torn=True)
+        cut = {file.relative_to(work).as_posix() for file in work.rglob("*.jsonl") if cut_torn_line(file)}
+        shipper = Shipper(store, lock, work, number, touched, cut)
         _open[store.address] = work
         try:
             to_keep = True

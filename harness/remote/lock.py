@@ -41,10 +41,14 @@ class Lock:
         """Renews it now and then. Raises RunError where it is another's by now."""
         if time.monotonic() - self._told < BEAT:
             return
-        if self._read().get("id") != self._id:
-            raise RunError(f"{self._store.address}: another process has taken it over. Wait for it, then run again.")
+        self.check()
         self._store.write(LOCK, self._content())
         self._told = time.monotonic()
+
+    def check(self) -> None:
+        """Raises RunError where it is another's by now."""
+        if self._read().get("id") != self._id:
+            raise RunError(f"{self._store.address}: another process has taken it over. Wait for it, then run again.")
 
     def release(self) -> None:
         """Gives it back; where the store does not answer any more, it falls by itself."""
@@ -57,22 +61,23 @@ class Lock:
         return json.dumps(who).encode()
 
     def _read(self) -> Mapping[str, Any]:
+        """{} where there is none, or none that a process has written."""
         try:
             found = json.loads(self._store.read([LOCK])[LOCK])
-            return found if isinstance(found, dict) else {}
-        except (FileNotFoundError, ValueError):
+            return {**found, "time": float(found["time"]), "pid": int(found["pid"])}
+        except (FileNotFoundError, ValueError, KeyError, TypeError, OverflowError):
             return {}
 
 
 def gone(held: Mapping[str, Any]) -> bool:
     """Whether who holds a lock has ended, as far as can be told from here."""
-    if time.time() - float(held.get("time", 0)) > EXPIRES:
+    if not held or time.time() - held["time"] > EXPIRES:
         return True
     if held.get("host") != socket.gethostname():
         return False
     try:
-        os.kill(int(held.get("pid", 0)), 0)
-    except ProcessLookupError:
+        os.kill(held["pid"], 0)
+    except (ProcessLookupError, OverflowError):
         return True
     except PermissionError:
         return False

@@ -14,6 +14,10 @@ class ObjectStore:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        if set(address) & set("*?[]"):  # fsspec would take it for a pattern, and remove what fits
+            raise HarnessError(f"{address}: holds one of * ? [ ]. Write an address without them.")
+        if set(address.partition("://")[2].split("/")) & {".", ".."}:
+            raise HarnessError(f"{address}: leads through '.' or '..'. Write an address without them.")
         try:
             import fsspec
         except ImportError:

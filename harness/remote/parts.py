@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,5 +89,11 @@ def inside(folder: Path, file: str, address: str) -> Path:
     return path
 
 
-def is_part(file: str) -> bool:
-    return file.startswith(PARTS) and file.removeprefix(PARTS).isdecimal()
+def number_of(file: str) -> float:
+    """Of a part; infinite for any other object.
+
+    >>> [number_of(file) for file in ("parts/00000012", "parts/whole", "run.json")]
+    [12, inf, inf]
+    """
+    number = file.removeprefix(PARTS)
+    return int(number) if file.startswith(PARTS) and number.isdecimal() else math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from harness.errors import HarnessError, MachineError, RunError
 from harness.progress import say
 from harness.remote.lock import LOCK, Lock
 from harness.remote.objects import ObjectStore
-from harness.remote.parts import PART, PARTS, WHOLE, Change, encode, is_part
+from harness.remote.parts import PART, PARTS, WHOLE, Change, encode, number_of
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,16 @@ class Stored:
 class Shipper:
     """Brings what is new in a folder into a store, now and then, from a thread."""
 
-    def __init__(self, store: ObjectStore, lock: Lock, work: Path, number: int, touched: set[str]) -> None:
+    def __init__(
+        self, store: ObjectStore, lock: Lock, work: Path, number: int, touched: set[str], cut: Container[str] = ()
+    ) -> None:
+        """number: of the last part. touched: files changed by parts. cut: those that are not as they are stored."""
         self._store, self._lock, self._work, self._number, self._touched = store, lock, work, number, touched
         self._held: dict[str, Stored] = {}
+        self._part: tuple[bytes, list[tuple[Change, Stored]]] | None = None
         for file in self._files():
+            if file in cut:
+                continue
             stream = (work / file).open("rb")
             about = os.fstat(stream.fileno())
             self._held[file] = Stored(stream, about.st_size, about.st_mtime_ns)
@@ -82,26 +88,24 @@ class Shipper:
                 f"{problem}{also} What was answered is in {self._work}: `--reuse {self._work}` takes it over."
             ) from None
         finally:
-            for one in self._held.values():
+            for one in [*self._held.values(), *(one for _, one in (self._part or (b"", []))[1])]:
                 one.stream.close()
 
     def ship(self) -> None:
-        """Puts everything new into further parts."""
-        while found := self._new():
-            changes = [change for change, _ in found]
-            try:
-                self._put(f"{PARTS}{self._number + 1:08d}", encode(changes))
-            except BaseException:
-                for change, one in found:
-                    if change.at is None:
-                        one.stream.close()
-                raise
+        """Puts everything new into further parts. One that failed is put again first, as it was: it may be there."""
+        while self._part is not None or (new := self._new()):
+            if self._part is None:
+                self._part = encode([change for change, _ in new]), new
+            data, found = self._part
+            self._put(f"{PARTS}{self._number + 1:08d}", data)
+            self._part = None
             self._number += 1
             for change, one in found:
                 if change.at is None and (old := self._held.get(change.file)) is not None:
                     old.stream.close()
                 self._held[change.file] = one
                 self._touched.add(change.file)
+            self._lock.beat()
 
     def _put(self, part: str, data: bytes) -> None:
         try:
@@ -116,7 +120,10 @@ class Shipper:
         """What was written since the last part: of lines only whole ones. Scores are looked at before their answers."""
         found = []
         for file in self._files():
-            stream: BinaryIO = (self._work / file).open("rb")
+            try:
+                stream: BinaryIO = (self._work / file).open("rb")
+            except FileNotFoundError:  # renamed or removed just now
+                continue
             about, held, at = os.fstat(stream.fileno()), self._held.get(file), None
             if held is not None and os.path.samestat(os.fstat(held.stream.fileno()), about):
                 grown = file.endswith(".jsonl") and held.size <= about.st_size
@@ -137,10 +144,13 @@ class Shipper:
         return sorted(wanted, key=lambda file: (not file.endswith("scores.jsonl"), not file.endswith(".jsonl"), file))
 
     def make_whole(self) -> None:
-        """Plain objects in the place of parts."""
+        """Plain objects in the place of parts. Raises RunError where another process has taken the run over."""
         if not self._touched:
             return
-        for file in sorted(self._touched):
+        self._lock.check()
+        there = [file for file in sorted(self._touched) if (self._work / file).is_file()]
+        for file in there:
             self._store.upload(self._work / file, file)
         self._store.write(WHOLE, str(self._number).encode())
-        self._store.remove([file for file in self._store.names() if is_part(file)])
+        gone = self._touched - set(there)
+        self._store.remove([file for file in self._store.names() if file in gone or number_of(file) <= self._number])
