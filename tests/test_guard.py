@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.guard import held, started
+from harness.engines.guard import LOOK, held, started
 
 HOLDER = """
 import sys, time
@@ -24,9 +24,11 @@ PARENT = f"""
 import subprocess, sys
 from psutil import Process
 from harness.engines.processes import Guard
+guard = Guard()
 child = subprocess.Popen([sys.executable, "-c", {HOLDER!r}], stdout=subprocess.PIPE, text=True, start_new_session=True)
 name = child.stdout.readline().strip()
-guard = Guard([Process(child.pid)])
+if sys.argv[1] != "starting":
+    guard.keep([Process(child.pid)])
 if sys.argv[1] == "released":
     guard.release()
 print(child.pid, name, flush=True)
@@ -35,7 +37,7 @@ sys.stdin.readline()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="reads /proc")
-@pytest.mark.parametrize("way", ["kept", "released"])
+@pytest.mark.parametrize("way", ["starting", "kept", "released"])
 def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, way], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -46,9 +48,11 @@ def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
     start = started(int(pid))
     assert start
     assert held([int(pid)]) == {name}
+    if way == "starting":
+        time.sleep(6 * LOOK)
     parent.kill()
     parent.communicate()
-    deadline = time.monotonic() + (30 if way == "kept" else 5)
+    deadline = time.monotonic() + (5 if way == "released" else 30)
     while time.monotonic() < deadline and started(int(pid)) == start:
         time.sleep(0.1)
     there = started(int(pid)) == start, Path("/dev/shm", name).exists()

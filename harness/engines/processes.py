@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -66,25 +68,36 @@ def free(names: Sequence[str]) -> None:
 
 
 class Guard:
-    """Sees to these processes should this one be killed (kill -9, memory): see guard.py. Linux; idle elsewhere."""
+    """Sees to processes that this one starts, should it be killed (kill -9, memory): see guard.py. Linux only.
 
-    def __init__(self, processes: Sequence[Process]) -> None:
-        command = [
-            sys.executable,
-            "-IS",
-            str(Path(__file__).with_name("guard.py")),
-            *(str(one.pid) for one in processes),
-        ]
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    Make it before they are started, name them to `keep` when they are, and release it when they have been seen to.
+    """
+
+    def __init__(self) -> None:
+        program = str(Path(__file__).with_name("guard.py"))
+        command = [sys.executable, "-IS", program, *map(str, [os.getpid(), *(one.pid for one in under())])]
+        first = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
+        assert first.stdin is not None
+        assert first.stdout is not None
+        self._told = first.stdin
+        with first.stdout as said:
+            self._pid = int(said.readline())
+        first.wait()
+
+    def keep(self, processes: Sequence[Process]) -> None:
+        """These are all that there are to see to."""
+        with suppress(BrokenPipeError):
+            self._told.write(" ".join(str(one.pid) for one in processes).encode() + b"\n")
+            self._told.flush()
 
     def release(self) -> None:
         """They have been seen to."""
-        assert self._child.stdin is not None
-        self._child.kill()
-        self._child.wait()
-        self._child.stdin.close()
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with suppress(BrokenPipeError):
+            self._told.close()
 
 
 def _command(process: Process) -> str:
