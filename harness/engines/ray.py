@@ -209,6 +209,7 @@ def _connect(cluster: Cluster, cpus: int) -> bool:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         more = {"num_cpus": max(cores, (cluster.workers or 1) * cpus), "object_store_memory": STORE}
         more |= {"include_dashboard": False}
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine little of a busy machine
     elif address != AUTO:
         _reach(address)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
