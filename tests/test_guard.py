@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.guard import LOOK, held, started
+from harness.engines.guard import LOOK, held, semaphores, started
 
 HOLDER = """
 import sys, time
+from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
 memory = SharedMemory(create=True, size=64)
+lock = get_context("spawn").Lock()
 print(memory.name, flush=True)
 time.sleep(120)
 """
@@ -37,7 +39,7 @@ sys.stdin.readline()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="reads /proc")
-@pytest.mark.parametrize("way", ["starting", "kept", "released"])
+@pytest.mark.parametrize("way", ["starting", "kept", "group", "released"])
 def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, way], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -48,15 +50,21 @@ def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
     start = started(int(pid))
     assert start
     assert held([int(pid)]) == {name}
-    if way == "starting":
+    names = {name} | semaphores([int(pid)])
+    assert len(names) == 2
+    if way in ("starting", "group"):
         time.sleep(6 * LOOK)
+    if way == "group":  # as Ray does, with the resource tracker
+        os.killpg(int(pid), signal.SIGKILL)
     parent.kill()
     parent.communicate()
     deadline = time.monotonic() + (5 if way == "released" else 30)
-    while time.monotonic() < deadline and started(int(pid)) == start:
+    there = True, 2
+    while time.monotonic() < deadline and there != (False, 0):
         time.sleep(0.1)
-    there = started(int(pid)) == start, Path("/dev/shm", name).exists()
+        there = started(int(pid)) == start, sum(Path("/dev/shm", one).exists() for one in names)
     if way == "released":
         os.kill(int(pid), signal.SIGKILL)
-        Path("/dev/shm", name).unlink(missing_ok=True)
-    assert there == ((True, True) if way == "released" else (False, False))
+        for one in names:
+            Path("/dev/shm", one).unlink(missing_ok=True)
+    assert there == ((True, 2) if way == "released" else (False, 0))

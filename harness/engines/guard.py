@@ -6,7 +6,8 @@ It looks for processes below the parent, without those that were there earlier, 
 parent that sees to them itself ends this program first. When the parent is gone, the processes that are still the same
 are killed, and the shared memory that they held is removed (Linux).
 
-It is no child of the parent: Ray kills the children of a worker that it ends.
+It is no child of the parent, and notes the shared memory while they live: of a worker that it ends Ray kills the
+children, and of one that was killed the process group, at once.
 """
 
 from __future__ import annotations
@@ -55,12 +56,26 @@ def _command(pid: int) -> bytes:
 
 def held(pids: Iterable[int]) -> set[str]:
     """Names of the shared memory of Python's multiprocessing that these processes hold."""
+    return set(re.findall(r"/dev/shm/(psm_[^ \n/]+)", _maps(pids)))
+
+
+def semaphores(pids: Iterable[int]) -> set[str]:
+    """Names of the semaphores of Python's multiprocessing that these processes hold."""
+    inodes = set(re.findall(r" (\d+) +/dev/shm/sem\.", _maps(pids)))  # who made one has it under another name
     found: set[str] = set()
+    for file in Path("/dev/shm").glob("sem.mp-*") if inodes else ():
+        with suppress(OSError):
+            if str(file.stat().st_ino) in inodes:
+                found.add(file.name)
+    return found
+
+
+def _maps(pids: Iterable[int]) -> str:
+    found = []
     for pid in pids:
         with suppress(OSError):  # psutil takes a hundred times as long: it has the sizes counted, too
-            maps = Path(f"/proc/{pid}/maps").read_text(errors="replace")
-            found.update(re.findall(r"/dev/shm/(psm_[^ \n/]+)", maps))
-    return found
+            found.append(Path(f"/proc/{pid}/maps").read_text(errors="replace"))
+    return "".join(found)
 
 
 def main(parent: int, *earlier: int) -> None:
@@ -72,20 +87,22 @@ def main(parent: int, *earlier: int) -> None:
     if not begun:  # no Linux
         sys.stdin.read()
     known: dict[int, str] = {}
+    names: set[str] = set()
     pipe, looking = [sys.stdin], True
     while begun and started(parent) == begun:  # what it has forked may hold the pipe open beyond its end
         if not select.select(pipe, [], [], LOOK if pipe else LOOK / 10)[0]:
             if looking:
                 known |= {pid: started(pid) for pid in below(parent).difference(earlier)}
+                names |= held(known) | semaphores(known)
         elif told := os.read(sys.stdin.fileno(), 1 << 16):
             known, looking = {int(pid): started(int(pid)) for pid in told.split()}, False
+            names |= held(known) | semaphores(known)
         else:  # its end is near
             pipe = []
     known |= {pid: started(pid) for one in known for pid in below(one)}
-    names: set[str] = set()
     until = time.monotonic() + GRACE
     while left := [pid for pid, start in known.items() if start and started(pid) == start]:
-        names |= held(left)
+        names |= held(left) | semaphores(left)
         if time.monotonic() > until:
             for pid in left:
                 with suppress(ProcessLookupError):

@@ -87,7 +87,7 @@ class Guard:
         first.wait()
 
     def keep(self, processes: Sequence[Process]) -> None:
-        """These are all that there are to see to."""
+        """These are all that there are to see to, with the shared memory that they hold now."""
         with suppress(BrokenPipeError):
             self._told.write(" ".join(str(one.pid) for one in processes).encode() + b"\n")
             self._told.flush()

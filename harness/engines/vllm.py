@@ -160,7 +160,9 @@ class VllmEngine:
 
     def _look_for_memory(self) -> None:
         """Notes shared memory that was made since; once its process is dead it cannot be found any more."""
-        self.memory = sorted({*self.memory, *processes.shared_memory(self.processes)})
+        known, self.memory = self.memory, sorted({*self.memory, *processes.shared_memory(self.processes)})
+        if self.memory != known:
+            self._guard.keep(self.processes)
 
     # --- adapters ---
 
