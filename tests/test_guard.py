@@ -37,6 +37,31 @@ print(child.pid, name, flush=True)
 sys.stdin.readline()
 """
 
+FREED = """
+import time
+from multiprocessing import get_context
+from multiprocessing.shared_memory import SharedMemory
+from psutil import Process
+from harness.engines import processes
+
+def hold(there):
+    memory, lock = SharedMemory(create=True, size=64), get_context("spawn").Lock()
+    there.send(True)
+    time.sleep(120)
+
+if __name__ == "__main__":
+    own = get_context("spawn").Lock()
+    here, there = get_context("spawn").Pipe()
+    child = get_context("spawn").Process(target=hold, args=(there,))
+    child.start()
+    here.recv()
+    names = processes.shared_memory([Process(child.pid)])
+    child.kill()
+    child.join()
+    processes.free(names)
+    print(*names)
+"""
+
 
 @pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="reads /proc")
 @pytest.mark.parametrize("way", ["starting", "kept", "group", "released"])
@@ -68,3 +93,14 @@ def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
         for one in names:
             Path("/dev/shm", one).unlink(missing_ok=True)
     assert there == ((True, 2) if way == "released" else (False, 0))
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="reads /proc")
+def test_what_a_killed_process_leaves_is_freed_without_a_word(tmp_path: Path) -> None:
+    program = tmp_path / "freed.py"
+    program.write_text(FREED)
+    done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    names = done.stdout.split()
+    assert [name.split("_")[0].split(".")[0] for name in names] == ["psm", "sem"]
+    assert not [name for name in names if Path("/dev/shm", name).exists()]

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engines.guard import held
+from harness.engines.guard import held, semaphores
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -50,15 +50,24 @@ def kill(processes: Sequence[Process]) -> None:
 
 
 def shared_memory(processes: Sequence[Process]) -> list[str]:
-    """Names of the shared memory that these processes hold and Python's multiprocessing has made (Linux)."""
-    return sorted(held(one.pid for one in processes))
+    """Names of the shared memory and semaphores that these processes hold, and not this one, from Python (Linux)."""
+    pids = [one.pid for one in processes]
+    return sorted(held(pids) | semaphores(pids) - semaphores([os.getpid()]))
 
 
 def free(names: Sequence[str]) -> None:
     """Removes what is left of this shared memory: a killed process cannot do it itself."""
+    from multiprocessing import resource_tracker
     from multiprocessing.shared_memory import SharedMemory
 
     for name in names:
+        if name.startswith("sem."):
+            with suppress(FileNotFoundError):
+                os.unlink(f"/dev/shm/{name}")
+                known = name.replace("sem.", "/", 1)
+                resource_tracker.register(known, "semaphore")  # it may be another tracker's
+                resource_tracker.unregister(known, "semaphore")
+            continue
         try:
             left = SharedMemory(name)
         except FileNotFoundError:
