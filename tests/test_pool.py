@@ -215,6 +215,11 @@ def test_what_is_forgotten_leaves_later_hand_overs_alone() -> None:
     assert worker.take_back(9) == [3]
 
 
+def test_a_worker_without_answers_says_that_it_lives() -> None:
+    worker = Worker(fake(), (), "fake", __version__)
+    assert worker.take(0.01) == ([], 0)
+
+
 def test_a_start_that_fails_is_tried_again_and_then_given_up() -> None:
     engine = Pool(Threads(fake(), start_fails=[1, 2]), 2)
     assert len(answers(engine, requests_of("ab"))) == 2

@@ -8,7 +8,8 @@ Which of its requests killed a worker it is not known, and most deaths are nobod
 Requests that were there at two deaths are asked again in parts, each part by a worker that has nothing else. A request
 that was the only one at ALONE deaths is given up: finish_reason "error".
 
-What is not covered: the driver's own death (run again: finished answers are kept), and a worker that lives and hangs.
+What is not covered: the driver's own death (run again: finished answers are kept), and an engine that hangs in a worker
+that lives, unless it is a process of its own (vLLM).
 """
 
 from __future__ import annotations
@@ -94,7 +95,10 @@ class WorkerGone(Exception):
 
 
 class Crew(Protocol):
-    """Workers somewhere. `Gone` is the last event of a worker; nothing comes of one that was ended."""
+    """Workers somewhere. `Gone` is the last event of a worker; nothing comes of one that was ended.
+
+    One that gives no sign of life any more is `Gone`, too; the pool ends it.
+    """
 
     def start(self) -> int:
         """Begins to start a worker, and returns its number at once; Ready or Gone follows."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engines.guard import held
+from harness.engines.guard import held, semaphores
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -48,15 +50,24 @@ def kill(processes: Sequence[Process]) -> None:
 
 
 def shared_memory(processes: Sequence[Process]) -> list[str]:
-    """Names of the shared memory that these processes hold and Python's multiprocessing has made (Linux)."""
-    return sorted(held(one.pid for one in processes))
+    """Names of the shared memory and semaphores that these processes hold, and not this one, from Python (Linux)."""
+    pids = [one.pid for one in processes]
+    return sorted(held(pids) | semaphores(pids) - semaphores([os.getpid()]))
 
 
 def free(names: Sequence[str]) -> None:
     """Removes what is left of this shared memory: a killed process cannot do it itself."""
+    from multiprocessing import resource_tracker
     from multiprocessing.shared_memory import SharedMemory
 
     for name in names:
+        if name.startswith("sem."):
+            with suppress(FileNotFoundError):
+                os.unlink(f"/dev/shm/{name}")
+                known = name.replace("sem.", "/", 1)
+                resource_tracker.register(known, "semaphore")  # it may be another tracker's
+                resource_tracker.unregister(known, "semaphore")
+            continue
         try:
             left = SharedMemory(name)
         except FileNotFoundError:
@@ -66,25 +77,36 @@ def free(names: Sequence[str]) -> None:
 
 
 class Guard:
-    """Sees to these processes should this one be killed (kill -9, memory): see guard.py. Linux; idle elsewhere."""
+    """Sees to processes that this one starts, should it be killed (kill -9, memory): see guard.py. Linux only.
 
-    def __init__(self, processes: Sequence[Process]) -> None:
-        command = [
-            sys.executable,
-            "-IS",
-            str(Path(__file__).with_name("guard.py")),
-            *(str(one.pid) for one in processes),
-        ]
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    Make it before they are started, name them to `keep` when they are, and release it when they have been seen to.
+    """
+
+    def __init__(self) -> None:
+        program = str(Path(__file__).with_name("guard.py"))
+        command = [sys.executable, "-IS", program, *map(str, [os.getpid(), *(one.pid for one in under())])]
+        first = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
+        assert first.stdin is not None
+        assert first.stdout is not None
+        self._told = first.stdin
+        with first.stdout as said:
+            self._pid = int(said.readline())
+        first.wait()
+
+    def keep(self, processes: Sequence[Process]) -> None:
+        """These are all that there are to see to, with the shared memory that they hold now."""
+        with suppress(BrokenPipeError):
+            self._told.write(" ".join(str(one.pid) for one in processes).encode() + b"\n")
+            self._told.flush()
 
     def release(self) -> None:
         """They have been seen to."""
-        assert self._child.stdin is not None
-        self._child.kill()
-        self._child.wait()
-        self._child.stdin.close()
+        with suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        with suppress(BrokenPipeError):
+            self._told.close()
 
 
 def _command(process: Process) -> str:

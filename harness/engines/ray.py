@@ -2,6 +2,9 @@
 
 The driver holds the queue and writes the run; nodes need the same packages, the model, and the adapters at the same
 paths. Nothing of Ray's is in the answers: the engine's name and version are those of the workers' engine.
+
+Ray notices a worker that dies, not one that hangs. So each says every few seconds that it lives, and one that has said
+nothing for `hang_after` seconds is gone. Only time in which the driver listened counts.
 """
 
 from __future__ import annotations
@@ -19,12 +22,15 @@ from harness.data import AdapterRef, Model
 from harness.engines import Cluster
 from harness.engines.options import engine_options
 from harness.engines.pool import Answered, Event, Gone, Handed, Pool, Ready, Returned, WorkerGone
+from harness.engines.watchdog import HANG_AFTER
 from harness.engines.worker import Worker
 from harness.errors import HarnessError, MachineError
 
 LOCAL, AUTO = "local", "auto"
 REACHED_WITHIN = 10.0
 """Seconds for a cluster's address to take a connection; Ray itself would try for minutes."""
+BEAT = 10.0
+"""Seconds between two signs of life of a worker that has no answers; a quarter of `hang_after` if that is less."""
 STORE = 200 << 20
 """Bytes of shared memory for the objects of a cluster on this machine: requests and answers are small."""
 
@@ -49,8 +55,12 @@ class RayCrew:
     def __init__(self, model: Model, adapters: Sequence[AdapterRef], cluster: Cluster) -> None:
         self._actors: dict[int, Any] = {}
         self._awaited: dict[Any, tuple[int, str]] = {}
+        self._kept: list[Event] = []
+        self._silent: dict[int, float] = {}
         self._started = 0
         options = engine_options(model)
+        self._hang_after = float(options.get("hang_after") or HANG_AFTER)
+        self._beat = min(BEAT, self._hang_after / 4)
         self._cpus = int(options.get("threads") or 1)
         self._ours = _connect(cluster, self._cpus)
         import ray
@@ -96,8 +106,14 @@ class RayCrew:
 
     def ask(self, worker: int, what: str, *given: Any) -> Any:
         """See `Crew.ask`."""
+        asked = self._actors[worker].ask.remote(what, *given)
+        while not self._ray.wait([asked], timeout=0)[0]:
+            self._kept += self._listen(1.0, asked)
+            for event in self._kept:
+                if isinstance(event, Gone) and event.worker == worker:
+                    raise WorkerGone(event.why)
         try:
-            return self._ray.get(self._actors[worker].ask.remote(what, *given))
+            return self._ray.get(asked)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
@@ -105,18 +121,13 @@ class RayCrew:
 
     def events(self, seconds: float) -> Sequence[Event]:
         """See `Crew.events`."""
-        waiting = list(self._awaited)
-        if not waiting:
-            time.sleep(seconds)
-            return []
-        done, _ = self._ray.wait(waiting, num_returns=1, timeout=seconds)
-        if done:
-            done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        return [event for reference in done for event in self._event(reference)]
+        kept, self._kept = self._kept, []
+        return kept or self._listen(seconds)
 
     def end(self, worker: int) -> None:
         """See `Crew.end`."""
-        self._awaited = {reference: about for reference, about in self._awaited.items() if about[0] != worker}
+        self._kept = [event for event in self._kept if event.worker != worker]
+        self._leave(worker)
         actor = self._actors.pop(worker, None)
         if actor is not None:
             self._ray.kill(actor)
@@ -133,22 +144,54 @@ class RayCrew:
         if self._ours:
             self._ray.shutdown()
 
+    def _listen(self, seconds: float, *more: Any) -> list[Event]:
+        """What happens within so many seconds; returns as soon as something has, to `more`, too."""
+        waiting = [*more, *self._awaited]
+        if not waiting:
+            time.sleep(seconds)
+            return []
+        since = time.monotonic()
+        done, _ = self._ray.wait(waiting, num_returns=1, timeout=seconds)
+        if done:
+            done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
+        found = [event for reference in done for event in self._event(reference)]
+        return found + self._hung(min(seconds, time.monotonic() - since))
+
+    def _hung(self, seconds: float) -> list[Event]:
+        """Workers that have been silent for too long; `seconds` came to it now."""
+        self._silent = {worker: silent + seconds for worker, silent in self._silent.items()}
+        hung = [worker for worker, silent in self._silent.items() if silent > self._hang_after]
+        why = f"A worker gave no sign of life for {self._hang_after:g} seconds."
+        return [self._gone(worker, why) for worker in hung]
+
+    def _leave(self, worker: int) -> None:
+        """Nothing more is awaited of this worker."""
+        self._awaited = {reference: about for reference, about in self._awaited.items() if about[0] != worker}
+        self._silent.pop(worker, None)
+
+    def _gone(self, worker: int, why: str, error: HarnessError | None = None) -> Gone:
+        self._leave(worker)
+        return Gone(worker, why, error)
+
     def _event(self, reference: Any) -> list[Event]:
         worker, what = self._awaited.pop(reference, (0, ""))
-        if not worker:  # of one that was ended meanwhile
+        if not worker:  # of one that was ended meanwhile, or not an event
             return []
         try:
             found = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
-            return [Gone(worker, _why(error))]
+            return [self._gone(worker, _why(error))]
         if isinstance(found, HarnessError):
-            return [Gone(worker, str(found), found)]
+            return [self._gone(worker, str(found), found)]
         if what == "take_back":
             return [Returned(worker, found)]
-        self._awaited[self._actors[worker].take.remote()] = (worker, "take")
-        return [Ready(worker, found)] if what == "start" else [Answered(worker, *found)]
+        self._silent[worker] = 0.0
+        self._awaited[self._actors[worker].take.remote(self._beat)] = (worker, "take")
+        if what == "start":
+            return [Ready(worker, found)]
+        return [Answered(worker, *found)] if any(found) else []
 
 
 def _connect(cluster: Cluster, cpus: int) -> bool:
@@ -166,6 +209,7 @@ def _connect(cluster: Cluster, cpus: int) -> bool:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         more = {"num_cpus": max(cores, (cluster.workers or 1) * cpus), "object_store_memory": STORE}
         more |= {"include_dashboard": False}
+        os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 leaves an engine little of a busy machine
     elif address != AUTO:
         _reach(address)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -27,14 +27,12 @@ from harness.engines.limits import check_length
 from harness.engines.loading import linears_by_config, load_tokenizer
 from harness.engines.options import engine_options
 from harness.engines.sampling import seed_of
-from harness.engines.watchdog import Watchdog
+from harness.engines.watchdog import HANG_AFTER, Watchdog
 from harness.errors import ConfigError, EngineDied, EngineError, HarnessError
 
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MOST_TOKEN_IDS = 128
 SPARE_ADAPTERS = 4
-HANG_AFTER = 600.0
-"""Seconds without a sign of life after which the engine counts as hung; `engine: {hang_after: ...}` in models.yaml."""
 WAIT_FOR_END = 1.0
 """Seconds that the engine's processes are given to end by themselves."""
 _PASSED_ON = (
@@ -85,6 +83,7 @@ class VllmEngine:
             self._check(ref)
         self.room = max(len(adapters), int(options.get("max_adapters") or 0)) + SPARE_ADAPTERS if adapters else 0
         arguments = _arguments(model, options, self.max_rank, len({ref.digest for ref in adapters}), self.room)
+        self._guard = processes.Guard()
         try:
             self.engine = _start(model, arguments)
         except BaseException:
@@ -92,10 +91,11 @@ class VllmEngine:
             memory = processes.shared_memory(left)
             processes.end(left)
             processes.free(memory)
+            self._guard.release()
             raise
         self.processes = processes.since(others)
         self.memory = processes.shared_memory(self.processes)
-        self._guard = processes.Guard(self.processes)
+        self._guard.keep(self.processes)
         _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
@@ -160,7 +160,9 @@ class VllmEngine:
 
     def _look_for_memory(self) -> None:
         """Notes shared memory that was made since; once its process is dead it cannot be found any more."""
-        self.memory = sorted({*self.memory, *processes.shared_memory(self.processes)})
+        known, self.memory = self.memory, sorted({*self.memory, *processes.shared_memory(self.processes)})
+        if self.memory != known:
+            self._guard.keep(self.processes)
 
     # --- adapters ---
 

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+HANG_AFTER = 600.0
+"""Seconds without a sign of life after which an engine counts as hung; `engine: {hang_after: ...}` in models.yaml."""
+
 
 class Watchdog:
     """Calls `hung` from a thread of its own when what is watched takes longer than `seconds`; once.

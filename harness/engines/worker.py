@@ -69,16 +69,18 @@ class Worker:
             self._inbox.extend(handed)
             self._news.notify_all()
 
-    def take(self) -> Taken | HarnessError:
-        """Answers, as soon as there are any, or what the engine raised. Other errors are raised."""
+    def take(self, seconds: float | None = None) -> Taken | HarnessError:
+        """Answers, as soon as there are any, or what the engine raised. Other errors are raised.
+
+        After so many seconds without an answer it returns none: a sign that this process lives.
+        """
         with self._news:
-            self._news.wait_for(lambda: self._outbox or self._error)
-            if self._outbox:
+            self._news.wait_for(lambda: self._outbox or self._error, seconds)
+            if self._outbox or not self._error:
                 found, self._outbox = self._outbox, []
                 return found, self._engine.take_deaths() if self._engine else 0
         if isinstance(self._error, HarnessError):
             return self._error
-        assert self._error is not None
         raise self._error
 
     def take_back(self, count: int) -> list[int]:

@@ -27,6 +27,7 @@ from harness.data import Model, Request, Run, Sampling
 from harness.digests import EMBEDDED
 from harness.engines import Cluster, open_engine
 from harness.engines.fake import FakeTokenizer
+from harness.engines.pool import Pool
 from harness.errors import HarnessError
 from harness.runner import run
 from harness.suite import read_suite
@@ -41,10 +42,13 @@ def cluster() -> Iterator[None]:
 
 
 class Killer:
-    """Kills a worker process whenever so many more answers are in the file; kills: how many it has, at most `most`."""
+    """Kills a worker process whenever so many more answers are in the file; kills: how many it has, at most `most`.
 
-    def __init__(self, file: Path, every: int, most: int, seed: int = 0) -> None:
-        self.file, self.every, self.most, self.kills = file, every, most, 0
+    how: SIGSTOP makes it hang instead.
+    """
+
+    def __init__(self, file: Path, every: int, most: int, seed: int = 0, how: signal.Signals = signal.SIGKILL) -> None:
+        self.file, self.every, self.most, self.how, self.kills = file, every, most, how, 0
         self.draw = random.Random(seed)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._kill)
@@ -61,7 +65,7 @@ class Killer:
         while self.kills < self.most and not self._stop.wait(0.01):
             written = self.file.read_bytes().count(b"\n") if self.file.is_file() else 0
             if written >= (self.kills + 1) * self.every and (found := workers(ready=True)):
-                self.draw.choice(found).kill()
+                self.draw.choice(found).send_signal(self.how)
                 self.kills += 1
 
 
@@ -136,11 +140,43 @@ def test_the_embedded_model_on_two_workers_one_killed_equals_the_one_without(tmp
     assert found.manifest["models"]["small"]["engine_deaths"] == 1
 
 
+def test_a_worker_that_hangs_is_replaced_and_the_run_equals_the_one_without_a_cluster(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = _run(make_project(tmp_path), tmp_path / "alone", None, ("base", "lora"))
+    file = make_project(tmp_path, more="delay: 0.1, batch_size: 4, hang_after: 6")
+    with Killer(tmp_path / "ray" / "completions.jsonl", 20, 1, how=signal.SIGSTOP) as killer:
+        found = _run(file, tmp_path / "ray", Cluster(workers=2), ("base", "lora"))
+    _same(found, alone)
+    assert killer.kills == 1
+    assert found.manifest["models"]["toy"]["engine_deaths"] >= 1
+    assert "A worker gave no sign of life for 6 seconds. Another worker is started;" in capsys.readouterr().err
+    _end_of_workers()
+
+
+def test_a_slow_worker_lives_and_one_that_hangs_when_it_is_asked_is_replaced() -> None:
+    model = Model("m", "fake", engine={"delay": 9, "hang_after": 6})
+    with closing(open_engine(model, (), Cluster(workers=1))) as engine:
+        assert isinstance(engine, Pool)
+        stream = engine.generate([Request("1", tuple(FakeTokenizer().encode("q")), Sampling())])
+        assert [(request.key, said.error) for request, said in stream] == [("1", "")]
+        assert engine.deaths == 0
+        (worker,) = workers()
+        worker.suspend()
+        assert len(engine.likeliest([(5, 6)], 2)[0]) == 2
+        assert engine.deaths == 1
+    _end_of_workers()
+
+
 def test_closing_leaves_no_worker() -> None:
     with closing(open_engine(Model("m", "fake", engine={"delay": 5}), (), Cluster(workers=2))) as engine:
         stream = engine.generate([Request("1", tuple(FakeTokenizer().encode("q")), Sampling())])
         assert next(iter(stream))[0].key == "1"
         assert workers()
+    _end_of_workers()
+
+
+def _end_of_workers() -> None:
     until = time.monotonic() + 30
     while workers() and time.monotonic() < until:
         time.sleep(0.1)

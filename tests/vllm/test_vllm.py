@@ -287,7 +287,7 @@ def test_kill_of_the_harness_leaves_no_engine_and_no_shared_memory(base: Path) -
     assert child.stdout is not None
     assert "open\n" in iter(child.stdout.readline, "")
     started = descendants() - before[0] - {child.pid}
-    assert len(started) >= 2  # the engine and its guard
+    assert len(started) >= 2  # the engine and its worker
     child.kill()
     child.wait()
     child.stdout.close()
