@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness import scorers, words
-from harness.data import LiveSpec, Run, Sample, Scorer, Suite
+from harness.data import LiveSpec, Run, Sample, Score, Scorer, Suite
 from harness.errors import HarnessError, RunError, SuiteError, did_you_mean
 from harness.progress import say
 from harness.scorers.style import english
@@ -105,11 +105,14 @@ def _scored(suite: Suite, live: LiveSpec) -> Check:
             return None
         sample = Sample("live", asked(exchange), "", metadata={key: known[key] for key in (*live.needs, *live.where)})
         try:
-            found = score(sample, exchange.completion).value
+            scored: Score | None = score(sample, exchange.completion)
         except HarnessError:
             raise
         except Exception as error:
             raise RuntimeError(f"scorer '{live.spec.name}' of suite '{suite.name}' crashed on a reply") from error
+        if scored is None:
+            return None
+        found = scored.value
         if not (isinstance(found, int | float) and 0 <= found <= 1):
             raise SuiteError(f"suite {suite.name}: scorer '{live.spec.name}' gave {found!r}, a score lies in 0..1.")
         return float(found)

@@ -30,15 +30,13 @@ from harness.prices import model_of, priced_by_token
 from harness.progress import say
 from harness.remote import is_remote
 from harness.stats import drop
-from harness.stats.drop import ALPHA, EVERY, Watch
+from harness.stats.drop import ALPHA, EVERY, SMALL, Watch
 from harness.store import write_json
 from harness.traffic import Broken, Exchange, Place, is_address, name_of, read_log, was_read
 
-FORMAT = 1
+FORMAT = 2
 PORTION = 500
 """Exchanges after which the state is written."""
-SMALL = 0.05
-"""The drop that one wants to see."""
 LEAST_SHARE = 0.1
 """A check that fewer of the evaluated answers pass has nothing to lose, and is not watched."""
 LATEST = 5
@@ -259,6 +257,9 @@ def _begin(
             unwatched.append((check.name, f"only {words.percent(share)} of the evaluated answers pass"))
         else:
             begun[check.name] = drop.begin([value for value, _ in found], [source for _, source in found])
+    for group in ("behaviour", "input"):
+        names = [check.name for check in every if check.group == group and check.name in begun]
+        begun |= zip(names, drop.shared([begun[name] for name in names]), strict=True)
     return begun, unwatched
 
 
@@ -267,7 +268,6 @@ def _begin(
 
 def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, state_at: Path) -> None:
     """Reads what is new, portion by portion; after each the state on disk is whole."""
-    tests = {group: sum(check.group == group for check in watched) for group in ("behaviour", "input")}
     lines = read_log(log, state.place)
     said, told = 0, time.monotonic()
     while portion := list(islice(lines, PORTION)):
@@ -286,9 +286,7 @@ def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, 
         _count(state, exchanges)
         for check in watched:
             values = [(value, one.line) for one in exchanges if (value := check.of(one)) is not None]
-            state.watches[check.name] = drop.go_on(
-                state.watches[check.name], [value for value, _ in values], tests[check.group]
-            )
+            state.watches[check.name] = drop.go_on(state.watches[check.name], [value for value, _ in values])
             missed = state.misses.get(check.name, []) + [line for value, line in values if value < 0.5]
             state.misses[check.name] = missed[-LATEST:]
         _write(state_at, state)
@@ -323,8 +321,12 @@ def _read(path: Path, identity: str) -> State | None:
         return None
     try:
         value = json.loads(path.read_text("utf-8"))
-        if value.pop("format") != FORMAT:
-            raise ValueError
+        written_as = int(value.pop("format"))
+        if written_as != FORMAT:
+            raise RunError(
+                f"{path}: is a state of format {written_as}; this harness keeps format {FORMAT}, and its tests cannot "
+                f"go on with the other. Begin anew with --fresh, or give another --state."
+            )
         value["place"] = Place(**value["place"])
         value["watches"] = {
             name: Watch(**{**one, "starts": tuple((int(at), float(passed)) for at, passed in one["starts"])})
@@ -353,8 +355,7 @@ def _result(
     unwatched: Sequence[tuple[str, str]], base: Sequence[Exchange],
 ) -> Monitored:  # fmt: skip
     watched = [check for check in every if check.name in state.watches]
-    sizes = {group: sum(check.group == group for check in watched) for group in ("behaviour", "input")}
-    tested = tuple(_tested(check, state, sizes[check.group]) for check in watched)
+    tested = tuple(_tested(check, state) for check in watched)
     behaviour = [one for one in tested if one.group == "behaviour"]
     fallen = [one for one in behaviour if one.drifted_at is not None]
     few = not any(one.n >= EVERY for one in behaviour)
@@ -393,10 +394,10 @@ def _result(
     )
 
 
-def _tested(check: Check, state: State, tests: int) -> Tested:
+def _tested(check: Check, state: State) -> Tested:
     watch = state.watches[check.name]
     since = watch.since if watch.alarm is not None else None
-    power = drop.power(watch, SMALL, tests)
+    power = drop.power(watch, SMALL)
     later = None if since is None else (watch.passed - dict(watch.starts)[since]) / (watch.n - since)
     return Tested(
         name=check.name,
@@ -410,12 +411,12 @@ def _tested(check: Check, state: State, tests: int) -> Tested:
         since=since,
         live_since=later,
         evidence=math.exp(min(700.0, watch.peak)),
-        visible=drop.visible(watch, tests),
+        visible=drop.visible(watch),
         latest=tuple(state.misses.get(check.name, ())),
-        detects=drop.detects(watch, tests),
+        detects=drop.detects(watch),
         power=power,
-        power_once=max(power, drop.power_once(watch, SMALL, tests)),
-        enough=drop.enough(watch, SMALL, tests) if power < drop.SURE else None,
+        power_once=max(power, drop.power_once(watch, SMALL)),
+        enough=drop.enough(watch, SMALL) if power < drop.SURE else None,
     )
 
 

@@ -313,6 +313,25 @@ def test_a_state_of_another_arm_is_refused(project: Path, capsys: pytest.Capture
     assert "of another suite version, arm, answers or model. Begin anew with --fresh" in _one_line(capsys)
 
 
+def test_a_state_of_another_format_is_refused_and_begun_anew(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log, state = _log(project, [line(i) for i in range(30)]), project / "state.json"
+    assert watch(project, log) == 0
+    state.write_text(json.dumps({**json.loads(state.read_text()), "format": 1}))
+    capsys.readouterr()
+    assert watch(project, log) == 2
+    assert "state.json: is a state of format 1; this harness keeps format 2" in _one_line(capsys)
+    assert watch(project, log, "--fresh") == 0
+
+
+def test_the_chance_of_false_alarms_is_divided_among_the_checks_of_a_group(project: Path) -> None:
+    assert watch(project, _log(project, [line(i) for i in range(30)])) == 0
+    kept = json.loads((project / "state.json").read_text())["watches"]
+    behaviour = {"number", "complete", "answers", "not_longer", "not_shorter"}
+    for names in (behaviour, set(kept) - behaviour):
+        assert len(names) == 5
+        assert sum(kept[name]["alpha"] for name in names) == pytest.approx(0.05)
+
+
 def test_the_page_runs_nothing_and_holds_no_text_of_the_traffic(made: Path, project: Path) -> None:
     log = _log(project, [line(i, "<b>secret</b>", asked="What is a trade secret?") for i in range(60)], "a<i>&.jsonl")
     page = project / "page.html"

@@ -50,6 +50,8 @@ GRADERS = {
 def gold_free(*needs: str) -> Callable[[Factory], Factory]:
     """Marks a factory whose scorers need no gold answer: neither target nor choices. needs: metadata that they read.
 
+    One that suite.yaml names under `monitor` alone may give None: it has nothing to say about this reply.
+
     >>> from harness.data import Score
     >>> @gold_free()
     ... def polite(*, suite_path):

@@ -10,7 +10,12 @@ for single shares it is measured (tests/test_stats_drop.py: at most 3.5 % of mon
 
 A drop may begin late, when the requests before it have long buried it. So the ratio is formed anew from ever later
 starts, each with its weight in one sum (the mixture of e-detectors: Shin, Ramdas and Rinaldo, NEJSDS 2024). The first
-start compares with what was evaluated alone; a later one also with the live values before it.
+start compares with what was evaluated alone; a later one also with the live values before it. The weights fall with the
+requests before a start, not with how many starts there were, so that starts may lie close together late as well: a drop
+after 10,000 requests is found about as often as one after 1,000 (benchmarks/monitor.py).
+
+Of several tests each has a share of alpha of its own (`shared`), fixed by the evaluation before any live value is seen:
+the chances of false alarms add up to alpha at most, however the tests hang together (Bonferroni).
 
 Values between 0 and 1 are treated as so much of a pass, which only makes the test slower.
 What is not covered: live requests that hang together (a user's retries, a bot) are more alike than this assumes and
@@ -21,8 +26,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from harness.stats.clusters import cluster_error, effective
@@ -30,10 +36,14 @@ from harness.stats.clusters import cluster_error, effective
 ALPHA = 0.05
 EVERY = 25
 """Requests from one look to the next. More looks would not raise false alarms, and save little time."""
-DROPS = ((0.02, 0.05), (0.05, 0.85), (0.2, 0.1))
+DROPS = ((0.02, 0.03), (0.05, 0.94), (0.2, 0.03))
 """(drop of the share, weight); a share falls to half of itself at most. Larger drops are found as soon without more."""
-FIRST = 0.7
+FIRST = 0.65
 """The weight of the first start among all."""
+APART = 250
+"""Requests from one start to the next, up to 10,000; then a fortieth of the requests so far."""
+SMALL = 0.05
+"""The drop that one wants to see."""
 SOON = 1000
 """Requests within which a drop is to be found."""
 SURE = 0.8
@@ -46,14 +56,15 @@ _NODES = 16
 class Watch:
     """A test as far as it has come. It is all that has to be kept to go on.
 
-    baseline_passed of baseline_n: what was evaluated. passed of n: live values so far, of which the first `looked` were
-    looked at. starts: (requests before a start, passed among them). evidence: log of the sum of ratios at the last
-    look; `peak` its highest so far; `since`: requests before the start that spoke loudest then. alarm: n at the look
-    that found a drop, None as long as none did.
+    baseline_passed of baseline_n: what was evaluated. alpha: the chance of ever saying drift falsely. passed of n: live
+    values so far, looked at after every EVERY of them. starts: (requests before a start, passed among them). evidence:
+    log of the sum of ratios at the last look; `peak` its highest so far; `since`: requests before the start that spoke
+    loudest then. alarm: n at the look that found a drop, None as long as none did.
     """
 
     baseline_passed: float
     baseline_n: float
+    alpha: float = ALPHA
     n: int = 0
     passed: float = 0.0
     starts: tuple[tuple[int, float], ...] = ((0, 0.0),)
@@ -67,8 +78,8 @@ def begin(values: Sequence[float], clusters: Sequence[str]) -> Watch:
     """A test against these evaluated values, 0..1. Values of one cluster count for fewer, as their error says.
 
     >>> begin([1, 1, 1, 0], ["a", "b", "c", "d"])
-    Watch(baseline_passed=3.0, baseline_n=4.0, n=0, passed=0.0, starts=((0, 0.0),), evidence=0.0, peak=0.0, since=0, \
-alarm=None)
+    Watch(baseline_passed=3.0, baseline_n=4.0, alpha=0.05, n=0, passed=0.0, starts=((0, 0.0),), evidence=0.0, \
+peak=0.0, since=0, alarm=None)
     """
     n, mean = float(len(values)), math.fsum(values) / len(values)
     spread = math.fsum((value - mean) ** 2 for value in values) / max(1.0, n - 1)
@@ -79,11 +90,31 @@ alarm=None)
     return Watch(mean * worth, worth)
 
 
-def go_on(watch: Watch, values: Sequence[float], tests: int = 1, alpha: float = ALPHA) -> Watch:
-    """The test after further values, in the order of the requests. It is the same in whatever portions they come.
+def shared(watches: Sequence[Watch], alpha: float = ALPHA) -> list[Watch]:
+    """These tests with a share of alpha each, before they see live values; the shares add up to alpha.
 
-    tests: how many are run side by side; the chance that any of them ever says drift falsely is alpha together.
+    Half of alpha is shared alike. The other half goes to the tests that would not find a drop of SMALL four times in
+    five with that; the others do not need it. It is shared alike where all, or none, need it.
+
+    >>> [round(one.alpha, 4) for one in shared([Watch(500, 500), Watch(950, 1000), Watch(900, 1000)])]
+    [0.0083, 0.0083, 0.0333]
     """
+    each = alpha / 2 / max(1, len(watches))
+    short = [_short(one.baseline_passed, one.baseline_n, each) for one in watches]
+    needing = sum(short) or len(watches)
+    return [
+        replace(one, alpha=each + (alpha / 2 / needing if needs or not any(short) else 0.0))
+        for one, needs in zip(watches, short, strict=True)
+    ]
+
+
+@cache
+def _short(passed: float, n: float, alpha: float) -> bool:
+    return power(Watch(passed, n, alpha), SMALL) < SURE
+
+
+def go_on(watch: Watch, values: Sequence[float]) -> Watch:
+    """The test after further values, in the order of the requests. It is the same in whatever portions they come."""
     import numpy as np
 
     if not values:
@@ -98,25 +129,20 @@ def go_on(watch: Watch, values: Sequence[float], tests: int = 1, alpha: float = 
     starts = dict(watch.starts)
     for at in later_starts(max(starts), int(n[-1])):
         starts[at] = float(passed[np.searchsorted(n, at)])
-    found = np.stack(
-        [
-            _from_start(watch, place, at, before, passed, n) if at < n[-1] else np.full(len(n), -np.inf)
-            for place, (at, before) in enumerate(starts.items(), 1)
-        ]
-    )
+    found = _from_starts(watch, starts, passed, n)
     whole = np.logaddexp.reduce(found, axis=0)
     top = int(whole.argmax())
     watch = replace(watch, starts=tuple(starts.items()), evidence=float(whole[-1]))
     if whole[top] > watch.peak:
         watch = replace(watch, peak=float(whole[top]), since=list(starts)[int(found[:, top].argmax())])
-    over = np.flatnonzero(whole >= math.log(tests / alpha))
+    over = np.flatnonzero(whole >= -math.log(watch.alpha))
     if watch.alarm is None and len(over):
         at_alarm = int(over[0])
         watch = replace(watch, alarm=int(n[at_alarm]), since=list(starts)[int(found[:, at_alarm].argmax())])
     return watch
 
 
-def visible(watch: Watch, tests: int = 1, alpha: float = ALPHA) -> float | None:
+def visible(watch: Watch) -> float | None:
     """The smallest drop since the first request, 0..1 in steps of 0.01, that so many requests would show by now.
 
     For counts as they are expected, so that a true drop of that size is found about half the time. None where even a
@@ -129,21 +155,21 @@ def visible(watch: Watch, tests: int = 1, alpha: float = ALPHA) -> float | None:
     drops = np.arange(1, max(2, int(100 * share) + 1)) / 100
     good = looked * np.maximum(0.0, share - drops)
     passed, failed = np.array([watch.baseline_passed]), np.array([watch.baseline_n - watch.baseline_passed])
-    ratio = math.log(weight(1)) + log_ratio(passed, failed, good[None], looked - good[None])[0]
-    enough = np.flatnonzero(ratio >= math.log(tests / alpha))
+    ratio = math.log(FIRST) + log_ratio(passed, failed, good[None], looked - good[None])[0]
+    enough = np.flatnonzero(ratio >= -math.log(watch.alpha))
     return float(drops[enough[0]]) if looked and len(enough) else None
 
 
-def power(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> float:
+def power(watch: Watch, fall: float) -> float:
     """How probably a drop by `fall`, 0..1, from the first request on, is found within SOON requests.
 
     Over the shares that the evaluation leaves plausible, without later starts: up to 7 points beside simulations with a
     known share (below them where it is small).
     """
-    return _power(watch, fall, _most_good(watch, tests, alpha))
+    return _power(watch, fall, _most_good(watch))
 
 
-def power_once(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> float:
+def power_once(watch: Watch, fall: float) -> float:
     """How probably a test that may be used once, at the SOON-th request, finds a drop by `fall`: no test finds more.
 
     The z test of two proportions with a pooled share, in the normal approximation (Fleiss, Levin and Paik, Statistical
@@ -155,25 +181,25 @@ def power_once(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) 
     share = min(share, 1 - 0.5 / n)
     later = max(0.0, share - fall)
     pooled = (n * share + SOON * later) / (n + SOON)
-    wanted = norm.isf(alpha / tests) * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / SOON))
+    wanted = norm.isf(watch.alpha) * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / SOON))
     error = math.sqrt(share * (1 - share) / n + later * (1 - later) / SOON)
     return float(norm.cdf((share - later - wanted) / error))
 
 
-def detects(watch: Watch, tests: int = 1, alpha: float = ALPHA) -> float | None:
+def detects(watch: Watch) -> float | None:
     """The smallest drop, in steps of half a point, whose `power` is SURE; None where no drop has it."""
-    most = _most_good(watch, tests, alpha)
+    most = _most_good(watch)
     largest = int(200 * watch.baseline_passed / watch.baseline_n)
     found = bisect_left(range(1, largest + 1), SURE, key=lambda step: _power(watch, step / 200, most))
     return (found + 1) / 200 if found < largest else None
 
 
-def enough(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> int | None:
+def enough(watch: Watch, fall: float) -> int | None:
     """How many evaluated answers of this share give `power` SURE, to two digits; None: more than MOST."""
     share = watch.baseline_passed / watch.baseline_n
 
     def does(n: int) -> bool:
-        return power(Watch(share * n, n), fall, tests, alpha) >= SURE
+        return power(Watch(share * n, n, watch.alpha), fall) >= SURE
 
     if not does(MOST):
         return None
@@ -185,7 +211,7 @@ def enough(watch: Watch, fall: float, tests: int = 1, alpha: float = ALPHA) -> i
     return -(-high // step) * step
 
 
-def _most_good(watch: Watch, tests: int, alpha: float) -> Any:
+def _most_good(watch: Watch) -> Any:
     """At each look up to SOON, with how many passes drift is still said; -1: with none."""
     import numpy as np
 
@@ -194,8 +220,8 @@ def _most_good(watch: Watch, tests: int, alpha: float) -> Any:
     low, high = np.full(len(looks), -1), np.floor(looks * watch.baseline_passed / watch.baseline_n).astype(int)
     while (low < high).any():  # fewer passes are always more evidence
         middle = (low + high + 1) // 2
-        ratio = math.log(weight(1)) + log_ratio(passed, failed, 1.0 * middle[None], 1.0 * (looks - middle)[None])[0]
-        says = ratio >= math.log(tests / alpha)
+        ratio = math.log(FIRST) + log_ratio(passed, failed, 1.0 * middle[None], 1.0 * (looks - middle)[None])[0]
+        says = ratio >= -math.log(watch.alpha)
         low, high = np.where(says, middle, low), np.where(says, high, middle - 1)
     return low
 
@@ -222,33 +248,45 @@ def _power(watch: Watch, fall: float, most: Any) -> float:
 
 
 def later_starts(last: int, n: int) -> list[int]:
-    """The starts after `last` up to n requests: 250 apart, and from 2,500 on a tenth further each.
+    """The starts after `last` up to n requests.
 
     >>> later_starts(0, 1000)
     [250, 500, 750, 1000]
     """
     found = []
-    while (last := last + EVERY * max(10, last // (10 * EVERY))) <= n:
+    while (last := _next(last)) <= n:
         found.append(last)
     return found
 
 
-def weight(place: int) -> float:
-    """Of the first, second, ... start in the sum; all together 1: most for the first, the others less and less."""
-    return FIRST if place == 1 else (1 - FIRST) / (place * (place - 1))
+def _next(start: int) -> int:
+    return start + max(APART, start // (40 * EVERY) * EVERY)
 
 
-def _from_start(watch: Watch, place: int, at: int, before: float, passed: Any, n: Any) -> Any:
-    """Log of a start's weighted ratio at each look; -inf before the start."""
+def weight(start: int) -> float:
+    """Of a start after so many requests in the sum; those of all starts together are 1.
+
+    >>> [round(weight(start), 3) for start in (0, 250, 1000, 10_000)]
+    [0.65, 0.117, 0.023, 0.0]
+    """
+    return FIRST if not start else (1 - FIRST) * (_later(start) - _later(_next(start)))
+
+
+def _later(start: int) -> float:
+    """What of the later weight lies at this start and after it: 1 at the second, half with twice the requests."""
+    return 2 * APART / (APART + start)
+
+
+def _from_starts(watch: Watch, starts: Mapping[int, float], passed: Any, n: Any) -> Any:
+    """Log of each start's weighted ratio at each look, of shape (starts, looks); -inf before the start."""
     import numpy as np
 
-    later = n > at
-    found = np.full(len(n), -np.inf)
-    known = np.array([watch.baseline_passed + before])
-    good = passed[later] - before
-    ratio = log_ratio(known, watch.baseline_n + at - known, good[None], n[later][None] - at - good[None])
-    found[later] = math.log(weight(place)) + ratio[0]
-    return found
+    at, before = np.array(list(starts)), np.array(list(starts.values()))
+    good = np.maximum(0.0, passed - before[:, None])
+    bad = np.maximum(0.0, n - at[:, None] - good)
+    known = watch.baseline_passed + before
+    ratio = log_ratio(known, watch.baseline_n + at - known, good, bad)
+    return np.where(n > at[:, None], np.log([[weight(start)] for start in starts]) + ratio, -np.inf)
 
 
 def log_ratio(passed: Any, failed: Any, good: Any, bad: Any) -> Any:
