@@ -180,7 +180,7 @@ def exchange(line: bytes | str, number: int) -> Exchange | Broken:
         return Broken(number, "not a JSON object")
     try:
         return _exchange(value, number)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         return Broken(number, str(error))
 
 
@@ -214,7 +214,7 @@ def _part(value: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
         if isinstance(found, str):
             try:
                 found = json.loads(found)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return {}
         if isinstance(found, list) and found and all(isinstance(one, dict) for one in found):
             found = _joined(found)

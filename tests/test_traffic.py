@@ -126,6 +126,12 @@ def test_a_schema_that_is_asked_for_is_metadata() -> None:
         ('{"messages": [{"role": "user", "content": "a"}], "choices": 5}', "no choices"),
         ('{"messages": [{"role": "user", "content": "a"}], "response": {"status": 200}}', "no choices"),
         ('{"messages": [{"role": "system", "content": "a"}, {"role": "assistant"}]}', "no message of a user"),
+        (json.dumps({"request": "[" * 100_000, "response": "[" * 100_000}), "no messages"),
+        (json.dumps({**ASKED, **SAID, "duration_ms": 10**400}), "too large"),
+        *(
+            (json.dumps({**ASKED, **SAID, "usage": {"prompt_tokens": number}}), "its usage")
+            for number in (10**400, -5)
+        ),
     ],
 )  # fmt: skip
 def test_a_line_that_is_no_exchange_says_why(line: str, why: str) -> None:

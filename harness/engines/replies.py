@@ -12,6 +12,9 @@ from typing import Any
 
 from harness.data import Constraint, Message
 
+MOST_TOKENS = 2**40
+"""Of one answer. A server that says more counts something else."""
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -34,17 +37,25 @@ def read(body: Any) -> Reply:
         text = said.get("content") or said.get("refusal") or ""
         thought = said.get("reasoning_content") or said.get("reasoning") or ""
         usage = body.get("usage") or {}
-        used = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        thinking = int((usage.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0)
+        used = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+        thinking = _count((usage.get("completion_tokens_details") or {}).get("reasoning_tokens"))
         first = ((choice.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs") or []
         tokens = tuple((str(one["token"]), float(one["logprob"])) for one in first)
-    except (KeyError, IndexError, TypeError, AttributeError):
+    except (KeyError, IndexError, TypeError, AttributeError, OverflowError):
         why = message(body)
         raise ValueError(f"no chat completion ({why})" if why else "no chat completion") from None
     if not isinstance(text, str):
         raise ValueError("no chat completion (the content is not text)")
     reason = "length" if choice.get("finish_reason") == "length" else "stop"
     return Reply(text, reason, *used, tokens, thought if isinstance(thought, str) else "", thinking)
+
+
+def _count(value: Any) -> int:
+    """Tokens. Raises ValueError for what can be no number of them."""
+    number = int(value or 0)
+    if not 0 <= number < MOST_TOKENS:
+        raise ValueError("no chat completion (its usage counts no tokens)")
+    return number
 
 
 def names(body: Any) -> list[str]:
