@@ -19,7 +19,7 @@ from tiny_models import make_adapter
 from harness.digests import EMBEDDED
 from harness.store import read_run
 
-ENDS_WITHIN = 900
+ENDS_WITHIN = 1500
 MODELS = """
 models: {{small: {{path: embedded, engine: {{dtype: float32, max_num_seqs: 2, threads: 1}}}}}}
 adapters: {{tuned: {{model: small, path: {folder}/tuned}}}}
