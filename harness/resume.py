@@ -83,6 +83,7 @@ def prepared(
     earlier: Earlier,
     known: Mapping[str, Completion],
     chosen: Chosen,
+    refuse: Callable[[Unopened, Sequence[Task]], None],
     open_: Callable[[], Engine],
     texts: Sequence[str],
     twice: bool,
@@ -90,8 +91,9 @@ def prepared(
     """What is left to ask is found first; the engine is opened where that is something.
 
     here: the located model. planned: renders for an engine and a base model's digest. known: answers by their keys.
-    texts: neutral ones, for drift. twice: whether some questions are asked again (again.py).
-    Raises what `planned` and `open_` raise, and AdapterError where an adapter is not applied.
+    refuse: raises where the folder cannot be taken up, before anything is opened. texts: neutral ones, for drift.
+    twice: whether some questions are asked again (again.py).
+    Raises what `planned`, `refuse` and `open_` raise, and AdapterError where an adapter is not applied.
     """
     look = earlier.engine_of(here, chosen) if known else None
     tasks = planned(look, look.identity) if look else []
@@ -105,6 +107,8 @@ def prepared(
     ):
         proof = {name: float(about["applied"]["max_logprob_difference"]) for name, about in proven.items()}
         return Prepared(tasks, None, look, look.identity, proof, drifts, repeated, look.card)
+    if look:
+        refuse(look, tasks)
     engine = open_()
     digest = getattr(engine, "identity", None) or (fake_identity(here) if engine.name == "fake" else identity(here))
     proof = dict(zip(adapters, applied(engine, *adapters.values()), strict=True))

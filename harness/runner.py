@@ -40,6 +40,7 @@ from harness.digests import (
 )
 from harness.engines import Chosen, Cluster, Described, Engine, open_engine
 from harness.engines.supervised import Supervised
+from harness.engines.unopened import Unopened
 from harness.errors import AdapterError, RunError, SuiteError
 from harness.grading import grade, look_over
 from harness.progress import Progress, say
@@ -174,16 +175,27 @@ def _run_model(
 
     here, texts = located(model, root), drift.neutral_texts(suites)
     old = read_run(writer.folder) if (writer.folder / "run.json").is_file() else None
-    ready = prepared(here, adapters, planned, Earlier(old, reuse), known, opened.name, open_, texts, twice)
+
+    def described(
+        said: Engine | Unopened, digest: str, proof: Mapping[str, float], tasks: Sequence[Task]
+    ) -> dict[str, Any]:
+        new = manifests.describe(
+            config, suites, arms, manifests.engine_card(said), {model.name: digest}, adapters, proof, dev
+        )
+        if old is None:
+            return new
+        manifest = manifests.continued(old.manifest, new, writer.folder)
+        manifests.refuse_left_over(old, new, {task.place for task in tasks}, writer.folder)
+        return manifest
+
+    def refuse(look: Unopened, tasks: Sequence[Task]) -> None:
+        described(look, look.identity, dict.fromkeys(adapters, 0.0), tasks)
+
+    ready = prepared(here, adapters, planned, Earlier(old, reuse), known, opened.name, refuse, open_, texts, twice)
     engine, tasks = ready.engine, ready.tasks
-    described = manifests.describe(
-        config, suites, arms, manifests.engine_card(ready.said), {model.name: ready.digest}, adapters, ready.proof, dev
-    )
-    manifest = manifests.continued(old.manifest, described, writer.folder) if old else described
-    if old:
-        manifests.refuse_left_over(old, described, {task.place for task in tasks}, writer.folder)
-        if engine is None:
-            manifest |= {key: old.manifest[key] for key in manifests.OF_ANSWERS if key in old.manifest}
+    manifest = described(ready.said, ready.digest, ready.proof, tasks)
+    if old and engine is None:
+        manifest |= {key: old.manifest[key] for key in manifests.OF_ANSWERS if key in old.manifest}
     if ready.kept:
         manifest["opened"][model.name] = ready.kept
     for name, moved in drift.measure(engine, texts, adapters, ready.drifts).items():
