@@ -448,6 +448,31 @@ def test_address_follows_the_selection_and_leads_back_to_it(browser: Browser, op
     context.close()
 
 
+def test_an_order_that_is_not_the_filters_own_is_in_the_address(browser: Browser, opened: Opened) -> None:
+    context = browser.new_context(viewport=DESK)
+    for name, order in (("regressed", "suite"), ("regressed", "low"), ("regressed", "change"), ("wrong", "change")):
+        opened.page.click(f"button[value={name}]")
+        opened.page.select_option("#by-order", value=order)
+        opened.page.wait_for_function("filter => location.hash.includes(`filter=${filter}`)", arg=name)
+        again = Opened(context.new_page(), opened.page.url).page
+        expect(again.locator(f"button[value={name}]")).to_have_attribute("aria-pressed", "true")
+        expect(again.locator("#by-order")).to_have_value(order)
+    context.close()
+
+
+def test_back_from_the_samples_behind_a_number_returns_to_the_number(browser: Browser, report: Paths) -> None:
+    context = browser.new_context(viewport=DESK)
+    page = Opened(context.new_page(), report.html.as_uri()).page
+    page.click("nav a[data-to=suite-2]")
+    expect(page.locator("#suite-2")).to_be_visible()
+    page.locator("#suite-2 a[data-filter]").first.click()
+    expect(page.locator("#samples")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#suite-2")).to_be_visible()
+    expect(page.locator("#samples")).to_be_hidden()
+    context.close()
+
+
 def test_parts_of_the_report_are_pages_and_back_returns_to_the_one_before(browser: Browser, report: Paths) -> None:
     context = browser.new_context(viewport=DESK)
     page = Opened(context.new_page(), report.html.as_uri()).page
