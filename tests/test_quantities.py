@@ -80,6 +80,30 @@ def test_quantities_in_other_units(said: str, kind: str, value: float) -> None:
     assert (pytest.approx(value), kind) in [(found, of) for found, of, _ in measured(said)]
 
 
+@pytest.mark.parametrize(
+    ("units", "kind", "size"),
+    [
+        ("km kilometer kilometres", "m", 1000), ("m metre meters", "m", 1), ("cm centimetres", "m", 0.01),
+        ("mile miles", "m", 1609.344), ("foot feet ft", "m", 0.3048), ("inch inches", "m", 0.0254),
+        ("yard yards", "m", 0.9144), ("seconds secs s", "s", 1), ("minute mins min", "s", 60),
+        ("hour hours hrs h", "s", 3600), ("day days", "s", 86400), ("week weeks", "s", 604800),
+        ("fortnight", "s", 1209600), ("years", "s", 31557600), ("kg kilos kilogrammes", "kg", 1),
+        ("g grams gramme", "kg", 0.001), ("ounce oz", "kg", 0.028349523), ("pounds lbs", "kg", 0.45359237),
+        ("l litre liters", "l", 1), ("ml millilitres", "l", 0.001), ("dollars bucks", "money", 1),
+        ("cents", "money", 0.01), ("quarters", "money", 0.25), ("dimes", "money", 0.1),
+    ],
+)  # fmt: skip
+def test_every_unit_has_its_size(units: str, kind: str, size: float) -> None:
+    for unit in units.split():
+        for said in (f"3 {unit}", f"three {unit}"):
+            assert [(pytest.approx(3 * size, rel=1e-4), kind)] == [(value, of) for value, of, _ in measured(said)]
+
+
+@pytest.mark.parametrize(("said", "celsius"), [("100 celsius", 100), ("14 Fahrenheit", -10), ("300 kelvin", 26.85)])
+def test_temperatures_are_in_celsius(said: str, celsius: float) -> None:
+    assert [(pytest.approx(celsius), "C")] == [(value, kind) for value, kind, _ in measured(said)]
+
+
 def test_half_a_mile_is_no_mile() -> None:
     assert [kind for value, kind, _ in measured("half a mile") if value > 1000] == []
 
