@@ -67,6 +67,28 @@ def test_an_engine_that_changes_its_mind_is_found_out(tmp_path: Path, monkeypatc
     assert "some answers came out otherwise: lora 3 of 8, 3 with another score" in page
 
 
+def test_the_same_in_other_words_is_another_text_and_no_other_score(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[str, str]] = set()
+
+    class Wordy(FakeEngine):
+        def __init__(self, model: Model, adapters: Sequence[AdapterRef] = ()) -> None:
+            super().__init__(model, adapters)
+            sure = self.answer
+
+            def answer(text: str, adapter: str) -> str | Sequence[str]:
+                again = (text, adapter) in seen
+                seen.add((text, adapter))
+                return f" {sure(text, adapter)}\n" if again else sure(text, adapter)
+
+            self.answer = answer
+
+    monkeypatch.setattr(harness.runner, "open_engine", lambda model, adapters, name: Wordy(model, adapters))
+    lora = _run(make_project(tmp_path), tmp_path / "run").manifest["again"]["lora"]
+    assert (lora["n"], lora["texts"], lora["scores"]) == (8, 8, 0)
+
+
 def test_a_run_that_is_taken_up_asks_nothing_a_third_time(tmp_path: Path) -> None:
     file = make_project(tmp_path)
     first = _run(file, tmp_path / "run")

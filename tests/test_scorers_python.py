@@ -248,6 +248,11 @@ def test_ruff_finds(code: str, codes: set[str]) -> None:
     assert set(LINT(code).codes) == codes
 
 
+@pytest.mark.parametrize("code", ["x = a" + "()" * 900, "x = a" + ".b()" * 450])
+def test_long_chains_of_calls_are_a_finding_and_no_crash(code: str) -> None:
+    assert findings(code) == ["nested too deeply", "unreadable"]
+
+
 def test_findings_are_counted_per_100_lines() -> None:
     short, long = LINT("import re\nimport os\n"), LINT("import re\n" + "x = 1\n\n" * 39)
     assert (short.codes, short.per_100, short.loss) == (("F401", "F401"), 20, 0.4)

@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -122,6 +122,36 @@ def test_every_kind_of_mistake_is_made_and_shows() -> None:
     ).keys()
     assert "def main(a, b):\n    c = a\n    c += b\n    return min(c + a, 3)" in texts
     assert "def main(a, b):\n    c = abs(a)\n    c = b\n    return min(c + a, 3)" in texts
+
+
+def test_grown_inputs_are_those_that_find_a_mistake_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    grow = module("grow")
+    code = 'def main(stdin, files):\n    if int(stdin) > 5:\n        return "big", {}\n    return "small", {}\n'
+    made = SimpleNamespace(python=code, key="made-up", base=SimpleNamespace(split="test"), spec=[])
+
+    def cases(*numbers: int) -> list[dict[str, Any]]:
+        return [{"stdin": str(number), "files": {}} for number in numbers]
+
+    monkeypatch.setattr(grow, "pool", lambda made, seed: cases(0, 5, 1, 6, 9, 4))
+    monkeypatch.setattr(grow, "BESIDES", 0)
+    found, figures = grow.grown(made, cases(1, 9), False)
+    assert found == cases(5, 6) or found == cases(6, 5), "the edges of the comparison; 0, 1, 9 and 4 find nothing"
+    assert figures["before"] > 0
+    assert figures["gained"] >= 2
+    assert figures["crashes"] == []
+    assert grow.grown(made, cases(1, 9, 5, 6), False)[0] == []
+    monkeypatch.setattr(grow, "BESIDES", 2)
+    assert grow.grown(made, cases(1, 9, 5, 6), False)[0] == cases(0)
+
+
+def test_a_mistake_without_an_end_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    grow = module("grow")
+    code = "def main(stdin, files):\n    n = int(stdin)\n    while n > 0:\n        n -= 1\n    return str(n), {}\n"
+    made = SimpleNamespace(python=code, key="made-up", base=SimpleNamespace(split="test"), spec=[])
+    monkeypatch.setattr(grow, "pool", lambda made, seed: [])
+    monkeypatch.setattr(grow, "TURNS", 200)
+    _, figures = grow.grown(made, [{"stdin": text, "files": {}} for text in ("3", "0")], False)
+    assert figures["before"] > 0, "one of them adds where it should subtract, and has no end"
 
 
 def test_related_inputs_meet_limits_and_end_with_a_negative() -> None:

@@ -98,9 +98,9 @@ def findings(code: str) -> list[str]:
     """Un-Pythonic habits in a program that parses that lint.py does not see, each at most once, in a fixed order."""
     try:
         nodes = list(ast.walk(ast.parse(code)))
+        return [name for name, found in _HABITS.items() if any(map(found, nodes))]
     except RecursionError:
         return ["nested too deeply", "unreadable"]
-    return [name for name, found in _HABITS.items() if any(map(found, nodes))]
 
 
 def _range_len(node: ast.AST) -> bool:

@@ -119,8 +119,8 @@ def numbers(said: Sequence[str]) -> list[Number]:
 def _number(said: Sequence[str], at: int) -> Number | None:
     word, start = said[at], at
     if word[0].isdigit():
-        whole = float(_digits(word))
-        return _scaled(said, whole, start, at + 1)
+        whole = _digits(word)
+        return None if whole is None else _scaled(said, whole, start, at + 1)
     if word in PREFIXES and at + 1 < len(said):  # half a dozen, twice forty, half of six hundred
         after = at + 1 + (said[at + 1] in ("of", "the"))
         one = _number(said, after) if after < len(said) else None
@@ -134,7 +134,7 @@ def _number(said: Sequence[str], at: int) -> Number | None:
             return Number(FRACTIONS[said[at + 1]] * one.value, start, one.end)
         return Number(FRACTIONS[said[at + 1]], start, end)
     if word in ("a", "an") and at + 1 < len(said) and said[at + 1] in SCALES:
-        return _scaled(said, 1, start, at + 1)
+        return _scaled(said, 1.0, start, at + 1)
     if word not in NUMBERS:
         return None
     value, at = float(NUMBERS[word]), at + 1
@@ -167,10 +167,11 @@ def _scaled(said: Sequence[str], value: float, start: int, at: int) -> Number:
     return Number(value, start, at)
 
 
-def _digits(word: str) -> str:
+def _digits(word: str) -> float | None:
+    """None for what is no number (a date, a version), or has more digits than are kept."""
     grouped = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", word)
     clean = word.replace(",", "") if grouped else word.replace(",", ".")
-    return clean if re.fullmatch(r"\d{1,15}(?:\.\d{1,9})?", clean) else "-1"
+    return float(clean) if re.fullmatch(r"\d{1,15}(?:\.\d{1,9})?", clean) else None
 
 
 _SIGNS = {
@@ -230,12 +231,12 @@ def computed(text: str, known: Sequence[float] = ()) -> Iterator[tuple[float, st
             if not all(any(isclose(number, other) for other in known) for number in used):
                 yield value, " ".join(said[first.start : two.end])
         if first.end < len(said) and said[first.end] in ("squared", "²"):
-            yield first.value**2, " ".join(said[first.start : first.end + 1])
+            yield first.value * first.value, " ".join(said[first.start : first.end + 1])
     for one, two in pairwise(found):
         between = said[one.end : two.start]
         if any(isclose(two.value, number) for number in known) and any(isclose(one.value, number) for number in known):
             continue
-        if len(between) <= 5 and {"more", "after", "above", "beyond"} & {*between} and {"than", "after"} & {*between}:
+        if len(between) <= 5 and ({"more", "than"} <= {*between} or {"after", "above", "beyond"} & {*between}):
             yield one.value + two.value, " ".join(said[one.start : two.end])
         if len(between) <= 5 and (
             ({"less", "fewer"} & {*between} and "than" in between) or {"short", "shy"} & {*between}
@@ -280,9 +281,7 @@ def measured(text: str) -> Iterator[tuple[float, str, str]]:
     plain: list[tuple[float, str, int, int]] = []
     at = 0
     while at < len(said):
-        one = found.get(at) or (
-            Number(1, at, at + 1) if said[at] in ("a", "an", "one", "every", "per", "each", "/") else None
-        )
+        one = found.get(at) or _single(said, at)
         if not one:
             at += 1
             continue
@@ -295,6 +294,13 @@ def measured(text: str) -> Iterator[tuple[float, str, str]]:
             if len(plain) > 1:
                 yield from _together(said, plain[-2], plain[-1])
         at = end + 1 if kind else max(at + 1, one.end)
+
+
+def _single(said: Sequence[str], at: int) -> Number | None:
+    """A mile, half a mile, per hour: quantities without a number."""
+    if said[at] == "half" and said[at + 1 : at + 2] in (["a"], ["an"]):
+        return Number(0.5, at, at + 2)
+    return Number(1.0, at, at + 1) if said[at] in ("a", "an", "one", "every", "per", "each", "/") else None
 
 
 def _in_units(word: str, value: float) -> tuple[str, float]:

@@ -259,6 +259,36 @@ def test_search_finds_a_sample_by_its_id(opened: Opened) -> None:
     status(opened, f"1 of {TOTAL} samples")
 
 
+def test_search_looks_into_every_text_of_samples_in_every_shard(browser: Browser, tmp_path: Path) -> None:
+    run = made_up_run(350, suites=("sql",))
+    answers, scores = [], []
+    for row in run.rows:
+        if row.sample == "sql-0005":
+            row = dataclasses.replace(row, messages=({"role": "user", "content": "Where is the Aardvark?"},))
+        if row.sample == "sql-0110":
+            row = dataclasses.replace(row, target="A buzzard, no less")
+        if (row.sample, row.arm) == ("sql-0220", "rag"):
+            row = dataclasses.replace(row, completion=dataclasses.replace(row.completion, text="Cormorants!"))
+        answers.append(row)
+    for score in run.scores:
+        if (score.arm, score.scorer) == ("lora", "exact") and score.sample in ("sql-0330", "sql-0350"):
+            read, why = ("dunlins", "no") if score.sample == "sql-0330" else ("x", "It names no egret")
+            score = dataclasses.replace(score, score=dataclasses.replace(score.score, answer=read, explanation=why))
+        scores.append(score)
+    found = dataclasses.replace(run, rows=tuple(answers), scores=tuple(scores))
+    context = browser.new_context(viewport=DESK)
+    opened = Opened(context.new_page(), write_report([found], tmp_path / "search.html").html.as_uri() + "#samples")
+    for words, name in (
+        ("aardvark", "sql-0005"), ("BUZZARD,", "sql-0110"), ("cormorant", "sql-0220"), ("dunlin", "sql-0330"),
+        ("no egret", "sql-0350"),
+    ):  # fmt: skip
+        opened.page.fill("#find", words)
+        expect(rows(opened)).to_have_count(1)
+        expect(rows(opened).first).to_contain_text(name)
+        status(opened, "1 of 350 samples")
+    context.close()
+
+
 def test_prompt_as_sent_opens_with_every_turn(opened: Opened) -> None:
     rows(opened).first.click()
     answer = sample(opened).locator(".answer", has=opened.page.locator("h4", has_text="prompted"))
@@ -445,6 +475,31 @@ def test_address_follows_the_selection_and_leads_back_to_it(browser: Browser, op
     status(again, said)
     expect(again.page.locator("#by-arm")).to_have_value("4")
     assert again.unexpected() == []
+    context.close()
+
+
+def test_an_order_that_is_not_the_filters_own_is_in_the_address(browser: Browser, opened: Opened) -> None:
+    context = browser.new_context(viewport=DESK)
+    for name, order in (("regressed", "suite"), ("regressed", "low"), ("regressed", "change"), ("wrong", "change")):
+        opened.page.click(f"button[value={name}]")
+        opened.page.select_option("#by-order", value=order)
+        opened.page.wait_for_function("filter => location.hash.includes(`filter=${filter}`)", arg=name)
+        again = Opened(context.new_page(), opened.page.url).page
+        expect(again.locator(f"button[value={name}]")).to_have_attribute("aria-pressed", "true")
+        expect(again.locator("#by-order")).to_have_value(order)
+    context.close()
+
+
+def test_back_from_the_samples_behind_a_number_returns_to_the_number(browser: Browser, report: Paths) -> None:
+    context = browser.new_context(viewport=DESK)
+    page = Opened(context.new_page(), report.html.as_uri()).page
+    page.click("nav a[data-to=suite-2]")
+    expect(page.locator("#suite-2")).to_be_visible()
+    page.locator("#suite-2 a[data-filter]").first.click()
+    expect(page.locator("#samples")).to_be_visible()
+    page.go_back()
+    expect(page.locator("#suite-2")).to_be_visible()
+    expect(page.locator("#samples")).to_be_hidden()
     context.close()
 
 

@@ -3,7 +3,7 @@ import { useRef } from "preact/hooks";
 import type { Signal } from "@preact/signals";
 
 import { save } from "./export";
-import { active, against, arm, data, filter, FILTERS, open, order, query, search, searching, sort, SORTS, suite } from "./state";
+import { active, against, arm, data, filter, FILTERS, open, order, query, search, searching, sort, SORTS, suite, usual } from "./state";
 
 export function Controls() {
   const { arms, suites, text } = data.value!.index;
@@ -27,7 +27,7 @@ export function Controls() {
             aria-pressed={filter.value === value}
             onClick={() => {
               filter.value = value;
-              sort.value = value === "regressed" || value === "improved" ? "change" : "suite";
+              sort.value = usual(value);
               start();
             }}
           >

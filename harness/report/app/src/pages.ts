@@ -44,9 +44,10 @@ export function wireLinks(): void {
       if (!data.value) return;
       event.preventDefault();
       const { filter, suite, arm, against } = link.dataset;
+      history.pushState(null, "", "#samples"); // the selection replaces this step, not the one that the link stands in
       look({ filter: filter as Filter, suite: Number(suite), arm: Number(arm), against: Number(against) });
       turnTo("samples");
-      history.pushState(null, "", address());
+      history.replaceState(null, "", address());
       document.getElementById("samples")!.scrollIntoView();
     });
   }

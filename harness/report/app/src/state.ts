@@ -21,6 +21,11 @@ export const SORTS = [
 export type Filter = (typeof FILTERS)[number][0];
 export type Sort = (typeof SORTS)[number][0];
 
+/** The order that comes with a filter until another one is chosen. */
+export function usual(filter: Filter): Sort {
+  return filter === "regressed" || filter === "improved" ? "change" : "suite";
+}
+
 export const data = signal<Data | null>(null);
 export const filter = signal<Filter>("all");
 export const sort = signal<Sort>("suite");
@@ -93,7 +98,7 @@ export async function search(): Promise<void> {
 export function look(change: Partial<{ filter: Filter; suite: number; arm: number; against: number }>): void {
   batch(() => {
     filter.value = change.filter ?? "all";
-    sort.value = filter.value === "regressed" || filter.value === "improved" ? "change" : "suite";
+    sort.value = usual(filter.value);
     suite.value = change.suite ?? -1;
     arm.value = change.arm ?? -1;
     against.value = change.against ?? -1;
@@ -109,7 +114,7 @@ export function address(): string {
   const all = data.value!;
   const words = new URLSearchParams();
   if (filter.value !== "all") words.set("filter", filter.value);
-  if (sort.value !== "suite") words.set("sort", sort.value);
+  if (sort.value !== usual(filter.value)) words.set("sort", sort.value);
   if (suite.value >= 0) words.set("suite", all.index.suites[suite.value].name);
   if (arm.value >= 0) words.set("arm", all.index.arms[arm.value]);
   if (against.value >= 0) words.set("against", all.index.arms[against.value]);
