@@ -145,9 +145,9 @@ class Monitored:
         if not told:
             return ""
         return (
-            f"Too few evaluated answers to find a drop of {words.plain_points(SMALL, 0)} within {drop.SOON:,} requests "
-            f"four times in five: {words.listing(told)}. Evaluate more test samples, or several answers to each "
-            f"(--samples K)."
+            f"Too few evaluated answers to find a drop of {words.plain_points(SMALL, 0)} within the first "
+            f"{drop.SOON:,} requests four times in five: {words.listing(told)}. Evaluate more test samples, or several "
+            f"answers to each (--samples K)."
         )
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchmarks import report, run, run_arms, scale, stats, train
+from benchmarks import monitor, report, run, run_arms, scale, stats, train
 from harness.data import Arm, Model
 from harness.digests import EMBEDDED
 from harness.engines.loading import load_tokenizer
@@ -104,3 +104,15 @@ def test_the_table_of_a_run_says_what_became_of_kills_and_who_was_faster() -> No
     told = run.table({"recipe": about, "host": first, "compare": second, "kills": fate, "lm_eval": beside})
     assert "2 engine kills, of 40 answers           1 lost, 0 twice       0, 0                    does not hold" in told
     assert "4 arms x 3 suites, times as fast        3.2, other scores     at least 3              does not hold" in told
+
+
+def test_the_benchmark_of_the_monitor_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "monitor.json"
+    assert monitor.main(["--scale", "0.001", "--json", str(file)]) == 0
+    figures = json.loads(file.read_text())
+    assert (figures["recipe"]["months"], figures["recipe"]["requests"]) == (20, 500)
+    assert [one["holds"] for one in figures["alone"]] == [one["false_alarms"] <= 0.05 for one in figures["alone"]]
+    assert len(figures["power"]) == 4 * 4 * 4 * 2
+    told = capsys.readouterr().out
+    assert "False alarms in a month where nothing changes; bar 5%" in told
+    assert "95 % pass: one check: 340, one of 8: 670" in told

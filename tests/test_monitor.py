@@ -292,7 +292,7 @@ def test_an_evaluation_that_is_too_small_says_how_many_answers_would_do(
     assert main([*given, "--html", str(project / "page.html")]) == 0
     out = capsys.readouterr().out
     (said,) = [one for one in out.splitlines() if one.startswith("Too few evaluated answers")]
-    assert "to find a drop of 5 points within 1,000 requests four times in five: number (" in said
+    assert "to find a drop of 5 points within the first 1,000 requests four times in five: number (" in said
     assert re.search(r"number \(\d+ % with 300 answers, with any test at most \d+ %; not even 20,000 would do\)", said)
     assert "can see" in out
     assert "Too few evaluated answers" in (project / "page.html").read_text()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness import live, scorers
-from harness.data import Completion, Sample, ScorerSpec, Suite
+from harness.data import Completion, Sample, Score, ScorerSpec, Suite
 from harness.errors import SuiteError
 from harness.suite import all_suites, read_suite
 
@@ -79,12 +79,94 @@ def test_scorers_for_live_traffic_read_no_gold_answer(name: str) -> None:
                 continue
             bare = Sample("live", str(sample.input), "", metadata=known)
             texts = (sample.target, "", "I'm sorry, I cannot help with that.")
-            values = [score(bare, Completion(text)).value for text in texts]
-            again = [score(Sample("x", bare.input, text, metadata=known), Completion(text)).value for text in texts]
+            values = [_value(score(bare, Completion(text))) for text in texts]
+            again = [_value(score(Sample("x", bare.input, text, metadata=known), Completion(text))) for text in texts]
             assert values == again
-            plain = one.spec.name == "style"  # where somebody is in danger the right answer is out of style
-            assert values[0] >= 0.5 or plain, (one.spec.name, sample.id)
-            assert values[1] == 0
+            # where somebody is in danger the right answer is out of style; of some things the handbook does not know,
+            # and a question in other words may not be near its passage
+            plain = one.spec.name in ("style", "knows", "in_handbook")
+            assert values[0] is None or values[0] >= 0.5 or plain, (one.spec.name, sample.id)
+            assert not values[1]
+
+
+def _value(found: Score | None) -> float | None:
+    return None if found is None else found.value
+
+
+def _live(name: str, function: str, asked: str, said: str) -> float | None:
+    """What a suite's own check of live traffic gives; None where it has nothing to say."""
+    suite = read_suite(name, ROOT)
+    (spec,) = [one.spec for one in live.live_specs(suite) if one.spec.scorer == f"live.py:{function}"]
+    return _value(scorers.load(spec, suite.path)(Sample("live", asked, ""), Completion(said)))
+
+
+SHOWN = (
+    "Use the passages to answer the question.\n\n[1] Leave. Staff get 27 days of leave.\n\nQuestion: How much leave?"
+)
+
+
+@pytest.mark.parametrize(("asked", "said", "value"), [
+    (SHOWN, "27 days", 1), (SHOWN, "Staff get 27 days.", 1), (SHOWN, "25 days", 0), (SHOWN, "27 weeks", 0),
+    (SHOWN, "", 0), (SHOWN, "I do not know.", None), (SHOWN, "Ask the front desk.", 0),
+    ("Within what time must expenses be filed?", "30 days", 1),
+    ("Within what time must expenses be filed?", "60 days", 0),
+])  # fmt: skip
+def test_what_the_handbook_says_nowhere_is_seen(asked: str, said: str, value: float | None) -> None:
+    assert _live("handbook", "in_handbook", asked, said) == value
+
+
+@pytest.mark.parametrize(("said", "value"), [
+    ("27 days", 1), ("", 0), ("I don’t know.", 0), ("The handbook does not say.", 0), ("This is not mentioned.", 0),
+])  # fmt: skip
+def test_a_reply_that_knows_nothing_is_seen(said: str, value: float) -> None:
+    assert _live("handbook", "knows", "How much leave?", said) == value
+
+
+@pytest.mark.parametrize(("asked", "said", "value"), [
+    ("Who is it? Use at most three words.", "Mr Hill", 1), ("Who is it? Use at most three words.", "It is Mr Hill", 0),
+    ("Keep it under 10 characters, please.", "123456789", 1), ("Keep it under 10 characters.", "1234567890", 0),
+    ('Who? Use small letters only. The last line should read "Bye".', "hill\nbye", 1),
+    ('Who? Use small letters only. The last line should read "Bye".', "Hill\nbye", 0),
+    ('Answer with exactly two bullet points. Open with a title line that reads "Eggs".', "Eggs\n- a\n- b", 1),
+    ('Answer with exactly two bullet points. Open with a title line that reads "Eggs".', "Eggs\n- a\n- b\n- c", 0),
+    ("Answer in two sentences. Commas are forbidden.", "It is. It was.", 1),
+    ("Answer in two sentences. Commas are forbidden.", "It is, yes. It was.", 0),
+    ('Do not use the words "old" and "new".', "An old one.", 0), ("No line may be longer than 2 words.", "a b\nc d", 1),
+    ("Use at most three words.", "", 0), ("Who is it?", "Hill", None),
+])  # fmt: skip
+def test_instructions_are_read_from_the_request(asked: str, said: str, value: float | None) -> None:
+    assert _live("instructions", "obeyed", asked, said) == value
+
+
+def test_right_answers_obey_what_is_read_and_four_in_five_instructions_are() -> None:
+    suite = read_suite("instructions", ROOT)
+    read = scorers.from_file("live.py:instructions", suite.path, "here")
+    score = scorers.load(next(one.spec for one in live.live_specs(suite)), suite.path)
+    known, seen = 0, 0
+    for sample in (*suite.test, *suite.dev):
+        assert _value(score(Sample("live", str(sample.input), ""), Completion(sample.target))) == 1, sample.id
+        kinds = [check["kind"] for check in sample.metadata["checks"]]
+        known, seen = known + len(kinds), seen + len({check["kind"] for check in read(sample.input)} & set(kinds))
+    assert seen >= 0.8 * known
+
+
+CHOICES = "Which of these is food?\nA) bicycle\nB) bread\nAnswer with the letter."
+LABELS = "Follow the examples.\ncamel -> animal\nrice -> food\npie ->"
+
+
+@pytest.mark.parametrize(("asked", "said", "value"), [
+    (CHOICES, "B", 1), (CHOICES, "B) bread", 1), (CHOICES, "bread", 1), (CHOICES, "C", 0), (CHOICES, "A) bread", 0),
+    (CHOICES, "I do not know.", 0), (LABELS, "food", 1), (LABELS, "tool", 0), ("Copy this: 15 barrel", "15 barrel", 1),
+    ("Copy this: 15 barrel", "15 barrels", 0), ("Give a Python expression: the length of words.", "len(words)", 1),
+    ("Give a Python expression: the length of words.", "len(words", 0),
+    ("Give a Python expression: the length of words.", "food", 0), ("What is 45 - 14?", "31", 1),
+    ("What is 45 - 14?", "45 - 14 = 31", 1), ("What is 45 - 14?", "59", 0), ("Add 54 and 7.", "61", 1),
+    ("Write this list backwards: feather, paddle, velvet", "velvet, paddle, feather", 1),
+    ("Write this list backwards: feather, paddle, velvet", "velvet, saddle", 0),
+    ("How many items are in this list: market, letter, copper", "3", 1), ("What day follows Sunday?", "Friday", None),
+])  # fmt: skip
+def test_the_form_that_a_question_settles(asked: str, said: str, value: float | None) -> None:
+    assert _live("forgetting", "form", asked, said) == value
 
 
 def test_the_suites_that_can_be_monitored() -> None:
@@ -92,7 +174,10 @@ def test_the_suites_that_can_be_monitored() -> None:
     assert {name: names for name, names in found.items() if names} == {
         "cobol": ["loads"],
         "contracts": ["format"],
+        "forgetting": ["form"],
         "formats": ["valid_json"],
+        "handbook": ["in_handbook", "knows"],
+        "instructions": ["obeyed"],
         "palindrome": ["brevity", "markdown", "loads"],
         "sarcasm": ["style"],
         "shakespeare": ["style"],

@@ -6,13 +6,13 @@ was evaluated is an estimate, so that both sides are averaged over the shares th
 n - s + 1/2). Under "nothing has changed" the ratio is a martingale of mean 1, and it ever reaches 1 / alpha with a
 probability of alpha at most, however often one looks and however long it runs (Ville 1939; Robbins 1970; as an
 e-process Ramdas, Grünwald, Vovk and Shafer, Stat. Science 38, 2023). That holds on average over the plausible shares;
-for single shares it is measured (tests/test_stats_drop.py: at most 3.5 % of months alarm falsely where 5 % may).
+for single shares it is measured (benchmarks/monitor.py: 1.3 to 4.1 % of months alarm falsely where 5 % may).
 
 A drop may begin late, when the requests before it have long buried it. So the ratio is formed anew from ever later
 starts, each with its weight in one sum (the mixture of e-detectors: Shin, Ramdas and Rinaldo, NEJSDS 2024). The first
 start compares with what was evaluated alone; a later one also with the live values before it. The weights fall with the
-requests before a start, not with how many starts there were, so that starts may lie close together late as well: a drop
-after 10,000 requests is found about as often as one after 1,000 (benchmarks/monitor.py).
+requests before a start, not with how many starts there were, so that starts may lie close together late as well: where
+95 % pass, a drop after 10,000 requests is found about as often as one after 1,000 (benchmarks/monitor.py).
 
 Of several tests each has a share of alpha of its own (`shared`), fixed by the evaluation before any live value is seen:
 the chances of false alarms add up to alpha at most, however the tests hang together (Bonferroni).

@@ -26,8 +26,9 @@ _SMALL = frozenset(words("at by for from in of on to and or is are it you your w
 def in_handbook(*, suite_path: str) -> Callable[[Sample, Completion], Score | None]:
     """1 if the words of the reply stand together in one passage; None for "I do not know".
 
-    The passages are those that the request shows, else the five nearest to the question. Words of the question are free.
-    What is not covered: a fact of another rule in the same passage, and last year's where its passage is shown.
+    The passages are those that the request shows, else the five nearest to the question; its words are free.
+    What is not covered: a fact of another rule in the same passage, last year's where its passage is shown, and right
+    answers to a question in other words than the handbook's, where no passage is shown.
     """
     rows = map(json.loads, (Path(suite_path) / "corpus.jsonl").read_text("utf-8").splitlines())
     retriever = Retriever([Passage(str(row["id"]), str(row["text"])) for row in rows])
@@ -47,14 +48,14 @@ def in_handbook(*, suite_path: str) -> Callable[[Sample, Completion], Score | No
 
 @gold_free()
 def knows(*, suite_path: str) -> Scorer:
-    """1 if the reply is an answer, 0 if it says that it does not know.
+    """1 if the reply is an answer, 0 if it is empty or says that it does not know.
 
     More of the latter may mean that retrieval finds less, or that more is asked of which the handbook says nothing.
     """
 
     def score(sample: Sample, completion: Completion) -> Score:
         said = visible(completion.text)[:2_000]
-        return Score(float(not unknown(said)), said[:200])
+        return Score(float(bool(said.strip()) and not unknown(said)), said[:200])
 
     return score
 

@@ -9,7 +9,8 @@ from typing import Any
 from harness.data import Completion, Sample, Score
 from harness.scorers import from_file, gold_free
 
-_COUNTS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+_COUNTS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNTS += ("thirteen", "fourteen", "fifteen")
 _N = rf"(?P<n>\d{{1,3}}|{'|'.join(_COUNTS)})"
 _LIMIT = r"(?:at most|no more than|not more than|up to|within|go over|a maximum of)"
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -41,7 +42,7 @@ _SAYS: tuple[tuple[str, str], ...] = (
     ("lower", r"\b(?:lower case|small letters only|no capital letters?|not a single capital letter)\b"),
     ("upper", r"\b(?:upper case|all caps|every letter must be a capital|everything in capital letters)\b"),
     ("no_commas", rf"{_NO}.*\bcommas?\b|\bcommas? (?:is|are) forbidden"),
-    ("no_digits", rf"\b(?:no|without|not).*\bdigits?\b|\bdigits (?:is|are) not allowed"),
+    ("no_digits", r"\b(?:no|without|not).*\bdigits?\b|\bdigits (?:is|are) not allowed"),
     ("question_end", r"\b(?:end|last|finish|close)\b.*\b(?:question mark|question)\b"),
     ("no_final_stop", r"\bfull stop (?:at the end|after the last word)|\b(?:end|close) with a full stop"),
     ("no_repeats", r"\b(?:no word twice|no word may occur more than once|not repeat any word|one single time)\b"),
