@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engines.guard import LOOK, held, semaphores, started
+from harness.engines.guard import LOOK, held, maps, semaphores, started
 
 HOLDER = """
 import sys, time
@@ -74,11 +74,12 @@ def test_a_guard_ends_what_its_parent_could_not(way: str) -> None:
     pid, name = parent.stdout.readline().split()
     start = started(int(pid))
     assert start
-    assert held([int(pid)]) == {name}
-    names = {name} | semaphores([int(pid)])
+    listed = maps([int(pid)])
+    assert held(listed) == {name}
+    names = {name} | semaphores(listed)
     assert len(names) == 2
     if way in ("starting", "group"):
-        time.sleep(6 * LOOK)
+        time.sleep(4 * LOOK)
     if way == "group":  # as Ray does, with the resource tracker
         os.killpg(int(pid), signal.SIGKILL)
     parent.kill()

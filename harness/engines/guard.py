@@ -24,7 +24,7 @@ from pathlib import Path
 
 GRACE = 2.0
 """Seconds in which they may end by themselves."""
-LOOK = 0.5
+LOOK = 1.0
 """Seconds between two looks at what the parent has started, and at whether it is there."""
 
 
@@ -54,14 +54,23 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-def held(pids: Iterable[int]) -> set[str]:
-    """Names of the shared memory of Python's multiprocessing that these processes hold."""
-    return set(re.findall(r"/dev/shm/(psm_[^ \n/]+)", _maps(pids)))
+def maps(pids: Iterable[int]) -> str:
+    """What these processes have in memory, as Linux lists it; psutil takes a hundred times as long."""
+    found = []
+    for pid in pids:
+        with suppress(OSError):
+            found.append(Path(f"/proc/{pid}/maps").read_text(errors="replace"))
+    return "".join(found)
 
 
-def semaphores(pids: Iterable[int]) -> set[str]:
-    """Names of the semaphores of Python's multiprocessing that these processes hold."""
-    inodes = set(re.findall(r" (\d+) +/dev/shm/sem\.", _maps(pids)))  # who made one has it under another name
+def held(listed: str) -> set[str]:
+    """Names of the shared memory of Python's multiprocessing in what `maps` has listed."""
+    return set(re.findall(r"/dev/shm/(psm_[^ \n/]+)", listed))
+
+
+def semaphores(listed: str) -> set[str]:
+    """Names of the semaphores of Python's multiprocessing in what `maps` has listed."""
+    inodes = set(re.findall(r" (\d+) +/dev/shm/sem\.", listed))  # who made one has it under another name
     found: set[str] = set()
     for file in Path("/dev/shm").glob("sem.mp-*") if inodes else ():
         with suppress(OSError):
@@ -70,12 +79,9 @@ def semaphores(pids: Iterable[int]) -> set[str]:
     return found
 
 
-def _maps(pids: Iterable[int]) -> str:
-    found = []
-    for pid in pids:
-        with suppress(OSError):  # psutil takes a hundred times as long: it has the sizes counted, too
-            found.append(Path(f"/proc/{pid}/maps").read_text(errors="replace"))
-    return "".join(found)
+def _shared(pids: Iterable[int]) -> set[str]:
+    listed = maps(pids)
+    return held(listed) | semaphores(listed)
 
 
 def main(parent: int, *earlier: int) -> None:
@@ -93,16 +99,16 @@ def main(parent: int, *earlier: int) -> None:
         if not select.select(pipe, [], [], LOOK if pipe else LOOK / 10)[0]:
             if looking:
                 known |= {pid: started(pid) for pid in below(parent).difference(earlier)}
-                names |= held(known) | semaphores(known)
+                names |= _shared(known)
         elif told := os.read(sys.stdin.fileno(), 1 << 16):
             known, looking = {int(pid): started(int(pid)) for pid in told.split()}, False
-            names |= held(known) | semaphores(known)
+            names |= _shared(known)
         else:  # its end is near
             pipe = []
     known |= {pid: started(pid) for one in known for pid in below(one)}
     until = time.monotonic() + GRACE
     while left := [pid for pid, start in known.items() if start and started(pid) == start]:
-        names |= held(left) | semaphores(left)
+        names |= _shared(left)
         if time.monotonic() > until:
             for pid in left:
                 with suppress(ProcessLookupError):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.engines.guard import held, semaphores
+from harness.engines.guard import held, maps, semaphores
 
 if TYPE_CHECKING:
     from psutil import Process
@@ -51,8 +51,8 @@ def kill(processes: Sequence[Process]) -> None:
 
 def shared_memory(processes: Sequence[Process]) -> list[str]:
     """Names of the shared memory and semaphores that these processes hold, and not this one, from Python (Linux)."""
-    pids = [one.pid for one in processes]
-    return sorted(held(pids) | semaphores(pids) - semaphores([os.getpid()]))
+    listed = maps(one.pid for one in processes)
+    return sorted(held(listed) | semaphores(listed) - semaphores(maps([os.getpid()])))
 
 
 def free(names: Sequence[str]) -> None:
