@@ -4,7 +4,8 @@ The driver holds the queue and writes the run; nodes need the same packages, the
 paths. Nothing of Ray's is in the answers: the engine's name and version are those of the workers' engine.
 
 Ray notices a worker that dies, not one that hangs. So each says every few seconds that it lives, and one that has said
-nothing for `hang_after` seconds is gone. Only time in which the driver listened counts.
+nothing for `hang_after` seconds is gone. Only time in which the driver listened counts. What is not covered: one that
+hangs while it starts its engine; the others go on without it.
 """
 
 from __future__ import annotations
