@@ -15,6 +15,7 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -80,6 +81,8 @@ class RayCrew:
                 f"--ray-workers: the cluster has room for {fits} workers of {needed}, not {self.size}. Ask for fewer, "
                 "or add nodes."
             )
+        if not self._gpus:  # else each vLLM would take every core
+            model = replace(model, engine={**options, "threads": self._cpus})
         self._made = (model, tuple(adapters), name, __version__)
 
     def start(self) -> int:
