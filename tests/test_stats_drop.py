@@ -66,7 +66,7 @@ def once(months: Months, n: int) -> Any:
 @pytest.mark.parametrize(("n", "share"), [(100, 0.9), (300, 0.95), (1000, 0.95), (500, 0.5), (300, 0.999)])
 def test_at_most_one_month_in_twenty_says_drift_where_there_is_none(n: int, share: float) -> None:
     found = simulate(n, share).found()
-    assert np.isfinite(found).mean() <= ALPHA  # measured: 0.001 to 0.035
+    assert np.isfinite(found).mean() <= ALPHA  # measured: 0.000 to 0.036
 
 
 def test_a_share_that_is_better_than_evaluated_is_no_drift() -> None:
@@ -79,7 +79,7 @@ def test_a_share_that_is_better_than_evaluated_is_no_drift() -> None:
 )
 def test_a_fall_of_five_points_is_found_within_1000_requests(n: int, share: float, after: int, tests: int) -> None:
     found = simulate(n, share, fall=0.05, after=after, requests=after + 1000).found(ALPHA / tests)
-    assert np.mean((found > after) & np.isfinite(found)) >= 0.8  # measured: 0.85, 0.85, 0.83, 0.86, 0.88
+    assert np.mean((found > after) & np.isfinite(found)) >= 0.8  # measured: 0.85, 0.85, 0.86, 0.88, 0.88
 
 
 @pytest.mark.parametrize(("after", "tests"), [(3000, 1), (3000, 8), (10_000, 1), (10_000, 8)])
