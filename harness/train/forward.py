@@ -195,5 +195,6 @@ def _grain(base: Any) -> tuple[int, int]:
     if base.device.type != "cpu":
         return 1, 1
     threads = torch.get_num_threads()
-    widths = [width for layer in base.modules() if isinstance(layer, torch.nn.Linear) for width in layer.weight.shape]
+    sizes = [(one.in_features, one.out_features) for one in base.modules() if isinstance(one, torch.nn.Linear)]
+    widths = [width for pair in sizes for width in pair]
     return 8 * threads, threads * (32 // math.gcd(32, *widths))
