@@ -220,9 +220,13 @@ def _train(value: Any, where: str) -> TrainSpec:
         if value.get(key) is not None:
             given[key] = fields.get(key, kind)
             in_range(fields, key, given[key], low, high)
-    for key, other in (("schedule", str), ("system", bool)):
+    for key, other in (("schedule", str), ("system", bool), ("quantize", str)):
         if value.get(key) is not None:
             given[key] = fields.get(key, other)
+    if given.get("quantize", "") not in ("", "nf4"):
+        raise ConfigError(
+            f"{where}.quantize: no type '{given['quantize']}' of four bits. Write nf4, or remove the key."
+        )
     if value.get("target_modules") is not None:
         given["target_modules"] = fields.names("target_modules")
     if "alpha" not in given and "rank" in given:

@@ -201,6 +201,7 @@ class TrainSpec:
     validate: how often dev is answered during training and scored by the suites' own primary scores; the best weights
     are kept. dev_limit: at most so many dev samples of each suite. patience: stop after so many validations without a
     better score; 0 trains to the end.
+    quantize: "nf4" trains on the base in four bits; it is served in its own type all the same.
     """
 
     suites: tuple[str, ...]
@@ -222,6 +223,7 @@ class TrainSpec:
     validate: int = 0
     dev_limit: int = 50
     patience: int = 0
+    quantize: Literal["", "nf4"] = ""
 
 
 @dataclass(frozen=True)

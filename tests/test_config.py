@@ -77,6 +77,7 @@ def test_the_shipped_models_yaml_is_read() -> None:
         ("{model: small}", "{}", "'model' is missing"),
         ("train: {suite: sql, learning_rate: 2.0e-4}", "path: 3", "must be text"),
         ("train: {suite: sql, learning_rate: 2.0e-4}", "{}", "models.yaml"),
+        ("learning_rate: 2.0e-4", "quantize: int8", "tuned.train.quantize: no type 'int8' of four bits. Write nf4"),
         ("suite: sql, ", "", "'suite' is missing"),
         ("  small: {path: embedded}", "  small: embedded", "models.small: must be a mapping, not text 'embedded'"),
         ("models:", "model:", "unknown key 'model'. Did you mean 'models'?"),

@@ -24,7 +24,7 @@ from harness.errors import AdapterError, ConfigError, HarnessError, MachineError
 from harness.train import forward, lora
 from harness.train.card import TrainResult, read_card
 from harness.train.data import Segment, TrainRow, check_rows, plan, rate, segments, share, stream
-from harness.train.loop import Wanted, train
+from harness.train.loop import Wanted, load_base, train
 from harness.train.probe import check_memory, time_groups
 from harness.train.steps import Candidate, Trunk, fit, gradients, mean_loss, passes, prepare
 
@@ -900,3 +900,56 @@ def test_a_folder_beside_the_adapter_is_never_touched(model: Model, tmp_path: Pa
     train_one(spec(), model, made_up(8), (), tmp_path / "a")
     train_one(spec(), model, made_up(8), (), tmp_path / "a")
     assert all((tmp_path / name / "mine").is_file() for name in ("a.old", ".a.old"))
+
+
+# --- a base in four bits ----------------------------------------------------------------------------------------------
+
+
+def test_on_four_bits_it_equals_pefts_own_layers_on_the_same_base(model: Model) -> None:
+    from bitsandbytes.nn import Linear4bit
+
+    recipe, rows = spec(max_steps=6, quantize="nf4", learning_rate=1.0e-3), made_up(16)
+    base = load_base(model, model.path, "nf4")
+    assert {type(layer) for layer in lora.linears(base).values()} == {Linear4bit}
+    expected = peft_loop(base, recipe, rows)
+    found = trained(load_base(model, model.path, "nf4"), [("a", recipe, rows)])["a"]
+    assert found.keys() == expected.keys()
+    assert max(float((found[name].detach() - expected[name]).abs().max()) for name in expected) <= 1e-5
+    whole = trained(tiny(), [("a", recipe, rows)])["a"]
+    assert max(float((found[name] - whole[name]).detach().abs().max()) for name in whole) > 1e-4
+
+
+def test_what_was_trained_on_four_bits_is_held_to_the_base_that_is_served(model: Model, tmp_path: Path) -> None:
+    recipe, rows = spec(max_steps=4, quantize="nf4"), made_up(8)
+
+    def served(model: Model, folder: str, wanted: Any) -> dict[str, list[float]]:
+        """peft itself, on the base in its own type."""
+        from peft import PeftModel
+
+        found = {}
+        for ref, mine in wanted:
+            tuned, found[ref.name] = PeftModel.from_pretrained(tiny(), ref.path), []
+            for row in mine:
+                logits = tuned(input_ids=torch.tensor([row.prompt_ids + row.completion_ids])).logits[0]
+                nats = log_softmax(logits[len(row.prompt_ids) - 1 : -1], -1)
+                found[ref.name] += [-float(nats[i, label]) for i, label in enumerate(row.completion_ids)]
+        return found
+
+    result = train_one(recipe, model, rows, (), tmp_path / "a", served=served)
+    card = result.card
+    assert card["recipe"]["quantize"] == "nf4"
+    assert card["served"]["max_nats"] <= 1e-5 < 1e-3 < card["served"]["max_nats_quantized"]
+    assert train_one(recipe, model, rows, (), tmp_path / "a").reused
+    assert not train_one(replace(recipe, quantize=""), model, rows, (), tmp_path / "a").reused
+
+
+def test_four_bits_need_less_memory_and_their_package(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny()
+    whole, bits = (check_memory(base, {"a": spec(quantize=one)}, 10**6, 10**15)["base_mb"] for one in ("", "nf4"))
+    linear = sum(layer.weight.numel() for layer in lora.linears(base).values())
+    assert whole - bits == pytest.approx(linear * 10**6 / 2**20, rel=1e-3)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"bitsandbytes is not installed\. Install it with: pip install '\.\[quant"):
+        train_one(spec(quantize="nf4"), model, made_up(8), (), tmp_path / "a")

@@ -59,8 +59,9 @@ def train_candidates(
             raise ConfigError(f"adapter '{adapter.name}': has no `train:` in models.yaml. Add its recipe.")
         _known(adapter)
     stopped = []
-    for model in dict.fromkeys(adapter.model for adapter in adapters):
-        mine = [one for one in adapters if one.model == model]
+    bases = [(adapter.model, adapter.train.quantize if adapter.train else "") for adapter in adapters]
+    for base in dict.fromkeys(bases):
+        mine = [one for one, its in zip(adapters, bases, strict=True) if its == base]
         expanded = [(adapter, _candidates(adapter, drop_losers)) for adapter in mine]
         results = iter(_on_base(config, [one for _, several in expanded for one in several], root, drop_losers))
         for adapter, several in expanded if current().first else ():

@@ -19,7 +19,7 @@ from harness.train.data import TrainRow
 CARD = "training.json"
 DROPPED = "dropped"
 """How the card of a candidate begins to say why it ended, where its rivals were clearly better."""
-FORMAT = 3
+FORMAT = 4
 """Part of an adapter's identity: raised when the trainer changes what it makes of the same recipe."""
 
 

@@ -1,9 +1,8 @@
 """Several rows of several candidates in one forward pass that do not see each other, and the loss on their completions.
 
-Rows lie end to end in one stream, so no linear layer works on padding. Only attention needs them apart: segment by
-segment it lays queries, keys and values out as a padded block (rows x longest), where plain causal attention suffices,
-because what pads a row on its right is in nobody's past. The beginning that a segment's rows share is in the stream
-once; each row attends to it and to itself, and the gradients of all of them meet in it.
+Rows lie end to end in one stream, so no linear layer works on padding. Only attention needs them apart (see
+`attention`). The beginning that a segment's rows share is in the stream once; each row attends to it and to itself,
+and the gradients of all of them meet in it.
 
 What a model does beyond that (soft caps, sinks, a window shorter than a row) is left to its own attention and the
 block-diagonal mask that transformers builds from restarting positions. `choose` tries, and takes nothing on trust.
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.train.attention import Block, attend, layout
 from harness.train.data import Segment, Stream, TrainRow, stream
 from harness.train.fused import head_nats
 from harness.train.lora import Late, linears
@@ -45,120 +45,17 @@ class Way:
     late: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Block:
-    """Where a segment's rows lie, in the stream and in a padded block."""
-
-    start: int
-    stop: int
-    shared: int
-    rows: int
-    longest: int
-    places: Any
-    future: Any
-    before: Any
-
-
-def _layout(laid: Stream, device: Any, dtype: Any) -> list[_Block]:
-    import torch
-
-    blocks = []
-    for segment, start, stop in zip(laid.segments, laid.starts, laid.starts[1:], strict=False):
-        shared = segment.shared
-        lengths = segment.lengths
-        longest = max(lengths)
-        places = [torch.arange(length) + row * longest for row, length in enumerate(lengths)]
-        future = torch.full((longest, longest), -math.inf, dtype=dtype).triu(1).to(device)
-        before = torch.full((shared, shared), -math.inf, dtype=dtype).triu(1).to(device)
-        blocks.append(_Block(start, stop, shared, len(lengths), longest, torch.cat(places).to(device), future, before))
-    return blocks
-
-
 def _attend(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **options: Any
 ) -> tuple[Tensor, None]:
     """Causal attention within each row. query, key, value: (1, heads, N, size), as transformers hands them over."""
-    import torch
-
-    blocks: list[_Block] = options["harness_layout"]
+    blocks: list[Block] = options["harness_layout"]
     window = options.get("sliding_window")
     longest = max(block.shared + block.longest for block in blocks)
     if options.get("softcap") or options.get("s_aux") is not None or (window is not None and longest > window):
         raise NotImplementedError("attention with a soft cap, sinks or a window shorter than a row")
     scale = options.get("scaling") or query.shape[-1] ** -0.5
-    within = _within_cpu if query.device.type == "cpu" else _within_gpu
-    found = [
-        within(block, scale, *(one[0, :, block.start : block.stop] for one in (query, key, value))) for block in blocks
-    ]
-    if fill := query.shape[2] - blocks[-1].stop:
-        found.append(query.new_zeros((query.shape[1], fill, value.shape[-1])))
-    return torch.cat(found, 1).transpose(0, 1).unsqueeze(0), None
-
-
-def _padded(block: _Block, rows: Tensor) -> Tensor:
-    """(heads, tokens behind the shared ones, size) -> (heads, rows, longest, size)."""
-    if block.rows == 1:
-        return rows.unsqueeze(1)
-    empty = rows.new_zeros((rows.shape[0], block.rows * block.longest, rows.shape[2]))
-    return empty.index_copy(1, block.places, rows).view(rows.shape[0], block.rows, block.longest, -1)
-
-
-def _within_cpu(block: _Block, scale: float, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Attention in one segment: (heads, n, size) and (groups, n, size) twice -> (heads, n, size).
-
-    The heads of a group look at the same keys in one product, and all rows at the shared keys in one.
-    """
-    import torch
-
-    heads, groups, shared = query.shape[0], key.shape[0], block.shared
-    each, rows, longest = heads // groups, block.rows, block.longest
-    query = query * scale
-
-    def among(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-        scores = torch.matmul(q, k.transpose(-1, -2))
-        scores = (scores.unflatten(-2, (-1, len(mask))) + mask).flatten(-3, -2)
-        return torch.matmul(torch.softmax(scores, -1), v)
-
-    q = _padded(block, query[:, shared:]).view(groups, each, rows, longest, -1).transpose(1, 2)
-    q = q.reshape(groups, rows, each * longest, -1)
-    k, v = _padded(block, key[:, shared:]), _padded(block, value[:, shared:])
-    if not shared:
-        out = among(q, k, v, block.future)
-    else:
-        own = torch.matmul(q, k.transpose(-1, -2)).unflatten(-2, (each, longest)) + block.future
-        past = torch.matmul(q.flatten(1, 2), key[:, :shared].transpose(-1, -2))
-        weights = torch.softmax(torch.cat([past.view(groups, rows, each * longest, -1), own.flatten(-3, -2)], -1), -1)
-        past, own = weights.split([shared, longest], -1)
-        out = torch.matmul(past.flatten(1, 2), value[:, :shared]).view(groups, rows, each * longest, -1)
-        out = out + torch.matmul(own, v)
-    out = out.view(groups, rows, each, longest, -1).transpose(1, 2).reshape(heads, rows * longest, -1)
-    out = out if rows == 1 else out.index_select(1, block.places)
-    if not shared:
-        return out
-    q = query[:, :shared].reshape(groups, each * shared, -1)
-    first = among(q, key[:, :shared], value[:, :shared], block.before)
-    return torch.cat([first.view(heads, shared, -1), out], 1)
-
-
-def _within_gpu(block: _Block, scale: float, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """As `_within_cpu`, by the kernels torch has."""
-    import torch
-    from torch.nn.functional import scaled_dot_product_attention as attention
-
-    heads, shared = query.shape[0], block.shared
-    key, value = (x.repeat_interleave(heads // x.shape[0], 0) for x in (key, value))
-    q, k, v = (_padded(block, x[:, shared:]).transpose(0, 1) for x in (query, key, value))
-    if not shared:
-        out = attention(q, k, v, is_causal=True, scale=scale)
-    else:
-        k, v = (torch.cat([x[:, :shared].expand(block.rows, -1, -1, -1), own], 2) for x, own in ((key, k), (value, v)))
-        mask = torch.cat([block.future.new_zeros((block.longest, shared)), block.future], 1)
-        out = attention(q, k, v, attn_mask=mask, scale=scale)
-    out = out.transpose(0, 1).reshape(heads, block.rows * block.longest, -1).index_select(1, block.places)
-    if not shared:
-        return out
-    first = attention(*(x[None, :, :shared] for x in (query, key, value)), is_causal=True, scale=scale)[0]
-    return torch.cat([first, out], 1)
+    return attend(query[0], key[0], value[0], scale, blocks).unsqueeze(0), None
 
 
 @functools.cache
@@ -183,7 +80,8 @@ def nats(base: Any, laid: Stream, fused: bool = False) -> list[Tensor]:
     device, head = base.device, base.get_output_embeddings()
     extra: dict[str, Any] = {}
     if base.config._attn_implementation == NAME:
-        extra["harness_layout"] = _layout(laid, device, base.dtype)
+        heads = getattr(base.config.get_text_config(), "num_attention_heads", 1)
+        extra["harness_layout"] = layout(laid, heads, device, base.dtype)
     if fused:
         head.forward = lambda hidden: hidden
     try:
@@ -297,5 +195,6 @@ def _grain(base: Any) -> tuple[int, int]:
     if base.device.type != "cpu":
         return 1, 1
     threads = torch.get_num_threads()
-    widths = [width for layer in base.modules() if isinstance(layer, torch.nn.Linear) for width in layer.weight.shape]
+    sizes = [(one.in_features, one.out_features) for one in base.modules() if isinstance(one, torch.nn.Linear)]
+    widths = [width for pair in sizes for width in pair]
     return 8 * threads, threads * (32 // math.gcd(32, *widths))

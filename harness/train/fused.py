@@ -1,14 +1,14 @@
 """What is computed around a frozen weight: a linear layer with the adapters beside it, and the loss on the head.
 
 Both are autograd functions, as the frozen weight needs no gradient: the same sums as peft's in fewer passes over
-memory, and logits that never exist all at once. What is not covered: dropout, quantised weights.
+memory, and logits that never exist all at once. What is not covered: dropout.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,13 +16,15 @@ if TYPE_CHECKING:
 
 LOGITS = {"cpu": 2**22, "cuda": 2**27}
 """Logits that exist at the same time."""
+Dense = Callable[[], "Tensor"]
 
 
 @functools.cache
 def lora_linear() -> Any:
     """The autograd function (x, W, bias, kept, parts, A1, B1, ...) -> x W' + bias, plus scale (x A') B' in each part.
 
-    x: (1, N, in), W: (out, in) frozen, bias: (out) or None. kept: None, or the places among the N that are computed
+    x: (1, N, in), W: called both ways for (out, in), frozen, as one of few bits is not kept in full. bias: (out) or
+    None. kept: None, or the places among the N that are computed
     (ids, M) of which the first M are meant and the rest fills up; other rows of the output are zero. parts: (start,
     stop, scale) of each adapter's tokens among the N or the M, A: (rank, in), B: (out, rank), computed in the type of
     x. Made on first use: torch is loaded late.
@@ -35,8 +37,9 @@ def lora_linear() -> Any:
     class LoRALinear(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(
-            ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, kept: Any, parts: Any, *adapters: Tensor
+            ctx: Any, x: Tensor, dense: Dense, bias: Tensor | None, kept: Any, parts: Any, *adapters: Tensor
         ) -> Tensor:
+            weight = dense()
             flat = x.reshape(-1, x.shape[-1])
             if kept is not None:
                 flat = flat.index_select(0, kept[0])
@@ -47,17 +50,23 @@ def lora_linear() -> Any:
                 low = flat[start:stop] @ a.t()
                 out[start:stop].addmm_(low, b.t(), alpha=scale)
                 saved += [a, b, low]
-            ctx.save_for_backward(flat, weight, *saved)
-            ctx.kept, ctx.parts, ctx.shape, ctx.types = kept, parts, x.shape, [one.dtype for one in adapters]
+            ctx.save_for_backward(flat, *saved)
+            ctx.dense, ctx.kept, ctx.parts, ctx.shape, ctx.types = (
+                dense,
+                kept,
+                parts,
+                x.shape,
+                [one.dtype for one in adapters],
+            )
             return _spread(out, x.shape, kept)
 
         @staticmethod
         def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-            flat, weight, *saved = ctx.saved_tensors
+            flat, *saved = ctx.saved_tensors
             out = gradient.reshape(-1, gradient.shape[-1])
             if ctx.kept is not None:
                 out = out.index_select(0, ctx.kept[0])
-            x = out @ weight if ctx.needs_input_grad[0] else None
+            x = out @ ctx.dense() if ctx.needs_input_grad[0] else None
             found: list[Tensor] = []
             for (start, stop, scale), a, b, low in zip(ctx.parts, saved[::3], saved[1::3], saved[2::3], strict=True):
                 own = out[start:stop]

@@ -108,6 +108,7 @@ def train(
 ) -> list[TrainResult]:
     """Finished adapters, one for each that is wanted: PEFT folders with their training.json, trained on one base.
 
+    Their recipes may differ in all but `quantize`.
     root: where relative model paths start from. If `out` holds the adapter of the same recipe, rows and base, it is
     kept. A broken-off training of that identity goes on in `out`.partial unless `resume` is False; an adapter of
     another recipe is replaced at the very end. checkpoint_every: seconds between two checkpoints, 0 for every step.
@@ -189,6 +190,10 @@ def _check(jobs: Sequence[Job]) -> None:
 
     if not jobs:
         return
+    if jobs[0].spec.quantize:
+        _four_bits()
+        names = ", ".join(job.out.name for job in jobs)
+        say(f"{names}: trained on the base in {jobs[0].spec.quantize}; an engine serves it on the base in its own type")
     model, folder = jobs[0].model, jobs[0].folder
     with _loading(model), torch.device("meta"):
         whole = AutoConfig.from_pretrained(folder, revision=model.revision)
@@ -226,7 +231,7 @@ def _train(
             write_checkpoint(files[candidate.name], by_name[candidate.name].identity, candidate)
 
     try:
-        base = load_base(model, jobs[0].folder)
+        base = load_base(model, jobs[0].folder, jobs[0].spec.quantize)
         trunk, candidates = prepare(base, [(name, job.spec, job.rows) for name, job in by_name.items()])
         for one in candidates:
             job = by_name[one.name]
@@ -288,19 +293,14 @@ def _agreement(
 
     Raises MachineError where they are further apart than rounding explains: scores would be of another adapter.
     """
-    import torch
-
     rows = {one.name: sorted(one.rows, key=len)[:PROBED] for one in candidates}
-    with torch.no_grad():
-        ours = {
-            one.name: [
-                value for row in rows[one.name] for value in trunk.nats([(one, Segment((row,)))])[0].float().tolist()
-            ]
-            for one in candidates
-        }
+    ours = _nats(trunk, candidates, rows)
     job, base = next(iter(jobs.values())), trunk.frozen.base
     device = base.device
     base.to("cpu")  # a GPU need not hold two copies
+    in_bits = ours
+    if job.spec.quantize:
+        ours = _as_served(job, candidates, rows, trunk.tokens)
     alike = {**job.model.engine, "dtype": str(base_type()).removeprefix("torch.")}  # another one is apart by itself
     theirs = served(replace(job.model, engine=alike), job.folder, [(refs[name], mine) for name, mine in rows.items()])
     base.to(device)
@@ -314,19 +314,78 @@ def _agreement(
                 f"trainer's, at most {limit:g} is rounding: what was trained is not what is served. Please report it."
             )
         found[name] = {"tokens": len(mine), "max_nats": gap}
+        if job.spec.quantize:
+            apart = max(abs(a - b) for a, b in zip(in_bits[name], theirs[name], strict=True))
+            found[name] |= {"max_nats_quantized": apart}
+            say(
+                f"adapter {jobs[name].out.name}: {apart:.2g} nats at most between the {job.spec.quantize} base it was "
+                "trained on and the base it is served on"
+            )
     return found
 
 
-def load_base(model: Model, folder: str) -> Any:
-    """The frozen base: float32 on a CPU, bfloat16 on a GPU that has it. Raises ConfigError if it cannot be read."""
+def _as_served(
+    job: Job, candidates: Sequence[Candidate], rows: Mapping[str, Sequence[TrainRow]], tokens: int
+) -> dict[str, list[float]]:
+    """`_nats` on the base in its own type, as an engine has it."""
+    from harness.train import forward, lora
+
+    whole = load_base(job.model, job.folder)
+    way = forward.choose(whole, [row for mine in rows.values() for row in mine])
+    found = _nats(Trunk(lora.Frozen(whole), way, tokens), candidates, rows)
+    whole.to("cpu")  # frees a GPU at once
+    return found
+
+
+def _nats(
+    trunk: Trunk, candidates: Sequence[Candidate], rows: Mapping[str, Sequence[TrainRow]]
+) -> dict[str, list[float]]:
+    """By candidate, minus the log-probability of every completion token of its rows, row by row."""
+    import torch
+
+    with torch.no_grad():
+        return {
+            one.name: [
+                value for row in rows[one.name] for value in trunk.nats([(one, Segment((row,)))])[0].float().tolist()
+            ]
+            for one in candidates
+        }
+
+
+def load_base(model: Model, folder: str, quantize: str = "") -> Any:
+    """The frozen base: float32 on a CPU, bfloat16 on a GPU that has it; with "nf4" its linear layers in four bits.
+
+    Raises ConfigError if it cannot be read.
+    """
     import torch
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    more = {"quantization_config": _four_bits(), "device_map": {"": device}} if quantize else {}
     with _loading(model):
-        base = AutoModelForCausalLM.from_pretrained(folder, revision=model.revision, dtype=base_type())
-    return base.to("cuda" if torch.cuda.is_available() else "cpu").eval().requires_grad_(False)
+        base = AutoModelForCausalLM.from_pretrained(folder, revision=model.revision, dtype=base_type(), **more)
+    for layer in base.modules():
+        if hasattr(layer, "support_avx512bf16_for_cpu"):  # else reading it once would repack it
+            layer.support_avx512bf16_for_cpu = False
+    return base.to(device).eval().requires_grad_(False)
+
+
+def _four_bits() -> Any:
+    """As QLoRA has it: NF4, its scales quantised once more. Raises ConfigError without bitsandbytes."""
+    from importlib.util import find_spec
+
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise ConfigError("quantize: bitsandbytes is not installed. Install it with: pip install '.[quantize]'")
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=base_type(),
+    )
 
 
 def base_type() -> Any:

@@ -106,10 +106,11 @@ def start(base: Any, spec: TrainSpec) -> Weights:
     layers = linears(base)
     check_targets(spec, layers)
     for name, layer in layers.items():
-        if name.rsplit(".", 1)[-1] in spec.target_modules and type(layer) not in (torch.nn.Linear, Conv1D):
+        plain = type(layer) in (torch.nn.Linear, Conv1D) or (spec.quantize and hasattr(layer.weight, "quant_state"))
+        if name.rsplit(".", 1)[-1] in spec.target_modules and not plain:
             raise AdapterError(
                 f"target_modules: layer {name} is a {type(layer).__name__}, no plain linear layer. Train on the base "
-                "before it was quantised."
+                "before it was quantised; quantize: nf4 does so while it is loaded."
             )
     with torch.random.fork_rng():
         torch.manual_seed(spec.seed)
@@ -122,6 +123,18 @@ def start(base: Any, spec: TrainSpec) -> Weights:
     model.unload()
     base.requires_grad_(False)
     return Weights(found, spec.alpha / spec.rank)
+
+
+def dense(layer: Any, dtype: Any) -> Tensor:
+    """The weight of a linear layer as (out, in): itself, or what its four bits stand for."""
+    import torch
+
+    if (state := getattr(layer.weight, "quant_state", None)) is not None:
+        from bitsandbytes.functional import dequantize_4bit
+
+        return dequantize_4bit(layer.weight.data, state).to(dtype)
+    # GPT-2's Conv1D holds its weight the other way round
+    return layer.weight if isinstance(layer, torch.nn.Linear) else layer.weight.t()
 
 
 class Frozen:
@@ -147,21 +160,17 @@ class Frozen:
             self.parts, self.late = (), Late()
 
     def _forward(self, name: str, layer: Any) -> Any:
-        import torch
-
         plain, function = type(layer).forward, lora_linear()
-        across = not isinstance(layer, torch.nn.Linear)  # GPT-2's Conv1D holds its weight the other way round
 
         def forward(x: Tensor) -> Any:
             mine = [part for part in self.parts if name in part.weights.layers]
             late = name in self.late.layers
             if not mine and not late:
                 return plain(layer, x)
-            weight = layer.weight.t() if across else layer.weight
             places = [(*(part.labels if late else (part.start, part.stop)), part.weights.scale) for part in mine]
             kept = (self.late.places, self.late.count) if late else None
             pairs = [one for part in mine for one in part.weights.layers[name]]
-            return function.apply(x, weight, layer.bias, kept, places, *pairs)
+            return function.apply(x, lambda: dense(layer, x.dtype), layer.bias, kept, places, *pairs)
 
         return forward
 

@@ -7,6 +7,7 @@ CPU a group size is taken only where it gives the same gradients bit for bit as 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ LEAST_ROUNDS = 30
 REPEATS = 3
 PER_WEIGHT = 16
 """Bytes per trained number: itself, its gradient and AdamW's two moments, in float32."""
+
+NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)
+"""Bytes per weight in four bits: itself, its block's scale in eight bits, and that one's in float32."""
 
 
 @dataclass(frozen=True)
@@ -83,17 +87,23 @@ def _same(one: Any, other: Any, torch: Any) -> bool:
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
-def check_memory(skeleton: Any, wanted: Mapping[str, TrainSpec], width: int, free: int | None = None) -> dict[str, int]:
+def check_memory(
+    skeleton: Any, wanted: Mapping[str, TrainSpec], width: float, free: int | None = None
+) -> dict[str, int]:
     """What base and adapters take, in MB; raises MachineError with the numbers where that alone does not fit.
 
     skeleton: the model without its weights (on torch's meta device). wanted: the recipe of each candidate. width: bytes
-    per number of the base. free: bytes, by default those of the GPU or, without one, of this machine.
+    per number of the base; NF4 of its linear layers where the recipes quantize. free: bytes, by default those of the
+    GPU or, without one, of this machine.
     What is not covered: activations. They are cut to what is left while training, see `steps.one_round`.
     """
     from harness.train.lora import linears
 
-    base = sum(weight.numel() for weight in skeleton.parameters()) * width
     shapes = {name: tuple(layer.weight.shape) for name, layer in linears(skeleton).items()}
+    base = sum(weight.numel() for weight in skeleton.parameters()) * width
+    if any(spec.quantize for spec in wanted.values()):
+        base += sum(a * b for a, b in shapes.values()) * (NF4 - width)
+    base = math.ceil(base)
     trained = {
         name: spec.rank
         * sum(sum(shape) for layer, shape in shapes.items() if layer.split(".")[-1] in spec.target_modules)
