@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import atexit
-import gc
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TextIO, cast
+from contextlib import contextmanager, suppress
+from typing import Any, NoReturn, TextIO, cast
 
 import click
 
@@ -130,8 +129,19 @@ def _fail(message: str, code: int) -> int:
 def entry() -> None:
     """The console script. SIGTERM ends it as Ctrl-C does: what was finished is kept, no engine is left behind."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    atexit.register(gc.freeze)  # else the end looks for cycles among all that vLLM holds: 2 s
-    sys.exit(main())
+    code = main()
+    if "vllm" in sys.modules:
+        _leave(code)
+    sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process without Python's tearing down of all that vLLM has imported, which takes 3 s."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
