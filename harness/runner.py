@@ -247,12 +247,10 @@ def _say_kept(
     kept = [task for task in there if stored.get(task.place) == task.request.key]
     unscored = sum(task.place not in scored for task in kept)
     if there:
-        taken = len(there) - len(kept)
-        said = [f"{len(kept):,} kept from before"] * bool(kept) + [f"{taken:,} taken over from other runs"] * bool(
-            taken
-        )
-        text = f"{model.name}: of {len(tasks):,} answers {' and '.join(said)}"
-        text += f", {unscored:,} of them scored now" if unscored else ""
+        how = "kept from before" + (f" ({unscored:,} of them scored now)" if unscored else "")
+        said = [(len(kept), how), (len(there) - len(kept), "taken over from other runs")]
+        (first, how), *more = [(count, how) for count, how in said if count]
+        text = f"{model.name}: {first:,} of {len(tasks):,} answers {how}" + "".join(f", {n:,} {how}" for n, how in more)
         say(text + ("" if engine else "; nothing to ask"))
 
 

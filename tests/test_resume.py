@@ -64,7 +64,7 @@ def test_a_finished_run_opens_no_engine_and_changes_nothing(
     monkeypatch.setattr("harness.manifest.hardware", lambda: {"gpu": "another one"})
     again = _run(file, tmp_path / "run", ("base", "prompted", "lora"))
     assert opened == ["toy"]
-    assert capsys.readouterr().err == "toy: of 120 answers 120 kept from before; nothing to ask\n"
+    assert capsys.readouterr().err == "toy: 120 of 120 answers kept from before; nothing to ask\n"
     assert _answered_by(again.manifest) == _answered_by(first.manifest)
     assert {name: (tmp_path / "run" / f"{name}.jsonl").read_bytes() for name in kept} == kept
 
@@ -86,7 +86,7 @@ def test_what_is_left_of_a_run_is_counted_apart_from_what_is_kept(
     capsys.readouterr()
     _run(file, tmp_path / "run", twice=False)
     said = capsys.readouterr().err
-    assert re.search(r"^toy: of 80 answers 25 kept from before(, \d+ of them scored now)?$", said, re.MULTILINE)
+    assert re.search(r"^toy: 25 of 80 answers kept from before( \(\d+ of them scored now\))?$", said, re.MULTILINE)
     assert "answering (fake): 55 answers in 0 s" in said
 
 
@@ -101,7 +101,7 @@ def test_scores_that_are_missing_are_made_without_an_engine(
     capsys.readouterr()
     again = _run(file, tmp_path / "run")
     assert opened == ["toy"]
-    assert capsys.readouterr().err == "toy: of 80 answers 80 kept from before, 30 of them scored now; nothing to ask\n"
+    assert capsys.readouterr().err == "toy: 80 of 80 answers kept from before (30 of them scored now); nothing to ask\n"
     assert {(s.arm, s.sample): s.score for s in again.scores} == {(s.arm, s.sample): s.score for s in first.scores}
 
 
@@ -119,7 +119,7 @@ def test_of_two_models_only_the_one_with_work_is_opened(
     _run(file, tmp_path / "run", ("base", "lora", "other"))
     assert opened == ["big"]
     said = capsys.readouterr().err
-    assert "toy: of 80 answers 80 kept from before; nothing to ask\nloading big\n" in said
+    assert "toy: 80 of 80 answers kept from before; nothing to ask\nloading big\n" in said
     assert "answering (fake): 40 answers" in said
     _run(file, tmp_path / "run", ("base", "lora", "other"))
     assert opened == ["big"]
@@ -265,13 +265,25 @@ def test_a_run_of_answers_from_another_opens_no_engine(
     capsys.readouterr()
     done = _run(file, tmp_path / "two", reuse=[first])
     assert opened == ["toy"]
-    assert capsys.readouterr().err == "toy: of 80 answers 80 taken over from other runs; nothing to ask\n"
+    assert capsys.readouterr().err == "toy: 80 of 80 answers taken over from other runs; nothing to ask\n"
     assert all(row.reused for row in done.rows)
     assert {(s.arm, s.sample): s.score for s in done.scores} == {(s.arm, s.sample): s.score for s in first.scores}
     for name in ("again", "opened", "engine"):
         assert done.manifest[name] == first.manifest[name]
     assert done.manifest["adapters"]["tuned"]["applied"] == first.manifest["adapters"]["tuned"]["applied"]
     assert done.manifest["seconds"] == {}
+
+
+def test_answers_kept_and_taken_over_are_told_apart(
+    tmp_path: Path, opened: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = make_project(tmp_path)
+    first = _run(file, tmp_path / "one")
+    _run(file, tmp_path / "two", ("base",), limit=10, twice=False)
+    capsys.readouterr()
+    _run(file, tmp_path / "two", reuse=[first], twice=False)
+    said = "toy: 10 of 80 answers kept from before, 70 taken over from other runs; nothing to ask\n"
+    assert capsys.readouterr().err == said
 
 
 def test_an_adapter_that_the_other_run_has_not_proven_opens_the_engine(tmp_path: Path, opened: list[str]) -> None:
@@ -302,12 +314,12 @@ def test_a_finished_run_of_an_endpoint_needs_neither_server_nor_key(
     before = read_run("runs/sums")
     capsys.readouterr()
     assert main(["run", "-s", "sums"]) == 0
-    assert "gpt: of 40 answers 40 kept from before; nothing to ask\n" in capsys.readouterr().err
+    assert "gpt: 40 of 40 answers kept from before; nothing to ask\n" in capsys.readouterr().err
     after = read_run("runs/sums")
     assert _answered_by(after.manifest) == _answered_by(before.manifest)
     assert after.manifest["models"]["gpt"]["requests"] == 48
     assert main(["run", "-s", "sums", "--reuse", "runs/sums", "--out", "runs/copy"]) == 0
-    assert "gpt: of 40 answers 40 taken over from other runs; nothing to ask\n" in capsys.readouterr().err
+    assert "gpt: 40 of 40 answers taken over from other runs; nothing to ask\n" in capsys.readouterr().err
     copy = read_run("runs/copy").manifest
     assert (copy["models"]["gpt"]["requests"], copy["models"]["gpt"]["usd"]) == (0, 0)
     assert copy["again"] == before.manifest["again"]
