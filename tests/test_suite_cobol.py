@@ -124,6 +124,40 @@ def test_every_kind_of_mistake_is_made_and_shows() -> None:
     assert "def main(a, b):\n    c = abs(a)\n    c = b\n    return min(c + a, 3)" in texts
 
 
+@pytest.mark.parametrize(
+    ("code", "kind", "wrong"),
+    [
+        ("x = a if b else c", "branch", {"x = a", "x = c", "x = c if b else a"}),
+        ("x = a < b", "comparison", {"x = a <= b", "x = a > b", "x = a >= b", "x = a != b"}),
+        ("x = a and b", "and, or", {"x = a or b"}),
+        ("x = a and b", "condition", {"x = a", "x = b"}),
+        ("x = a - b", "order", {"x = b - a"}),
+        ("x = a - b", "operand", {"x = a", "x = b"}),
+        ("x = a // b", "rounded up", {"x = -(-a // b)", "x = a // b + 1"}),
+        ("x = s[1:n]", "slice", {"x = s", "x = s[1:]", "x = s[:n]", "x = s[1 + 1:n]", "x = s[1 - 1:n]",
+                                 "x = s[1:n + 1]", "x = s[1:n - 1]"}),
+        ("x = any(a)", "function", {"x = all(a)"}),
+        ("x = s.strip()", "function", {"x = s.lstrip()", "x = s.rstrip()"}),
+        ("x = [a for a in s if a]", "condition", {"x = [a for a in s]", "x = [a for a in s if not a]"}),
+        ("x = 10", "constant", {"x = 11", "x = 9", "x = 100", "x = 1"}),
+        ("x = '05'", "constant", {"x = '06'", "x = '04'", "x = '0'", "x = '050'", "x = '5'"}),
+        ("if a:\n    x = 1\nelse:\n    x = 2", "branch", {
+            "if True:\n    x = 1\nelse:\n    x = 2", "if False:\n    x = 1\nelse:\n    x = 2", "if a:\n    x = 1"}),
+    ],
+)  # fmt: skip
+def test_mistakes_of_a_kind_are_all_made(code: str, kind: str, wrong: set[str]) -> None:
+    assert {text for of, text in module("mutants").mutants(code) if of == kind} == wrong
+
+
+def test_compiled_mistakes_are_those_that_are_written_out() -> None:
+    mutants = module("mutants")
+    code = "def main(a, b):\n    c = abs(a)\n    while c > b:\n        c -= 1\n    return min(c + a, 3)\n"
+    written = [kind for kind, _ in mutants.mutants(code)]
+    ready = [kind for kind, _ in mutants.compiled(code)]
+    assert set(written) == set(ready)
+    assert len(ready) >= len(written) > 20
+
+
 def test_grown_inputs_are_those_that_find_a_mistake_out(monkeypatch: pytest.MonkeyPatch) -> None:
     grow = module("grow")
     code = 'def main(stdin, files):\n    if int(stdin) > 5:\n        return "big", {}\n    return "small", {}\n'

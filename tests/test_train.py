@@ -24,6 +24,7 @@ from harness.errors import AdapterError, ConfigError, HarnessError, MachineError
 from harness.train import forward, lora
 from harness.train.card import TrainResult, read_card
 from harness.train.data import Segment, TrainRow, check_rows, plan, rate, segments, share, stream
+from harness.train.fused import _spread
 from harness.train.loop import Wanted, load_base, train
 from harness.train.probe import check_memory, time_groups
 from harness.train.steps import Candidate, Trunk, fit, gradients, mean_loss, passes, prepare
@@ -250,6 +251,11 @@ def test_the_last_block_is_computed_only_where_a_label_is_predicted(name: str) -
     for one, other in zip(few_gradients, gradients_of_all, strict=True):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-4)
         assert float(one.abs().max()) > 0
+
+
+def test_what_fills_up_a_product_is_in_no_output() -> None:
+    rows, places = torch.tensor([[1.0], [2.0], [9.0]]), torch.tensor([0, 3, 0])
+    assert _spread(rows, (1, 4, 5), (places, 2)).flatten().tolist() == [1, 0, 0, 2]
 
 
 def test_a_model_that_cannot_keep_rows_apart_gets_one_row_at_a_time() -> None:

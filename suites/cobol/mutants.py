@@ -168,7 +168,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, ast.AST]]:
         case ast.Name() if node.id in ROUNDINGS:
             yield from (("rounding", ast.Name(way, ast.Load())) for way in ROUNDINGS if way != node.id)
         case ast.AugAssign():
-            yield "reset", ast.Assign([node.target], node.value, lineno=node.lineno)
+            yield "reset", ast.Assign([node.target], node.value)
             if type(node.op) in OPERATORS:
                 yield "operator", ast.AugAssign(node.target, OPERATORS[type(node.op)](), node.value)
         case ast.If():

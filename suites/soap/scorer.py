@@ -1567,9 +1567,15 @@ _TIMES = re.compile(
 
 def _products(sentence: str, value: float, unit: str) -> list[tuple[float, str]]:
     """What tablets of this strength add up to: 1000 mg for "2 tablets of 500 mg"."""
-    found = [(int(m.group(1)), m.group(2), m.group(3)) for m in _TABLETS.finditer(sentence)]
-    found += [(int(m.group(3)), m.group(1), m.group(2)) for m in _TIMES.finditer(sentence)]
-    return [(value * n, unit) for n, strength, u in found if strength.strip(".") == f"{value:g}" and u == unit]
+    of_this = f"{value:g}"
+    return [(value * n, unit) for n, strength, u in _tablets(sentence) if strength == of_this and u == unit]
+
+
+@lru_cache(maxsize=64)
+def _tablets(sentence: str) -> tuple[tuple[int, str, str], ...]:
+    """How many tablets, their strength and its unit; asked for each number of a sentence, found once."""
+    found = [(int(m.group(1)), m.group(2).strip("."), m.group(3)) for m in _TABLETS.finditer(sentence)]
+    return (*found, *((int(m.group(3)), m.group(1).strip("."), m.group(2)) for m in _TIMES.finditer(sentence)))
 
 
 def _kin(word: str) -> str:

@@ -213,6 +213,26 @@ def test_regressed_shows_only_samples_that_got_worse_the_worst_first(opened: Ope
     assert rows(opened).locator("span.loss").count() == rows(opened).count() > 0
 
 
+def test_the_largest_change_comes_first(browser: Browser, tmp_path: Path) -> None:
+    run = made_up_run(20, suites=("sql",))
+    now = {"sql-0003": 0.9, "sql-0007": 0.6, "sql-0010": 0.2, "sql-0015": 0.5}
+
+    def value(score: ScoreRow) -> float:
+        return now.get(score.sample, 1.0) if score.arm == "lora" else 1.0
+
+    changed = [dataclasses.replace(one, score=dataclasses.replace(one.score, value=value(one))) for one in run.scores]
+    page = write_report([dataclasses.replace(run, scores=tuple(changed))], tmp_path / "order.html").html.as_uri()
+    context = browser.new_context(viewport=DESK)
+    opened = Opened(context.new_page(), page + "#samples?filter=regressed&arm=lora&against=base")
+    names = rows(opened).locator(".name")
+    expect(names).to_have_text(["sql-0010", "sql-0015", "sql-0007", "sql-0003"])
+    opened.page.select_option("#by-order", value="high")
+    expect(names).to_have_text(["sql-0003", "sql-0007", "sql-0015", "sql-0010"])
+    opened.page.select_option("#by-order", value="suite")
+    expect(names).to_have_text(sorted(now))
+    context.close()
+
+
 def test_all_failing_shows_only_samples_that_no_arm_answers(opened: Opened) -> None:
     opened.page.click("button[value=failing]")
     expect(opened.page.locator("#status")).not_to_have_text(f"{TOTAL} of {TOTAL} samples")
