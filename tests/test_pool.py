@@ -165,6 +165,19 @@ def test_the_request_that_kills_workers_is_found_and_the_others_are_answered(at_
     assert ALONE <= engine.deaths <= ALONE + 4
 
 
+@pytest.mark.parametrize("harmless", [0, 1, 20])
+@pytest.mark.parametrize("at_once", [1, 16])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_several_requests_that_kill_workers_do_not_keep_the_others_from_being_answered(
+    at_once: int, workers: int, harmless: int
+) -> None:
+    deadly = {str(number) for number in range(4 if harmless else 3)}
+    crew = Threads(fake(batch_size=at_once), fate=lambda _, worker: any(begun(worker, key) for key in deadly))
+    found = answers(Pool(crew, workers), requests_of(f"question {n}" for n in range(len(deadly) + harmless)))
+    assert {key for key, one in found.items() if one.finish_reason == "error"} == deadly
+    assert len(found) == len(deadly) + harmless
+
+
 def test_a_pool_that_only_dies_ends_in_one_line() -> None:
     engine = Pool(Threads(fake(delay=1), fate=lambda _, worker: bool(worker._numbers)), 2)
     with pytest.raises(

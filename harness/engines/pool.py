@@ -31,6 +31,10 @@ AHEAD = 3
 takes in twice what it computes, and the rest is for the time that an answer takes to the driver, and the next request
 back."""
 FRUITLESS = 10
+"""Deaths without an answer in between after which the workers are at fault, and not what they are asked."""
+LOST = 3
+"""Requests that may be given up although nothing has been answered yet. Each one given up counts as an answer, as long
+as there are no more of them, beyond these, than answers: a cluster on which all die does not give up everything."""
 LONGEST_START = 1800.0
 """Seconds without a single worker after which the driver waits no longer."""
 
@@ -150,7 +154,7 @@ class Pool:
         self._with_part: set[int] = set()
         self._asked_back: set[int] = set()
         self._killed, self._alone = Counter[str](), Counter[str]()
-        self._number = self._fruitless = self._failed_starts = 0
+        self._number = self._fruitless = self._failed_starts = self._answered = self._given_up = 0
         self.deaths = self._counted = 0
         try:
             card = self._first()
@@ -170,7 +174,7 @@ class Pool:
         self._parts.clear()
         self._killed.clear()
         self._alone.clear()
-        self._fruitless = 0
+        self._fruitless = self._answered = self._given_up = 0
         try:
             while self._todo or self._parts or any(self._under_way.values()):
                 self._hand_out()
@@ -269,6 +273,7 @@ class Pool:
             found = [(mine.pop(number), said) for number, said in event.answers if number in mine]
             if found:
                 self._fruitless = 0
+                self._answered += len(found)
                 self._asked_back.discard(event.worker)
             yield from found
         elif isinstance(event, Returned):
@@ -325,6 +330,9 @@ class Pool:
             (request,) = suspects
             self._alone[request.key] += 1
             if self._alone[request.key] >= ALONE:
+                self._given_up += 1
+                if self._given_up <= self._answered + LOST:
+                    self._fruitless = 0
                 yield request, Completion("", len(request.prompt_ids), finish_reason="error", error=gone.why)
                 return
         again = [request for request in suspects if self._killed[request.key] > 1]
