@@ -19,7 +19,7 @@ from harness import live
 from harness.cli import main
 from harness.config import read_config
 from harness.data import Completion
-from harness.monitor import monitor
+from harness.monitor import _begin, monitor
 from harness.report.live import live_page, prometheus
 from harness.runner import run
 from harness.store import read_run
@@ -174,6 +174,18 @@ def test_a_rotated_log_goes_on_the_count(project: Path, capsys: pytest.CaptureFi
     assert "is another file than the one read before (rotated?)" in out.err
     assert watch(project, log, "--json", "--fresh") == 0
     assert _json(capsys)["requests"] == 60
+
+
+@pytest.mark.parametrize(("seen", "watched"), [(19, False), (20, True)])
+def test_a_check_that_sees_few_of_the_evaluated_answers_is_not_watched(seen: int, watched: bool) -> None:
+    base = [one for i in range(100) if isinstance(one := exchange(line(i), i + 1), Exchange)]
+    check = live.Check("rare", "behaviour", "", lambda one: 1.0 if one.line <= seen else None)
+    begun, unwatched = _begin([check], base, [str(one.line) for one in base])
+    assert (
+        (list(begun), unwatched) == (["rare"], [])
+        if watched
+        else ([], [("rare", "19 evaluated answers it can look at")])
+    )
 
 
 def test_too_few_requests_are_inconclusive(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
