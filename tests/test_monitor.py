@@ -181,11 +181,8 @@ def test_a_check_that_sees_few_of_the_evaluated_answers_is_not_watched(seen: int
     base = [one for i in range(100) if isinstance(one := exchange(line(i), i + 1), Exchange)]
     check = live.Check("rare", "behaviour", "", lambda one: 1.0 if one.line <= seen else None)
     begun, unwatched = _begin([check], base, [str(one.line) for one in base])
-    assert (
-        (list(begun), unwatched) == (["rare"], [])
-        if watched
-        else ([], [("rare", "19 evaluated answers it can look at")])
-    )
+    told = [] if watched else [("rare", "19 evaluated answers it can look at")]
+    assert (list(begun), unwatched) == (["rare"] if watched else [], told)
 
 
 def test_too_few_requests_are_inconclusive(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
