@@ -157,14 +157,14 @@ def compared(folder: Path, samples: int) -> dict[str, Any]:
         for score in run.scores:
             writer.append("scores.jsonl", score_to_json(score))
     del run
-    code = "import sys, time; from benchmarks.stats import peak_mb; from harness.cli import main; main(sys.argv[1:]); "
-    code += "print(time.process_time(), peak_mb())"
     start = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", code, "compare", str(path)], capture_output=True, text=True)
+    child = subprocess.Popen([sys.executable, "-m", "harness", "compare", str(path)], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
     seconds = time.monotonic() - start
-    if done.returncode:
-        raise MachineError(f"the comparison of a large run failed: {done.stderr.strip()[-300:]}")
-    cpu, megabytes = map(float, done.stdout.split()[-2:])
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise MachineError("the comparison of a large run failed")
+    cpu, megabytes = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     holds = seconds < BARS["compare_s"] and megabytes < BARS["compare_mb"]
     return {"samples": samples, "arms": ARMS, "seconds": seconds, "cpu_s": cpu, "peak_mb": megabytes, "holds": holds}
 
