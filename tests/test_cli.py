@@ -226,3 +226,12 @@ def test_sandbox_that_leaks_is_exit_code_5(monkeypatch: pytest.MonkeyPatch, caps
         assert f"{outcome:<9}  T1  H01   read a file outside" in capsys.readouterr().out
     assert main(["doctor", "--sandbox", "--json"]) == 5
     assert json.loads(capsys.readouterr().out)["items"][0]["outcome"] == "leaked"
+
+
+def test_the_end_of_a_command_does_what_was_left_for_it_and_loses_no_output() -> None:
+    """Temporary copies of runs in object storage are removed then."""
+    code = "import atexit, sys; from harness.cli import entry; atexit.register(print, 'seen to'); "
+    code += "sys.argv = ['harness', 'compare', 'nowhere']; sys.stdout.write('no line end'); entry()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == "no line endseen to\n"

@@ -51,13 +51,8 @@ def lora_linear() -> Any:
                 out[start:stop].addmm_(low, b.t(), alpha=scale)
                 saved += [a, b, low]
             ctx.save_for_backward(flat, *saved)
-            ctx.dense, ctx.kept, ctx.parts, ctx.shape, ctx.types = (
-                dense,
-                kept,
-                parts,
-                x.shape,
-                [one.dtype for one in adapters],
-            )
+            ctx.dense, ctx.kept, ctx.parts = dense, kept, parts
+            ctx.shape, ctx.types = x.shape, [one.dtype for one in adapters]
             return _spread(out, x.shape, kept)
 
         @staticmethod
