@@ -64,8 +64,8 @@ def maps(pids: Iterable[int]) -> str:
 
 
 def held(listed: str) -> set[str]:
-    """Names of the shared memory of Python's multiprocessing in what `maps` has listed."""
-    return set(re.findall(r"/dev/shm/(psm_[^ \n/]+)", listed))
+    """Names of the shared memory of Python's multiprocessing, and of vLLM's, in what `maps` has listed."""
+    return set(re.findall(r"/dev/shm/((?:psm|vllm_dist)_[^ \n/]+)", listed))
 
 
 def semaphores(listed: str) -> set[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from harness.errors import AdapterError, EngineDied, HarnessError
 from harness.prompt import encode
 
 OPTIONS = {"dtype": "float32", "max_num_seqs": 16, "kv_cache_gib": 1, "threads": 1}
+TWO_WORKERS = {**OPTIONS, "tensor_parallel_size": 2}
+"""Processes of their own beside the engine's, and shared memory between them."""
 QUESTIONS = [
     "What is the capital of France?",
     "Say blue three times, separated by commas.",
@@ -260,10 +263,26 @@ def left_behind(before: tuple[set[int], set[str]]) -> tuple[set[int], set[str]]:
     return found
 
 
+def test_one_worker_lives_in_the_engine_s_process_with_its_threads_bound(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("VLLM_CPU_OMP_THREADS_BIND", "OMP_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    before = descendants()
+    options = {name: value for name, value in OPTIONS.items() if name != "threads"}
+    with closing(open_engine(Model("m", str(base), engine=options), (), "vllm")) as engine:
+        assert "OMP_NUM_THREADS" not in os.environ
+        (process,) = descendants() - before
+        cores = len(os.sched_getaffinity(0))
+        assert len(os.sched_getaffinity(process)) <= max(1, cores - 1)  # one is left to the harness
+        assert len(list(engine.generate(asked(engine, 3)))) == 3
+
+
 def test_closing_leaves_no_process_and_no_shared_memory(base: Path, adapters: tuple[AdapterRef, AdapterRef]) -> None:
     before = descendants(), shared()
-    engine = open_engine(Model("m", str(base), engine=OPTIONS), adapters, "vllm")
-    assert descendants() > before[0]
+    engine = open_engine(Model("m", str(base), engine=TWO_WORKERS), adapters, "vllm")
+    assert len(descendants() - before[0]) >= 3
+    assert shared() > before[1]
     assert applied(engine, adapters[0])[0] > 0
     engine.close()
     engine.close()
@@ -282,12 +301,13 @@ time.sleep(600)
 
 def test_kill_of_the_harness_leaves_no_engine_and_no_shared_memory(base: Path) -> None:
     before = descendants(), shared()
-    harness = [sys.executable, "-c", OPENED, str(base), json.dumps(OPTIONS)]
+    harness = [sys.executable, "-c", OPENED, str(base), json.dumps(TWO_WORKERS)]
     child = subprocess.Popen(harness, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert "open\n" in iter(child.stdout.readline, "")
     started = descendants() - before[0] - {child.pid}
-    assert len(started) >= 2  # the engine and its worker
+    assert len(started) >= 3
+    assert shared() > before[1]
     child.kill()
     child.wait()
     child.stdout.close()
