@@ -75,6 +75,8 @@ def ladder(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = 
     for arm in arms:
         if arm in said and (arm == end or said[arm].decision != "adopt"):
             word, against, sentence = said[arm].decision, said[arm].reference, said[arm].sentence
+        elif arm == end and _unsolved(table, suite):
+            word, against, sentence = "do not adopt", "", f"{suite}: do not adopt {arm}. Every arm scores 0 %."
         elif arm == end:
             word, against = "adopt", ""
             sentence = f"{suite}: adopt {arm}. No dearer arm is shown better by {words.plain_points(gain)} or more."
@@ -100,17 +102,15 @@ def ends(table: Table, verdicts: Sequence[Verdict], gain: float = GAIN) -> dict[
 
 def unsolved(table: Table) -> list[str]:
     """Suites that are not general ones and on which no arm scores above 0: there, no arm is worth keeping."""
-    return [
-        suite
-        for suite in suite_names(table)
-        if table.suites[suite].get("kind") != "general"
-        and not any(
-            value
-            for arm in table.arms
-            for draws in table.scores.get((suite, arm, scorer_names(table, suite)[0]), {}).values()
-            for value in draws
-        )
-    ]
+    names = [suite for suite in suite_names(table) if table.suites[suite].get("kind") != "general"]
+    return [suite for suite in names if _unsolved(table, suite)]
+
+
+def _unsolved(table: Table, suite: str) -> bool:
+    main = scorer_names(table, suite)[0]
+    return not any(
+        value for arm in table.arms for draws in table.scores.get((suite, arm, main), {}).values() for value in draws
+    )
 
 
 def end_of(table: Table, suite: str, verdicts: Sequence[Verdict], gain: float = GAIN) -> str:

@@ -471,6 +471,14 @@ def test_an_end_that_others_may_pass_is_leaning_and_says_how_many_samples_settle
     assert "prompted and lora may still be better by 3 points or more. About" in found["sentence"]
 
 
+def test_no_arm_is_adopted_where_none_scores_anything() -> None:
+    run = make_run({"sql": {"base": right(0, 60), "lora": right(0, 60)}})
+    found = _ladder(run)
+    assert all(rung["decision"] != "adopt" for rung in found["rungs"])
+    assert found["rungs"][0]["sentence"] == "sql: do not adopt base. Every arm scores 0 %."
+    assert not any(line.split()[-2:-1] != ["not"] for line in comparison(run).splitlines() if line.endswith(" adopt"))
+
+
 def test_an_arm_that_lacks_samples_is_not_comparable() -> None:
     lost: list[float | None] = [1.0] * 50 + [None] * 50
     scores = {"base": right(50, 100), "prompted": lost, "lora": right(95, 100)}

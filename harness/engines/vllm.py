@@ -13,7 +13,8 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -97,7 +98,7 @@ class VllmEngine:
         self.processes = processes.since(others)
         self.memory = processes.shared_memory(self.processes)
         self._guard.keep(self.processes)
-        _watch(self.engine.engine_core)
+        self._shutdown = _watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
         self.at_once = self._most = int(config.scheduler_config.max_num_seqs)
@@ -154,7 +155,7 @@ class VllmEngine:
         end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
         if end_renderer:
             end_renderer()
-        _end(engine.engine_core)
+        _end(engine.engine_core, self._shutdown)
         processes.end(self.processes)
         processes.free(self.memory)
         self._guard.release()
@@ -241,10 +242,7 @@ class VllmEngine:
                         yield flying.pop(name), output, started.pop(name, time.perf_counter())
         finally:
             if flying and self.engine is not None:
-                from zmq import ZMQError
-
-                # whatever ended this stays the reason; of a dead engine the socket may be closed already
-                with suppress(EngineDied, ZMQError), self._deaths("abort", len(flying)):
+                with suppress(EngineDied), self._deaths("abort", len(flying)):  # what ended this stays the reason
                     self.engine.abort_request(list(flying))
 
     def _submit(self, job: _Job, flying: int) -> str:
@@ -425,36 +423,59 @@ def _threads_bound(arguments: Mapping[str, Any], config: Any) -> Iterator[None]:
         yield
 
 
-def _watch(core: Any) -> None:
-    """Sees to it that whoever waits for an answer hears of the engine's death.
+def _watch(core: Any) -> Callable[..., None]:
+    """Sees to it that whoever waits for the engine hears of its death. Returns what shuts vLLM's client down.
 
-    vLLM's blocking client notices a killed engine process and marks itself dead, but leaves the caller waiting.
+    vLLM's blocking client notices a killed engine process, but leaves the caller waiting, and shuts itself down in a
+    thread of its own: it closes sockets that the caller may be using, which is a segmentation fault. So that thread
+    finds nothing to do, and `_end` does it.
     """
     from vllm.v1.engine.exceptions import EngineDeadError
 
-    queue = getattr(core, "outputs_queue", None)
-    manager = getattr(getattr(core, "resources", None), "engine_manager", None)
-    if queue is None or manager is None:
-        return
+    shutdown: Callable[..., None] = core.shutdown
+    queue, resources = getattr(core, "outputs_queue", None), getattr(core, "resources", None)
+    manager: Any = getattr(resources, "engine_manager", None)
+    if queue is None or resources is None or manager is None:
+        return shutdown
+    core.shutdown = lambda *_, **__: None
     ends = [process.sentinel for process in manager.processes]
 
     def wait() -> None:
         multiprocessing.connection.wait(ends)
+        resources.engine_dead = True  # nothing more is sent
+        for asked in list(core.utility_results.values()):
+            with suppress(InvalidStateError):
+                asked.set_exception(EngineDeadError())
         queue.put(EngineDeadError())
 
     threading.Thread(target=wait, daemon=True, name="engine death").start()
+    return shutdown
 
 
-def _end(core: Any) -> None:
-    """Ends the engine's processes. They hold nothing to save, and are not given the 5 s to clean up that vLLM waits."""
-    waits = "timeout" in inspect.signature(core.shutdown).parameters  # not in every release
-    core.shutdown(**({"timeout": WAIT_FOR_END} if waits else {}))
+def _end(core: Any, shutdown: Callable[..., None]) -> None:
+    """Ends the engine's processes. They hold nothing to save, and are not given the 5 s to clean up that vLLM waits.
+
+    The thread that reads answers goes first: its socket is its own to close, and vLLM would close it from here. The
+    sockets' context, which vLLM leaves open, goes last.
+    """
     reader, context = getattr(core, "output_queue_thread", None), getattr(core, "ctx", None)
-    if reader is None or context is None:
-        return
-    reader.join(WAIT_FOR_END)
-    if not reader.is_alive():  # vLLM leaves the sockets' context open
+    if reader is not None and context is not None:
+        _stop(reader, context, core.resources)
+    waits = "timeout" in inspect.signature(shutdown).parameters  # not in every release
+    shutdown(**({"timeout": WAIT_FOR_END} if waits else {}))
+    if reader is not None and context is not None and not reader.is_alive():
         context.destroy(linger=0)
+
+
+def _stop(reader: threading.Thread, context: Any, resources: Any) -> None:
+    import zmq
+
+    with context.socket(zmq.PAIR) as bell:
+        bell.linger = 0  # of one that nobody hears
+        bell.connect(resources.shutdown_path)
+        bell.send(b"")
+        reader.join(WAIT_FOR_END)
+    resources.shutdown_path = None
 
 
 def _device() -> str:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -334,8 +335,24 @@ def test_death_of_the_engine_is_one_line_and_keeps_what_was_answered(base: Path)
     with pytest.raises(EngineDied, match=r"The vLLM engine died .* Finished answers are kept") as error:
         list(stream)
     assert "\n" not in str(error.value)
+    for thread in threading.enumerate():
+        if thread.name == "MPClientEngineMonitor":
+            thread.join(10)
+    assert not engine.engine.engine_core.resources.input_socket.closed  # vLLM's thread leaves what this one may use
     engine.close()
     assert left_behind(before) == (set(), set())
+
+
+def test_death_of_the_engine_while_it_loads_an_adapter_is_heard_of(
+    base: Path, adapters: tuple[AdapterRef, AdapterRef]
+) -> None:
+    before = descendants()
+    with closing(open_engine(Model("m", str(base), engine=OPTIONS), adapters[:1], "vllm")) as engine:
+        for pid in (born := descendants() - before):
+            os.kill(pid, signal.SIGSTOP)
+        threading.Timer(1, lambda: [os.kill(pid, signal.SIGKILL) for pid in born]).start()
+        with pytest.raises(EngineDied, match="died when it was to load an adapter"):
+            list(engine.generate([replace(asked(engine, 1)[0], adapter=adapters[1])]))
 
 
 def test_an_engine_that_is_killed_and_one_that_hangs_are_started_again_and_everything_is_answered_once(
