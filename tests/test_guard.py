@@ -38,27 +38,31 @@ sys.stdin.readline()
 """
 
 FREED = """
-import time
+import os, time
 from multiprocessing import get_context
 from multiprocessing.shared_memory import SharedMemory
 from psutil import Process
 from harness.engines import processes
 
-def hold(there):
-    memory, lock = SharedMemory(create=True, size=64), get_context("spawn").Lock()
-    there.send(True)
+def hold(there, shared):
+    memory, lock, seen = SharedMemory(create=True, size=64), get_context("spawn").Lock(), SharedMemory(shared)
+    there.send(memory.name)
     time.sleep(120)
 
 if __name__ == "__main__":
-    own = get_context("spawn").Lock()
+    own, memory = get_context("spawn").Lock(), SharedMemory(create=True, size=64)
     here, there = get_context("spawn").Pipe()
-    child = get_context("spawn").Process(target=hold, args=(there,))
+    child = get_context("spawn").Process(target=hold, args=(there, memory.name))
     child.start()
-    here.recv()
+    name = here.recv()
     names = processes.shared_memory([Process(child.pid)])
     child.kill()
     child.join()
+    os.truncate(f"/dev/shm/{name}", 0)  # as of one that was killed while it made it
     processes.free(names)
+    assert memory.name not in names and name in names
+    memory.close()
+    memory.unlink()
     print(*names)
 """
 

@@ -51,29 +51,20 @@ def kill(processes: Sequence[Process]) -> None:
 
 def shared_memory(processes: Sequence[Process]) -> list[str]:
     """Names of the shared memory and semaphores that these processes hold, and not this one, from Python (Linux)."""
-    listed = maps(one.pid for one in processes)
-    return sorted(held(listed) | semaphores(listed) - semaphores(maps([os.getpid()])))
+    theirs, own = maps(one.pid for one in processes), maps([os.getpid()])
+    return sorted((held(theirs) | semaphores(theirs)) - held(own) - semaphores(own))
 
 
 def free(names: Sequence[str]) -> None:
     """Removes what is left of this shared memory: a killed process cannot do it itself."""
     from multiprocessing import resource_tracker
-    from multiprocessing.shared_memory import SharedMemory
 
     for name in names:
-        if name.startswith("sem."):
-            with suppress(FileNotFoundError):
-                os.unlink(f"/dev/shm/{name}")
-                known = name.replace("sem.", "/", 1)
-                resource_tracker.register(known, "semaphore")  # it may be another tracker's
-                resource_tracker.unregister(known, "semaphore")
-            continue
-        try:
-            left = SharedMemory(name)
-        except FileNotFoundError:
-            continue
-        left.close()
-        left.unlink()
+        kind, known = ("semaphore", name[4:]) if name.startswith("sem.") else ("shared_memory", name)
+        with suppress(FileNotFoundError):
+            os.unlink(f"/dev/shm/{name}")
+            resource_tracker.register(f"/{known}", kind)  # it may be another tracker's
+            resource_tracker.unregister(f"/{known}", kind)
 
 
 class Guard:

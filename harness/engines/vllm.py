@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import InvalidStateError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import count
 from typing import Any
 
@@ -107,6 +108,7 @@ class VllmEngine:
         self._watchdog = Watchdog(self.hang_after, lambda: processes.kill(self.processes))
         self._numbers = count(1)
         self._loaded: dict[str, Any] = {}
+        self._greedy: dict[Sampling, Any] = {}
         try:
             for ref in adapters:
                 self._lora(ref)
@@ -246,23 +248,13 @@ class VllmEngine:
                     self.engine.abort_request(list(flying))
 
     def _submit(self, job: _Job, flying: int) -> str:
-        from vllm import SamplingParams
-        from vllm.sampling_params import RequestOutputKind
-
         wanted = job.request.sampling
         if job.tokens:
-            more: dict[str, Any] = {"max_tokens": 1, "temperature": 0.0, "logprob_token_ids": list(job.tokens)}
+            params = _params(max_tokens=1, temperature=0.0, logprob_token_ids=list(job.tokens))
         elif job.likeliest:
-            more = {"max_tokens": 1, "temperature": 0.0, "logprobs": job.likeliest}
+            params = _params(max_tokens=1, temperature=0.0, logprobs=job.likeliest)
         else:
-            more = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature, "top_p": wanted.top_p}
-            more |= {"stop": list(wanted.stop), "seed": seed_of(wanted, job.request.prompt_ids)}
-            if wanted.constraint:
-                more["structured_outputs"] = _structured(wanted.constraint)
-        words = bool(more.get("stop"))  # needed to find stop strings in; else its text is not used, see _completion
-        params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, detokenize=words, **more)
-        if hasattr(params, "skip_clone"):
-            params.skip_clone = True  # nobody else has it
+            params = self._params_of(wanted, job.request.prompt_ids)
         name = str(next(self._numbers))
         prompt = {"prompt_token_ids": [*job.request.prompt_ids, *job.lead]}
         lora = self._lora(job.request.adapter)
@@ -277,6 +269,21 @@ class VllmEngine:
                     f"{wanted.constraint.value[:100]}. Change `constrain` in suite.yaml."
                 ) from None
         return name
+
+    def _params_of(self, wanted: Sampling, prompt_ids: Sequence[int]) -> Any:
+        """vLLM's parameters of an answer; greedy ones are the same for every request that wants them."""
+        if wanted in self._greedy:
+            return self._greedy[wanted]
+        more: dict[str, Any] = {"max_tokens": wanted.max_tokens, "temperature": wanted.temperature}
+        more |= {"top_p": wanted.top_p, "stop": list(wanted.stop)}
+        if wanted.temperature > 0:
+            more["seed"] = seed_of(wanted, prompt_ids)
+        if wanted.constraint:
+            more["structured_outputs"] = _structured(wanted.constraint)
+        params = _params(**more)
+        if wanted.temperature == 0 and not wanted.constraint:
+            self._greedy[wanted] = params
+        return params
 
     @contextmanager
     def _deaths(self, doing: str, flying: int) -> Iterator[None]:
@@ -310,6 +317,17 @@ def _jobs(requests: Iterable[Request], max_model_len: int) -> Iterator[_Job]:
         for lead, tokens in next_tokens_wanted(request.choices).items():
             for first in range(0, len(tokens), MOST_TOKEN_IDS):
                 yield _Job(number, request, lead, tokens[first : first + MOST_TOKEN_IDS])
+
+
+def _params(**more: Any) -> Any:
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    words = bool(more.get("stop"))  # needed to find stop strings in; else its text is not used, see _completion
+    params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, detokenize=words, **more)
+    if hasattr(params, "skip_clone"):
+        params.skip_clone = True  # nobody changes it
+    return params
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -371,7 +389,7 @@ def _arguments(model: Model, options: Mapping[str, Any], max_rank: int, adapters
         "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
     }
     arguments |= {name: options[name] for name in _PASSED_ON if options.get(name) is not None}
-    if cpu and _workers(options) == 1:
+    if cpu and _workers(options) == 1 and find_spec("vllm.utils.ompmultiprocessing"):
         arguments["distributed_executor_backend"] = ONE_PROCESS
     if options.get("kv_cache_gib") and not cpu:
         arguments["kv_cache_memory_bytes"] = int(float(options["kv_cache_gib"]) * 2**30)
