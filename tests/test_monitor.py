@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -436,6 +437,29 @@ BASE = [_said(f"Reply {'x' * i}", f"Pay {i} EUR by 3 May.") for i in range(20, 6
 def test_checks_of_replies(name: str, text: str, value: float | None) -> None:
     (check,) = [one for one in live._replies(BASE) if one.name == name]
     assert check.of(_said(text)) == value
+
+
+def test_a_schema_that_takes_long_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SECONDS", 0.3)
+    suite = read_suite("formats", Path(__file__).parent.parent)
+    (check,) = [live._scored(suite, one) for one in live.live_specs(suite) if one.spec.name == "valid_json"]
+
+    def value(reply: str, schema: dict[str, Any]) -> float | None:
+        return check.of(replace(_said(reply), metadata={"kind": "json", "schema": schema}))
+
+    assert value(f'"{"a" * 40}!"', {"pattern": "^(a+)+$"}) is None
+    assert value('"aaa"', {"pattern": "^(a+)+$"}) == 1
+    assert value('"b"', {"pattern": "^(a+)+$"}) == 0
+    twice = {str(i): {"allOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(40)}
+    assert value("1", {"$ref": "#/$defs/0", "$defs": {**twice, "40": {}}}) is None
+
+
+def test_a_reply_of_empty_lines_is_looked_at_at_once() -> None:
+    (check,) = [one for one in live._replies(BASE) if one.name == "numbers"]
+    began = time.process_time()
+    assert check.of(_said("x" + "\n" * 19_999)) == 1
+    assert check.of(_said("x" + "\n- " * 6_000)) == 1
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("reason", ["length", "error", "thinking"])
