@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 import re
+import signal
+import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from harness import scorers, words
 from harness.data import LiveSpec, Run, Sample, Score, Scorer, Suite
@@ -28,6 +30,8 @@ OUTER = 0.05
 """The share of evaluated values beyond a limit."""
 FEWEST = 20
 """Evaluated answers with fewer of which nothing is held to them."""
+SECONDS = 2.0
+"""For a scorer that reads the schema of a request: one client's pattern may take hours on a short reply."""
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) (?:sorry|afraid),? (?:but )?(?:i|that|this)|i must decline|i (?:have to|must) refuse|as an ai\b|"
     r"as a (?:large )?language model|i(?:'m| am) (?:not able|unable) to|i(?:'m| am) not (?:allowed|permitted)|"
@@ -35,6 +39,7 @@ _REFUSAL = re.compile(
     r"continue|create|write|generate|support|engage))\b"
 )
 _WORD = re.compile(r"[^\W\d_]+")
+_LISTED = re.compile(r"(?m)^[^\S\n]*(?:[-*•][^\S\n]*)?\d+[.)]\s")
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ def asked(exchange: Exchange) -> str:
 
 def _scored(suite: Suite, live: LiveSpec) -> Check:
     score: Scorer = scorers.load(live.spec, suite.path)
+    limit = SECONDS if "schema" in live.needs else 0.0
 
     def value(exchange: Exchange) -> float | None:
         known = exchange.metadata
@@ -105,8 +111,8 @@ def _scored(suite: Suite, live: LiveSpec) -> Check:
             return None
         sample = Sample("live", asked(exchange), "", metadata={key: known[key] for key in (*live.needs, *live.where)})
         try:
-            scored: Score | None = score(sample, exchange.completion)
-        except HarnessError:
+            scored = _within(limit, score, sample, exchange.completion)
+        except (HarnessError, MemoryError):
             raise
         except Exception as error:
             raise RuntimeError(f"scorer '{live.spec.name}' of suite '{suite.name}' crashed on a reply") from error
@@ -118,6 +124,34 @@ def _scored(suite: Suite, live: LiveSpec) -> Check:
         return float(found)
 
     return Check(live.spec.name, "behaviour", f"the suite's score '{live.spec.name}'", value)
+
+
+class _Late(BaseException):
+    """The time is over. No Exception, lest a scorer takes it for one of its own."""
+
+
+def _within(seconds: float, score: Scorer, *given: Any) -> Score | None:
+    """What a scorer gives, None where it takes longer; 0: it may take any time.
+
+    What is not covered: other threads than the main one, where nothing can be interrupted and any time is taken.
+    """
+    if not seconds or threading.current_thread() is not threading.main_thread():
+        return score(*given)
+
+    def late(*_: object) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, late)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds, seconds)  # again, should a destructor have swallowed the first
+        try:
+            return score(*given)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except _Late:
+        return None
+    finally:
+        signal.signal(signal.SIGALRM, before or signal.SIG_DFL)
 
 
 # --- checks of every suite -------------------------------------------------------------------------------------------
@@ -160,7 +194,7 @@ def refuses(text: str) -> bool:
 
 def _numbers_known(exchange: Exchange) -> bool:
     """Single digits and what numbers a list do not count; "twenty-five" is 25."""
-    text = re.sub(r"(?m)^\s*(?:[-*•]\s*)?\d+[.)]\s", " ", exchange.completion.text[:20_000])
+    text = _LISTED.sub(" ", exchange.completion.text[:20_000])
     said = {word for word in words_of(text) if word[0].isdigit() and len(word) > 1}
     known = {word for turn in exchange.messages for word in words_of(turn["content"][:200_000]) if word[0].isdigit()}
     return said <= known

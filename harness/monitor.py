@@ -24,7 +24,7 @@ from harness import live, words
 from harness.compare import tabulate
 from harness.data import Run, Suite
 from harness.digests import text_digest
-from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSION, HarnessError, RunError
+from harness.errors import EXIT_INCONCLUSIVE, EXIT_OK, EXIT_REGRESSION, HarnessError, RunError, SuiteError
 from harness.live import Check
 from harness.prices import model_of, priced_by_token
 from harness.progress import say
@@ -32,7 +32,17 @@ from harness.remote import is_remote
 from harness.stats import drop
 from harness.stats.drop import ALPHA, EVERY, SMALL, Watch
 from harness.store import write_json
-from harness.traffic import Broken, Exchange, Place, is_address, name_of, read_log, was_read
+from harness.traffic import (
+    LATEST_TIME,
+    LONGEST_LATENCY,
+    Broken,
+    Exchange,
+    Place,
+    is_address,
+    name_of,
+    read_log,
+    was_read,
+)
 
 FORMAT = 2
 PORTION = 500
@@ -231,7 +241,6 @@ def monitor(
     state = State(identity, watches=begun) if fresh else _read(state_at, identity) or State(identity, watches=begun)
     if state.place.bytes and not was_read(log, state.place):
         say(f"{name_of(log)}: is another file than the one read before (rotated?): read from its beginning.")
-        state.place = Place()
     _go_on(state, log, watched, model, state_at)
     if not state.requests and state.broken:
         raise HarnessError(
@@ -271,23 +280,26 @@ def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, 
     lines = read_log(log, state.place)
     said, told = 0, time.monotonic()
     while portion := list(islice(lines, PORTION)):
-        exchanges = []
+        exchanges, found = [], []
         for one, place in portion:
             state.place = place
-            if isinstance(one, Broken):
+            if isinstance(one, Exchange) and model is not None and one.model != model:
+                state.other_models += 1
+                continue
+            values = one if isinstance(one, Broken) else _values(one, watched)
+            if isinstance(values, Broken):
                 state.broken += 1
                 said += 1
                 if said <= MOST_SAID:
-                    say(f"{name_of(log)}:{one.line}: {one.why}. Left out.")
-            elif model is not None and one.model != model:
-                state.other_models += 1
-            else:
+                    say(f"{name_of(log)}:{values.line}: {values.why}. Left out.")
+            elif isinstance(one, Exchange):
                 exchanges.append(one)
+                found.append((one.line, values))
         _count(state, exchanges)
         for check in watched:
-            values = [(value, one.line) for one in exchanges if (value := check.of(one)) is not None]
-            state.watches[check.name] = drop.go_on(state.watches[check.name], [value for value, _ in values])
-            missed = state.misses.get(check.name, []) + [line for value, line in values if value < 0.5]
+            of = [(line, value) for line, values in found if (value := values[check.name]) is not None]
+            state.watches[check.name] = drop.go_on(state.watches[check.name], [value for _, value in of])
+            missed = state.misses.get(check.name, []) + [line for line, value in of if value < 0.5]
             state.misses[check.name] = missed[-LATEST:]
         _write(state_at, state)
         if time.monotonic() - told >= EVERY_SECONDS:
@@ -295,6 +307,22 @@ def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, 
             say(f"{name_of(log)}: {words.count(state.requests, 'request')} read")
     if said > MOST_SAID:
         say(f"{name_of(log)}: {words.count(said, 'line')} left out in all.")
+
+
+def _values(one: Exchange, watched: Sequence[Check]) -> dict[str, float | None] | Broken:
+    """What each check says; a reply on which one crashes is a broken line, or it would end the watch at every call."""
+    found: dict[str, float | None] = {}
+    for check in watched:
+        try:
+            found[check.name] = check.of(one)
+        except SuiteError as error:
+            return Broken(one.line, str(error).rstrip("."))
+        except (HarnessError, MemoryError):
+            raise
+        except Exception as error:
+            why = type(error.__cause__ or error).__name__
+            return Broken(one.line, f"the check '{check.name}' crashes on this reply ({why})")
+    return found
 
 
 def _count(state: State, exchanges: Sequence[Exchange]) -> None:
@@ -310,9 +338,13 @@ def _count(state: State, exchanges: Sequence[Exchange]) -> None:
             state.completion_tokens += said.completion_tokens
             state.counted += 1
         if said.seconds > 0:
-            place = str(math.ceil(math.log(said.seconds) / math.log(STEP)))
+            place = str(_bin(said.seconds))
             state.bins[place] = state.bins.get(place, 0) + 1
             state.latency_sum += said.seconds
+
+
+def _bin(seconds: float) -> int:
+    return math.ceil(math.log(seconds) / math.log(STEP))
 
 
 def _read(path: Path, identity: str) -> State | None:
@@ -333,6 +365,9 @@ def _read(path: Path, identity: str) -> State | None:
             for name, one in value["watches"].items()
         }
         state = State(**value)
+        times, bins = [one for one in (state.first, state.last) if one is not None], [int(one) for one in state.bins]
+        if not all(0 < one < LATEST_TIME for one in times) or max(bins, default=0) > _bin(LONGEST_LATENCY):
+            raise ValueError("a time or a latency that can be none")
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         raise RunError(f"{path}: not the state of a monitor. Remove it, or give another --state.") from None
     if state.identity != identity:

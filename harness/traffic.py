@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -35,10 +36,15 @@ LONGEST = 16_000_000
 """Bytes of one line."""
 TAIL = 4_096
 """Bytes before the place where reading stopped by which a log is known again."""
+FIRST_LINES = 100
+"""Lines among which a log that is fetched has a request with its reply; else it is none (a page that says "later")."""
 TIMEOUT = 60
 LATENCY = {"latency_s": 1.0, "latency": 1.0, "duration_s": 1.0, "duration": 1.0}
 LATENCY |= {"latency_ms": 0.001, "duration_ms": 0.001}
 """The keys that a latency may have, and the seconds of their unit."""
+LONGEST_LATENCY = 1e6
+LATEST_TIME = 1e11
+"""Seconds; what is beyond them says nothing."""
 TIMES = ("time", "timestamp", "created_at", "start_time")
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -68,11 +74,15 @@ class Broken:
 
 @dataclass(frozen=True)
 class Place:
-    """How far a log was read: bytes and lines, and a digest of the last bytes before that place."""
+    """How far a log was read: bytes and lines, and digests of the last bytes before that place and of its first line.
+
+    first: "" where it is not known.
+    """
 
     bytes: int = 0
     lines: int = 0
     digest: str = ""
+    first: str = ""
 
 
 def is_address(log: str) -> bool:
@@ -96,46 +106,93 @@ def read_log(log: str, place: Place) -> Iterator[tuple[Exchange | Broken, Place]
     """What follows after `place`, each with the place after it; a last line without its end is left for the next time.
 
     A log that is another one up to there (rotated, cut) is read from its beginning. Raises HarnessError (no such file,
-    not an address), MachineError (no answer).
+    not an address), MachineError (no answer, or a part of one, or none that is a log).
     """
     with _opened(log) as stream:
-        tail, known = _skipped(stream, place)
-        if not known:
-            with _opened(log) as again:
-                yield from _lines(again, Place(), b"")
+        tail, known = _skipped(stream, place, log)
+        if known:
+            yield from _lines(stream, place, tail, log)
             return
-        yield from _lines(stream, place, tail)
+    with _opened(log) as again:
+        yield from _another(again, log)
 
 
 def was_read(log: str, place: Place) -> bool:
-    """Whether the log still begins with what was read of it."""
+    """Whether the log still begins with what was read of it. Raises what `read_log` raises."""
     with _opened(log) as stream:
-        return _skipped(stream, place)[1]
+        if _skipped(stream, place, log)[1]:
+            return True
+    with _opened(log) as again:
+        next(_another(again, log), None)
+    return False
 
 
-def _skipped(stream: BinaryIO, place: Place) -> tuple[bytes, bool]:
-    """Goes to a place: (the last bytes before it, whether they are those that were there)."""
+def _skipped(stream: BinaryIO, place: Place, log: str) -> tuple[bytes, bool]:
+    """Goes to a place: (the last bytes before it, whether they are those that were there).
+
+    An address that sends less of the same log (a lost connection, an older copy) is a MachineError.
+    """
     tail, left = b"", place.bytes
+    first, same = hashlib.sha256(), not place.first
     while left:
-        piece = stream.read(min(left, 1 << 20))
+        piece = stream.readline(min(left, LONGEST)) if not same else stream.read(min(left, 1 << 20))
         if not piece:
+            _whole(stream, log)
+            if is_address(log) and ((same and place.first) or left == place.bytes):
+                raise MachineError(
+                    f"{name_of(log)}: sends {place.bytes - left:,} bytes of a log of which {place.bytes:,} were read "
+                    f"before. Try again; if the log was cut, begin anew with --fresh."
+                )
             return b"", False
         tail, left = (tail + piece)[-TAIL:], left - len(piece)
+        if not same:
+            first.update(piece)
+            if piece.endswith(b"\n"):
+                same = first.hexdigest() == place.first
+                if not same:
+                    return b"", False
     return tail, not place.bytes or hashlib.sha256(tail).hexdigest() == place.digest
 
 
-def _lines(stream: BinaryIO, place: Place, tail: bytes) -> Iterator[tuple[Exchange | Broken, Place]]:
+def _lines(stream: BinaryIO, place: Place, tail: bytes, log: str) -> Iterator[tuple[Exchange | Broken, Place]]:
+    first = None if place.lines else hashlib.sha256()
     while line := stream.readline(LONGEST):
         size, piece = 0, line
         while True:
             size, tail = size + len(piece), (tail + piece)[-TAIL:]
+            if first:
+                first.update(piece)
             if piece.endswith(b"\n"):
                 break
             if not (piece := stream.readline(LONGEST)):
+                _whole(stream, log)
                 return
-        place = Place(place.bytes + size, place.lines + 1, hashlib.sha256(tail).hexdigest())
+        begins = first.hexdigest() if first else place.first
+        first = None
+        place = Place(place.bytes + size, place.lines + 1, hashlib.sha256(tail).hexdigest(), begins)
         if line.strip():
             yield exchange(line, place.lines), place
+    _whole(stream, log)
+
+
+def _another(stream: BinaryIO, log: str) -> Iterator[tuple[Exchange | Broken, Place]]:
+    """Another log from its beginning. Raises MachineError where an address sends what is none."""
+    lines = _lines(stream, Place(), b"", log)
+    begun = list(islice(lines, FIRST_LINES))
+    if is_address(log) and not any(isinstance(one, Exchange) for one, _ in begun):
+        raise MachineError(
+            f"{name_of(log)}: sends neither the log that was read before nor another: no request with its reply in "
+            f"its first lines. Try again; if that is the log, begin anew with --fresh."
+        )
+    yield from begun
+    yield from lines
+
+
+def _whole(stream: BinaryIO, log: str) -> None:
+    """Raises MachineError where an answer ended before the length that it gave."""
+    left = getattr(stream, "length", None)
+    if is_address(log) and left:
+        raise MachineError(f"{name_of(log)}: the connection was lost {left:,} bytes before the end. Try again.")
 
 
 @contextmanager
@@ -182,6 +239,8 @@ def exchange(line: bytes | str, number: int) -> Exchange | Broken:
         return _exchange(value, number)
     except (ValueError, OverflowError) as error:
         return Broken(number, str(error))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        return Broken(number, f"a form that is not understood ({type(error).__name__})")
 
 
 def _exchange(value: Mapping[str, Any], number: int) -> Exchange:
@@ -229,7 +288,10 @@ def _joined(chunks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     usage: dict[str, Any] = {}
     for chunk in chunks:
         usage = chunk.get("usage") or usage
-        for choice in chunk.get("choices") or ():
+        choices = chunk.get("choices") or []
+        if not isinstance(choices, list):
+            raise ValueError("the response has no choices")
+        for choice in choices:
             if not isinstance(choice, dict) or choice.get("index", 0):
                 continue
             delta = choice.get("delta")
@@ -277,22 +339,26 @@ def _completion(said: Mapping[str, Any]) -> Completion:
 def _latency(value: Mapping[str, Any]) -> float:
     for name, unit in LATENCY.items():
         found = value.get(name)
-        if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found) and found > 0:
-            return float(found) * unit
+        if isinstance(found, int | float) and not isinstance(found, bool) and math.isfinite(found):
+            seconds = float(found) * unit
+            if 0 < seconds <= LONGEST_LATENCY:
+                return seconds
     return 0.0
 
 
 def _time(value: Mapping[str, Any], said: Mapping[str, Any]) -> float | None:
     """Seconds since 1970: a number (milliseconds where it is too large for seconds), or a date by ISO 8601."""
     for found in (*(value.get(name) for name in TIMES), said.get("created")):
-        if isinstance(found, int | float) and not isinstance(found, bool) and 0 < found < 1e14:
-            return float(found) / (1000 if found > 1e11 else 1)
+        if isinstance(found, int | float) and not isinstance(found, bool) and 0 < found < 1000 * LATEST_TIME:
+            return float(found) / (1000 if found >= LATEST_TIME else 1)
         if isinstance(found, str):
             try:
                 read = datetime.fromisoformat(found)
             except ValueError:
                 continue
-            return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+            seconds = (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+            if 0 < seconds < LATEST_TIME:
+                return seconds
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -241,6 +242,52 @@ def test_broken_lines_are_named_and_left_out(project: Path, capsys: pytest.Captu
     assert f"{log}:43: no messages" in captured.err
 
 
+def test_a_line_on_which_a_check_crashes_is_left_out_and_the_watch_goes_on(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuses(text: str) -> bool:
+        return bool({"3": 1}[text]) if text == "crash" else False
+
+    monkeypatch.setattr(live, "refuses", refuses)
+    log = _log(project, [line(i, "crash" if i == 6 else None) for i in range(30)])
+    assert watch(project, log, "--json") == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert (found["requests"], found["broken"]) == (29, 1)
+    assert {one["n"] for one in found["checks"]} == {29}
+    assert f"{log}:7: the check 'answers' crashes on this reply (KeyError). Left out." in captured.err
+    assert watch(project, log, "--json") == 0
+    assert _json(capsys)["requests"] == 29
+
+
+@pytest.mark.parametrize(
+    "more", [{"latency_s": 1.79e308}, {"time": "9999-12-31T23:59:59-01:00"}, {"response": [{"choices": 5}]}]
+)
+def test_no_line_ends_the_watch(project: Path, capsys: pytest.CaptureFixture[str], more: dict[str, Any]) -> None:
+    log = _log(project, [line(i, **(more if i == 6 else {})) for i in range(30)])
+    for options in (["--json"], ["--html", str(project / "page.html"), "--prometheus", str(project / "m.prom")]):
+        assert watch(project, log, *options) == 0
+        assert "Traceback" not in capsys.readouterr().err
+
+
+def test_an_address_that_answers_badly_for_a_moment_changes_nothing(
+    project: Path, server: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log, lines = f"{server}/log.jsonl", [line(i) for i in range(60)]
+    _log(project, lines[:50], "served/log.jsonl")
+    assert watch(project, log) == 0
+    kept = (project / "state.json").read_text()
+    for text in ("".join(lines[:20]), "<html>\nLater.\n</html>\n", ""):
+        _log(project, [text], "served/log.jsonl")
+        capsys.readouterr()
+        assert watch(project, log) == 5
+        assert "Try again" in _one_line(capsys)
+        assert (project / "state.json").read_text() == kept
+    _log(project, lines, "served/log.jsonl")
+    assert watch(project, log, "--json") == 0
+    assert _json(capsys)["requests"] == 60
+
+
 def _one_line(capsys: pytest.CaptureFixture[str]) -> str:
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -330,6 +377,18 @@ def test_a_state_of_another_format_is_refused_and_begun_anew(project: Path, caps
     assert watch(project, log) == 2
     assert "state.json: is a state of format 1; this harness keeps format 2" in _one_line(capsys)
     assert watch(project, log, "--fresh") == 0
+
+
+@pytest.mark.parametrize("more", [{"last": 253402304399.0}, {"first": -6e10}, {"bins": {"14546": 1}}])
+def test_a_state_with_what_can_be_no_time_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], more: dict[str, Any]
+) -> None:
+    log, state = _log(project, [line(i) for i in range(30)]), project / "state.json"
+    assert watch(project, log) == 0
+    state.write_text(json.dumps({**json.loads(state.read_text()), **more}))
+    capsys.readouterr()
+    assert watch(project, log) == 2
+    assert "state.json: not the state of a monitor. Remove it, or give another --state." in _one_line(capsys)
 
 
 def test_the_chance_of_false_alarms_is_divided_among_the_checks_of_a_group(project: Path) -> None:
@@ -436,6 +495,29 @@ BASE = [_said(f"Reply {'x' * i}", f"Pay {i} EUR by 3 May.") for i in range(20, 6
 def test_checks_of_replies(name: str, text: str, value: float | None) -> None:
     (check,) = [one for one in live._replies(BASE) if one.name == name]
     assert check.of(_said(text)) == value
+
+
+def test_a_schema_that_takes_long_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SECONDS", 0.3)
+    suite = read_suite("formats", Path(__file__).parent.parent)
+    (check,) = [live._scored(suite, one) for one in live.live_specs(suite) if one.spec.name == "valid_json"]
+
+    def value(reply: str, schema: dict[str, Any]) -> float | None:
+        return check.of(replace(_said(reply), metadata={"kind": "json", "schema": schema}))
+
+    assert value(f'"{"a" * 40}!"', {"pattern": "^(a+)+$"}) is None
+    assert value('"aaa"', {"pattern": "^(a+)+$"}) == 1
+    assert value('"b"', {"pattern": "^(a+)+$"}) == 0
+    twice = {str(i): {"allOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(40)}
+    assert value("1", {"$ref": "#/$defs/0", "$defs": {**twice, "40": {}}}) is None
+
+
+def test_a_reply_of_empty_lines_is_looked_at_at_once() -> None:
+    (check,) = [one for one in live._replies(BASE) if one.name == "numbers"]
+    began = time.process_time()
+    assert check.of(_said("x" + "\n" * 19_999)) == 1
+    assert check.of(_said("x" + "\n- " * 6_000)) == 1
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("reason", ["length", "error", "thinking"])

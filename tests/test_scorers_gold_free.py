@@ -60,6 +60,9 @@ def test_a_query_runs_on_the_tables_of_its_suite(text: str, value: float, tmp_pa
     ('Sure: {"n": 3}', SCHEMA, 0), ('{"n": 3}', {"type": 5}, 0), ('{"n": 3}', "no schema", 0),
     ("[" * 60_000, SCHEMA, 0),
     ('{"n": 3}', {"$ref": "http://127.0.0.1:9/schema"}, 0), ('"a"', {"pattern": "("}, 0),
+    ("9" * 400, {"multipleOf": 0.1}, 0), ("1e400", {"multipleOf": 2}, 0), ("3", {"multipleOf": 0.1, "not": 5}, 0),
+    ("3", {"$ref": "#/x", "x": 5}, 0), ("3", {"$ref": "#/x/y", "x": "s"}, 0), ("3", {"$ref": "#/x/y", "x": [True]}, 0),
+    ("3", {"$ref": "#"}, 0), ("3", {"$ref": "http://[::1"}, 0), ("3", 5, 0),
 ])  # fmt: skip
 def test_json_validates_against_the_schema_that_was_asked_for(text: str, schema: object, value: float) -> None:
     with warnings.catch_warnings():

@@ -189,3 +189,21 @@ def test_evaluated_answers_of_one_source_count_for_fewer() -> None:
     assert together.baseline_n == pytest.approx(60, rel=0.03)
     assert begin([1.0] * 120, [str(i // 2) for i in range(120)]).baseline_n == 60
     assert begin([1.0] * 3, ["a"] * 3).baseline_n == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_portions_give_the_same_test(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    begun, later = int(random.integers(0, 900)), float(random.choice([0.9, 0.5, 0.0]))
+    values = random.binomial(1, np.repeat([0.95, later], [begun, 2000 - begun])).astype(float)
+    values[::10] = 0.3
+    whole = go_on(Watch(190.0, 200.0), values.tolist())
+    assert whole.alarm is not None
+    assert whole.since < whole.alarm
+    for size in (1, 7, 25, 249, 500):
+        parts = Watch(190.0, 200.0)
+        for at in range(0, len(values), size):
+            parts = go_on(parts, values[at : at + size].tolist())
+        assert (parts.alarm, parts.since, parts.n, parts.passed) == (whole.alarm, whole.since, whole.n, whole.passed)
+        assert parts.starts == whole.starts
+        assert (parts.peak, parts.evidence) == pytest.approx((whole.peak, whole.evidence))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.errors import MachineError
 from harness.traffic import Broken, Exchange, Place, exchange, read_log, was_read
 
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "2+2?"}]}
@@ -64,6 +69,9 @@ def test_a_conversation_may_end_with_its_reply() -> None:
         ({"duration_ms": 250}, 0.25),
         ({"latency_s": -1}, 0),
         ({"latency_s": True}, 0),
+        ({"latency_s": 1.79e308}, 0),
+        ({"latency_s": 1e6}, 1e6),
+        ({"latency_s": 1e7, "duration_ms": 250}, 0.25),
         ({}, 0),
     ],
 )
@@ -81,6 +89,9 @@ def test_latency_in_seconds_or_milliseconds(more: dict[str, Any], seconds: float
         ({"time": "2025-06-15T15:06:40Z"}, 1_750_000_000),
         ({"time": "2025-06-15T17:06:40+02:00"}, 1_750_000_000),
         ({"time": "yesterday"}, 1_700_000_000),
+        ({"time": "9999-12-31T23:59:59-01:00"}, 1_700_000_000),
+        ({"time": "0001-01-01T00:00:00+14:00", "timestamp": 1_750_000_000}, 1_750_000_000),
+        ({"time": 1e14}, 1_700_000_000),
         ({}, 1_700_000_000),
     ],
 )
@@ -126,6 +137,8 @@ def test_a_schema_that_is_asked_for_is_metadata() -> None:
         ('{"messages": [{"role": "user", "content": "a"}], "choices": 5}', "no choices"),
         ('{"messages": [{"role": "user", "content": "a"}], "response": {"status": 200}}', "no choices"),
         ('{"messages": [{"role": "system", "content": "a"}, {"role": "assistant"}]}', "no message of a user"),
+        (json.dumps({**ASKED, "response": [{"choices": 5}]}), "no choices"),
+        (json.dumps({**ASKED, "response": [*CHUNKS, {"choices": {"index": 0}}]}), "no choices"),
         (json.dumps({"request": "[" * 100_000, "response": "[" * 100_000}), "no messages"),
         (json.dumps({**ASKED, **SAID, "duration_ms": 10**400}), "too large"),
         *(
@@ -183,3 +196,86 @@ def test_a_line_without_end_is_broken_and_the_next_is_read(tmp_path: Path, monke
     assert [type(one) for one, _ in found] == [Broken, Exchange]
     assert found[-1][1].bytes == log.stat().st_size
     assert was_read(str(log), found[-1][1])
+
+
+@pytest.fixture
+def served() -> Iterator[dict[str, Any]]:
+    """A server's `address`, the `body` it sends, and the `length` that it gives for it; None: none."""
+    said: dict[str, Any] = {"body": b"", "length": None}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            if said["length"] is not None:
+                self.send_header("Content-Length", str(said["length"]))
+            self.end_headers()
+            self.wfile.write(said["body"])
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        said["address"] = f"http://127.0.0.1:{httpd.server_address[1]}/log.jsonl"
+        yield said
+        httpd.shutdown()
+
+
+def _lines(*numbers: int) -> bytes:
+    return b"".join(json.dumps({**ASKED, **SAID, "id": str(number)}).encode() + b"\n" for number in numbers)
+
+
+def _read(served: dict[str, Any], *numbers: int) -> Place:
+    """The place after these lines of the server's log."""
+    served["body"] = _lines(*numbers)
+    return list(read_log(served["address"], Place()))[-1][1]
+
+
+@pytest.mark.parametrize("kept", [0, 100, 5000])
+def test_a_connection_that_is_lost_is_no_other_log(served: dict[str, Any], kept: int) -> None:
+    place = _read(served, *range(40))
+    served |= {"length": len(served["body"]), "body": served["body"][:kept]}
+    for before in (place, replace(place, first="")):  # a state that knows no first line, too
+        with pytest.raises(MachineError, match=r"log.jsonl: the connection was lost [\d,]+ bytes before the end. Try"):
+            was_read(served["address"], before)
+        with pytest.raises(MachineError, match="the connection was lost"):
+            list(read_log(served["address"], before))
+
+
+def test_what_came_before_a_connection_was_lost_is_read(served: dict[str, Any]) -> None:
+    place = _read(served, 1, 2)
+    served |= {"length": len(_lines(1, 2, 3, 4)), "body": _lines(1, 2, 3) + b"{"}
+    lines = read_log(served["address"], place)
+    assert next(lines)[0].line == 3
+    with pytest.raises(MachineError, match="the connection was lost"):
+        next(lines)
+
+
+@pytest.mark.parametrize("body", [b"", _lines(1), _lines(1, 2)[:-9]])
+def test_less_of_the_same_log_is_no_other_log(served: dict[str, Any], body: bytes) -> None:
+    place = _read(served, 1, 2)
+    served["body"] = body
+    for read in (was_read, lambda *given: list(read_log(*given))):
+        with pytest.raises(MachineError, match=f"sends {len(body)} bytes of a log of which {place.bytes} were read"):
+            read(served["address"], place)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>\n<p>We are back soon.</p>\n</html>\n" * 50, b'{"error": "later"}', b'{"error": "later"}\n' * 99, b"\n"],
+)
+def test_a_page_that_says_later_is_no_other_log(served: dict[str, Any], body: bytes) -> None:
+    place = _read(served, 1, 2)
+    served["body"] = body
+    for before in (place, replace(place, first="")):
+        for read in (was_read, lambda *given: list(read_log(*given))):
+            with pytest.raises(MachineError, match="neither the log that was read before nor another"):
+                read(served["address"], before)
+
+
+def test_another_log_at_an_address_is_read_from_its_beginning(served: dict[str, Any]) -> None:
+    place = _read(served, *range(40))
+    for body in (_lines(50), b"torn\n" + _lines(*range(50, 200))):
+        served["body"] = body
+        assert not was_read(served["address"], place)
+        assert len(list(read_log(served["address"], place))) == body.count(b"\n")

@@ -18,12 +18,15 @@ MAX_CHARACTERS = 100_000
 def json_schema(*, suite_path: str) -> Scorer:
     """1 if the answer, as it stands, is JSON that validates against the JSON Schema in metadata `schema`; else 0.
 
-    A fence or a word beside it is no JSON. A schema that is none scores 0 and says so.
+    A fence or a word beside it is no JSON. A schema that is none, or that does not work on the answer, scores 0 and
+    says so.
     What is not covered: its values; keys that are there twice; formats such as dates.
     """
 
     import jsonschema
     from referencing.exceptions import Unresolvable
+
+    broken = (jsonschema.SchemaError, Unresolvable, re.error, ArithmeticError, AttributeError, LookupError, TypeError)
 
     def score(sample: Sample, completion: Completion) -> Score:
         text = after_thinking(completion.text).strip()
@@ -31,11 +34,12 @@ def json_schema(*, suite_path: str) -> Scorer:
             return Score(0.0, text[:80], f"{len(text)} characters are no answer to this")
         try:
             said = json.loads(text)
-            problem = next(_validator(_text(sample.metadata["schema"])).iter_errors(said), None)
         except (ValueError, RecursionError) as error:
             return Score(0.0, text[:2_000], f"not JSON: {str(error)[:80]}")
-        except (jsonschema.SchemaError, Unresolvable, re.error) as error:
-            return Score(0.0, text[:2_000], f"the schema is none: {type(error).__name__}")
+        try:
+            problem = next(_validator(_text(sample.metadata["schema"])).iter_errors(said), None)
+        except (*broken, ValueError, RecursionError) as error:
+            return Score(0.0, text[:2_000], f"no schema that works on it: {type(error).__name__}")
         return Score(float(problem is None), text[:2_000], "" if problem is None else ascii(problem.message)[1:201])
 
     return score

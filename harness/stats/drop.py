@@ -59,7 +59,7 @@ class Watch:
     baseline_passed of baseline_n: what was evaluated. alpha: the chance of ever saying drift falsely. passed of n: live
     values so far, looked at after every EVERY of them. starts: (requests before a start, passed among them). evidence:
     log of the sum of ratios at the last look; `peak` its highest so far; `since`: requests before the start that spoke
-    loudest then. alarm: n at the look that found a drop, None as long as none did.
+    loudest then, or when a drop was found. alarm: n at the look that found it, None as long as none did.
     """
 
     baseline_passed: float
@@ -119,7 +119,7 @@ def go_on(watch: Watch, values: Sequence[float]) -> Watch:
 
     if not values:
         return watch
-    total = watch.passed + np.cumsum(np.asarray(values, dtype=float))
+    total = np.cumsum(np.asarray([watch.passed, *values], dtype=float))[1:]  # added up alike in whatever portions
     first = EVERY - watch.n % EVERY  # the first look among the new values, counted from 1
     places = np.arange(first - 1, len(values), EVERY)
     watch = replace(watch, n=watch.n + len(values), passed=float(total[-1]))
@@ -134,7 +134,8 @@ def go_on(watch: Watch, values: Sequence[float]) -> Watch:
     top = int(whole.argmax())
     watch = replace(watch, starts=tuple(starts.items()), evidence=float(whole[-1]))
     if whole[top] > watch.peak:
-        watch = replace(watch, peak=float(whole[top]), since=list(starts)[int(found[:, top].argmax())])
+        loudest = list(starts)[int(found[:, top].argmax())]
+        watch = replace(watch, peak=float(whole[top]), since=loudest if watch.alarm is None else watch.since)
     over = np.flatnonzero(whole >= -math.log(watch.alpha))
     if watch.alarm is None and len(over):
         at_alarm = int(over[0])
