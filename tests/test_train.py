@@ -21,9 +21,9 @@ from torch.nn.functional import cross_entropy, log_softmax
 from harness.data import Model, TrainSpec
 from harness.digests import adapter_digest
 from harness.errors import AdapterError, ConfigError, HarnessError, MachineError, SuiteError
-from harness.train import forward, lora
+from harness.train import attention, forward, lora
 from harness.train.card import TrainResult, read_card
-from harness.train.data import Segment, TrainRow, check_rows, plan, rate, segments, share, stream
+from harness.train.data import Segment, Stream, TrainRow, check_rows, plan, rate, segments, share, stream
 from harness.train.fused import _spread
 from harness.train.loop import Wanted, load_base, train
 from harness.train.probe import check_memory, time_groups
@@ -222,6 +222,59 @@ def test_neighbours_do_not_move_a_row(name: str) -> None:
         assert torch.allclose(alone, together, atol=1e-5)
 
 
+def _attended(laid: Stream, dtype: torch.dtype, heads: int = 4, groups: int = 2) -> list[torch.Tensor]:
+    """What is found for made-up rows of a stream, (N, heads, 8), and the gradients of query, key and value."""
+    draw = torch.Generator().manual_seed(0)
+    sizes = [(number, len(laid.ids), 8) for number in (heads, groups, groups)]
+    given = [torch.randn(size, generator=draw, dtype=dtype).requires_grad_() for size in sizes]
+    blocks = attention.layout(laid, heads, torch.device("cpu"), dtype)
+    found = attention.attend(*given, 8**-0.5, blocks)
+    return [found.detach(), *torch.autograd.grad(found, given, torch.randn(found.shape, generator=draw, dtype=dtype))]
+
+
+def test_long_rows_attend_as_short_ones_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = begun(6)
+    laid = stream([Segment(tuple(rows), 12), Segment(tuple(rows[:3]))], grain=7)
+    expected = _attended(laid, torch.float64)
+    monkeypatch.setitem(attention.SCORES, "cpu", 1)
+    for long in (0, 4 * 14 * 14):
+        monkeypatch.setattr(attention, "LONG", long)
+        blocks = attention.layout(laid, 4, torch.device("cpu"), torch.float64)
+        assert {block.kernel for block in blocks} == ({True} if not long else {True, False})
+        for one, other in zip(_attended(laid, torch.float64), expected, strict=True):
+            assert float((one - other).abs().max()) <= 1e-12
+
+
+def test_the_scores_of_a_long_row_are_not_kept() -> None:
+    laid = stream([Segment((TrainRow((5,) * 800, (EOS,)),))])
+    kept: list[int] = []
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        _attended(laid, torch.float32)
+    assert max(kept) < 800 * 800, "one head alone has so many"
+
+
+def test_a_mask_is_laid_out_only_where_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(attention.SCORES, "meta", attention.SCORES["cuda"])
+    rows = begun(3)
+
+    def shapes(device: str, laid: Stream) -> list[tuple[int, ...] | None]:
+        blocks = attention.layout(laid, 4, torch.device(device), torch.float32)
+        assert all(block.mask is None or block.mask.device.type == device for block in blocks)
+        return [None if block.mask is None else tuple(block.mask.shape) for block in blocks]
+
+    longest = max(map(len, rows)) - 1
+    whole, parted = stream([Segment(tuple(rows))]), stream([Segment(tuple(rows), 12)])
+    assert shapes("meta", whole) == [None], "a GPU's kernel needs none for rows that share nothing"
+    assert shapes("meta", parted) == [None, (longest - 12, longest)]
+    assert shapes("cpu", whole) == [(longest, longest)]
+    assert shapes("cpu", stream([Segment((TrainRow((5,) * 800, (EOS,)),))])) == [None]
+
+
 LATE = {
     "llama": {"self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"},
     "gpt2": {"attn.c_proj", "mlp.c_fc", "mlp.c_proj"},
@@ -337,6 +390,15 @@ def trained(base: Any, wanted: Sequence[Wish], tokens: int = 2048) -> dict[str, 
     return {one.name: one.weights.named() for one in candidates}
 
 
+@pytest.fixture(params=["short rows", "long and short rows"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of every way there is to attend: long ones begin at 11 tokens here."""
+    if request.param == "long and short rows":
+        monkeypatch.setitem(attention.SCORES, "cpu", 4 * 200)
+        monkeypatch.setattr(attention, "LONG", 4 * 100)
+
+
+@pytest.mark.usefixtures("ways")
 def test_four_candidates_equal_four_plain_peft_loops(monkeypatch: pytest.MonkeyPatch) -> None:
     base = _double(monkeypatch)
     expected = {name: peft_loop(base, recipe, rows) for name, recipe, rows in four()}
@@ -348,6 +410,7 @@ def test_four_candidates_equal_four_plain_peft_loops(monkeypatch: pytest.MonkeyP
         assert max(float(tensor.abs().max()) for n, tensor in tensors.items() if "lora_B" in n) > 1e-3
 
 
+@pytest.mark.usefixtures("ways")
 @pytest.mark.parametrize(("threads", "steps"), [(1, 24), (2, 2)])
 def test_a_candidate_is_the_same_alone_and_beside_others_bit_for_bit(threads: int, steps: int) -> None:
     before = torch.get_num_threads()
