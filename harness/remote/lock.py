@@ -52,7 +52,7 @@ class Lock:
 
     def release(self) -> None:
         """Gives it back; where the store does not answer any more, it falls by itself."""
-        with suppress(HarnessError):
+        with suppress(HarnessError, FileNotFoundError):
             if self._read().get("id") == self._id:
                 self._store.remove([LOCK])
 
