@@ -334,7 +334,7 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
     Raises RunError when a stored question is not in the suite any more, or would be asked otherwise now.
     """
     with RunWriter(path) as writer:
-        run = read_run(path)
+        run = read_run(path, scored=False)
         for name, suite in suites.items():
             manifests.refuse_asked_otherwise(run.manifest["suites"][name], suite, path)
         samples = {(name, sample.id): sample for name, suite in suites.items() for sample in suite.test}

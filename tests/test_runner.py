@@ -190,6 +190,43 @@ def test_a_score_outside_0_to_1_is_named_with_its_sample(tmp_path: Path, value: 
     assert len((tmp_path / "run" / "completions.jsonl").read_text().splitlines()) >= 1
 
 
+def _own_scorer(file: Path, score: str) -> None:
+    folder = file.parent / "suites" / "sums"
+    (folder / "scorer.py").write_text(
+        "from harness.data import Score\n\ndef own(*, suite_path):\n" + f"    return lambda sample, done: {score}\n"
+    )
+    text = (folder / "suite.yaml").read_text()
+    (folder / "suite.yaml").write_text(re.sub(r"scorer: \S+}", "scorer: scorer.py:own}", text, count=1))
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "explanation"),
+    [("42", "42", ""), ("0.5, 7", "0.5", "7"), ("None, None", "", ""), ("'x', True", "x", "True")],
+)
+def test_a_score_with_a_number_or_nothing_for_text_is_stored_as_text(
+    tmp_path: Path, texts: str, answer: str, explanation: str
+) -> None:
+    file = make_project(tmp_path, n=3)
+    _own_scorer(file, f"Score(1.0, {texts})")
+    done = _run(file, tmp_path / "run", ("base",))
+    assert {(row.score.answer, row.score.explanation) for row in done.scores} == {(answer, explanation)}
+    lines = [json.loads(line) for line in (tmp_path / "run" / "scores.jsonl").read_text().splitlines()]
+    assert {(line["answer"], line["explanation"]) for line in lines} == {(answer, explanation)}
+
+
+def test_a_score_whose_text_is_none_names_its_scorer_and_the_corrected_one_goes_on(tmp_path: Path) -> None:
+    file = make_project(tmp_path, n=3)
+    _own_scorer(file, "Score(1.0, '', [sample.id])")
+    said = r"^suite sums: scorer 'scorer.py:own' gave the explanation \['test-\d'\] on sample 'test-\d', which is no"
+    with pytest.raises(SuiteError, match=said):
+        _run(file, tmp_path / "run", ("base",))
+    assert (tmp_path / "run" / "completions.jsonl").read_text()
+    _own_scorer(file, "Score(1.0, '', sample.id)")
+    config = read_config(file)
+    rescore(tmp_path / "run", {"sums": read_suite("sums", tmp_path)}, config)
+    assert _means(_run(file, tmp_path / "run", ("base",))) == {"base": 1.0}
+
+
 def test_a_limited_run_lacks_nothing_it_did_not_ask(tmp_path: Path) -> None:
     from harness.compare import compare
 
