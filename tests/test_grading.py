@@ -12,12 +12,14 @@ from harness.cli import main
 from harness.compare import agreement
 from harness.config import read_config
 from harness.data import Completion, Grader, Run, Sample, Score, ScorerSpec
-from harness.errors import ConfigError, SuiteError
+from harness.engines import Engine
+from harness.errors import ConfigError, EngineError, SuiteError
 from harness.report import write_report
 from harness.runner import rescore, run
 from harness.scorers import load_grader
 from harness.scorers.judge import MAX_CHARACTERS, VERDICTS, judge
 from harness.stats.agreement import kappa
+from harness.store import read_run
 from harness.suite import read_suite
 from harness.verdict import verdict_json
 from tests.project import SUITE, make_project
@@ -122,6 +124,18 @@ def test_a_judge_broken_off_goes_on_where_it_was(project: Path) -> None:
     grades.write_text("".join(lines[:5]) + lines[5][:20])
     assert _run(project).scores == whole.scores
     assert sorted(grades.read_text().splitlines(keepends=True)) == sorted(lines)
+
+
+def test_a_run_is_finished_when_its_judge_was_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> Engine:
+        raise EngineError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.grading.open_engine", fails)
+        with pytest.raises(EngineError):
+            _run(project)
+    assert read_run(project.parent / "runs/sums").manifest["finished"] is None
+    assert _run(project).manifest["finished"]
 
 
 def test_rescoring_keeps_the_judge(project: Path) -> None:
