@@ -208,7 +208,7 @@ def _run_model(
             manifest["finished"] = None
     if ready.kept:
         manifest["opened"][model.name] = ready.kept
-    for name, moved in drift.measure(engine, texts, adapters, ready.drifts).items():
+    for name, moved in drift.measure(engine, texts, ready.digest, adapters, ready.drifts).items():
         manifest["adapters"][name]["drift"] = moved
     before = old.manifest["adapters"] if old else {}
     for name, ref in adapters.items():
