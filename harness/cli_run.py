@@ -95,7 +95,7 @@ def run(
     read = with_samples([read_suite(name, root) for name in dict.fromkeys(suites or all_suites(root))], samples)
     chosen = pick(arms, checked.arms, Path(config).name, "arm")
     place = out or "runs/" + "+".join(suite.name for suite in read)
-    others = [read_run(path) for path in reuse]
+    others = [read_run(path, scored=False) for path in reuse]
     if no_dev and dev_limit:
         raise click.UsageError(
             "--no-dev and --dev-limit exclude each other: the one asks no dev samples, the other some."
@@ -162,7 +162,7 @@ def score(run_path: str, config: str) -> None:
     from harness.store import read_run
     from harness.suite import read_suite
 
-    cards = read_run(run_path).manifest["suites"]
+    cards = read_run(run_path, scored=False).manifest["suites"]
     folders = {name: Path(card.get("path", name)) for name, card in cards.items()}
     there = {name: folder if (folder / "suite.yaml").is_file() else name for name, folder in folders.items()}
     suites = {name: read_suite(place, Path(config).parent) for name, place in there.items()}

@@ -47,17 +47,18 @@ def neutral_texts(suites: Sequence[Suite]) -> list[str]:
 def measure(
     engine: Engine | None,
     texts: Sequence[str],
+    base_digest: str,
     adapters: Mapping[str, AdapterRef],
     known: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Per adapter: {"kl": mean in nats, "low", "high": 95 %, "texts", "contexts", "digest"}.
 
     Contexts on which the engine fails are left out, and adapters with fewer than two texts.
-    known: earlier results per adapter, kept where adapter and texts are the same (their "digest"); where that is all,
-    there need be no engine.
+    base_digest: of the base model's content, as run.json has it. known: earlier results per adapter, kept where base,
+    adapter and texts are the same (their "digest"); where that is all, there need be no engine.
     """
-    identity = {name: _digest(texts, ref) for name, ref in adapters.items()}
-    left = unmeasured(texts, adapters, known or {})
+    identity = {name: _digest(texts, base_digest, ref) for name, ref in adapters.items()}
+    left = unmeasured(texts, base_digest, adapters, known or {})
     found = {name: dict(one) for name, one in (known or {}).items() if one.get("digest") == identity.get(name)}
     if left:
         assert engine is not None
@@ -83,12 +84,16 @@ def measure(
 
 
 def unmeasured(
-    texts: Sequence[str], adapters: Mapping[str, AdapterRef], known: Mapping[str, Mapping[str, Any]]
+    texts: Sequence[str],
+    base_digest: str,
+    adapters: Mapping[str, AdapterRef],
+    known: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, AdapterRef]:
     """The adapters that `measure` would ask an engine about."""
     if len(texts) < 2:
         return {}
-    return {name: ref for name, ref in adapters.items() if known.get(name, {}).get("digest") != _digest(texts, ref)}
+    measured = {name: known.get(name, {}).get("digest") for name in adapters}
+    return {name: ref for name, ref in adapters.items() if measured[name] != _digest(texts, base_digest, ref)}
 
 
 def divergence(base: Sequence[float], other: Sequence[float]) -> float:
@@ -104,8 +109,8 @@ def divergence(base: Sequence[float], other: Sequence[float]) -> float:
     return max(0.0, math.fsum(parts))
 
 
-def _digest(texts: Sequence[str], ref: AdapterRef) -> str:
-    return text_digest(ref.digest, list(texts))
+def _digest(texts: Sequence[str], base_digest: str, ref: AdapterRef) -> str:
+    return text_digest(base_digest, ref.digest, list(texts))
 
 
 def _contexts(engine: Engine, texts: Sequence[str]) -> tuple[list[tuple[int, ...]], list[str]]:

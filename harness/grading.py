@@ -36,6 +36,7 @@ from harness.engines.supervised import Supervised
 from harness.errors import ConfigError, SuiteError, did_you_mean
 from harness.lines import read_lines
 from harness.progress import Progress, say
+from harness.scoring import checked
 from harness.stats.agreement import kappa
 from harness.store import RunWriter, read_run, score_to_json
 
@@ -87,6 +88,7 @@ def grade(
             mine.append((job, None))
             continue
         score = job.grader.score(job.sample, job.completion, answers)
+        score = checked(score, job.suite.name, job.spec.name, job.sample.id)
         mine.append((job, score.value))
         row = ScoreRow(job.suite.name, job.arm, job.sample.id, job.spec.name, False, score, job.draw, job.key)
         if job.label is None and stored.get((row.suite, row.arm, row.sample, row.scorer, row.draw)) != score:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ from harness.errors import RunError
 Made = TypeVar("Made")
 _decode = json.JSONDecoder().decode
 _VALUES = Decoder(dict[str, Any])
+RESTORE = "The file was edited; restore it, or delete the run and run again."
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -22,8 +23,16 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     return parsed(path, _VALUES)
 
 
-def parsed(path: Path, decoder: Decoder[Made]) -> Iterator[Made]:
-    """`read_lines`, of one kind; a line that is of another kind is a RunError too."""
+def parsed(
+    path: Path,
+    decoder: Decoder[Made],
+    mended: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    advice: str = RESTORE,
+) -> Iterator[Made]:
+    """`read_lines`, of one kind; a line that is of another kind is a RunError too, which ends with the advice.
+
+    mended: makes of a line that is not as it should be one that is, where no harm is done.
+    """
     if not path.is_file():
         return
     decode = decoder.decode
@@ -39,15 +48,11 @@ def parsed(path: Path, decoder: Decoder[Made]) -> Iterator[Made]:
                 except ValueError:
                     if not stream.read(1):
                         return
-                    raise RunError(
-                        f"{path}:{place}: not JSON. The file was edited; restore it, or delete the run and run again."
-                    ) from None
+                    raise RunError(f"{path}:{place}: not JSON. {advice}") from None
                 try:
-                    found = convert(value, decoder.type)
+                    found = convert(mended(value) if isinstance(value, dict) else value, decoder.type)
                 except ValidationError as error:
-                    raise RunError(
-                        f"{path}:{place}: {error}. The file was edited; restore it, or delete the run and run again."
-                    ) from None
+                    raise RunError(f"{path}:{place}: {error}. {advice}") from None
             yield found
 
 

@@ -24,7 +24,8 @@ from harness.sandbox import described
 from harness.store import FORMAT
 
 OF_ANSWERS = ("harness", "git", "hardware", "finished")
-"""What a run that asked nothing does not change: of the moment at which its last answers came to be."""
+"""What a run that asked nothing does not change: of the moment at which its last answers came to be. "finished" is None
+as long as an answer or a score is missing; it is set when all models have answered and graders have been asked."""
 DIALS = ("system", "shots", "retrieve")
 ENDPOINT = "endpoint"
 USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd", "engine_deaths")

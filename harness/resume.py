@@ -102,7 +102,7 @@ def prepared(
     if (
         look
         and all(task.request.key in known for task in tasks)
-        and not (adapters.keys() - proven.keys() or drift.unmeasured(texts, adapters, drifts))
+        and not (adapters.keys() - proven.keys() or drift.unmeasured(texts, look.identity, adapters, drifts))
         and not (twice and by_arm(tasks).keys() - repeated.keys())
     ):
         proof = {name: float(about["applied"]["max_logprob_difference"]) for name, about in proven.items()}

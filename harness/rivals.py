@@ -97,9 +97,9 @@ def run_fairly(
 def rescore_fairly(path: Path, suites: Mapping[str, Suite], config: Config | None = None) -> Run:
     """`runner.rescore` of a run and of its answers on dev. Dials that have answered test stay; their scores are new."""
     done = rescore(path, suites, config)
-    if not _dev_of(done):
+    if not (dev_runs := _dev_of(done)):
         return done
-    held = read_run(path / FOLDER).manifest["suites"]
+    held = dev_runs[0].manifest["suites"]
     table = tabulate(
         rescore(path / FOLDER, {name: _dev_suite(suite) for name, suite in suites.items() if name in held})
     )
@@ -253,8 +253,9 @@ def _dev_suite(suite: Suite) -> Suite:
 
 
 def _dev_of(whole: Run) -> list[Run]:
+    """Its answers on dev, without their scores, where it has some."""
     folder = remote.folder(whole.path) / FOLDER
-    return [read_run(folder)] if (folder / "run.json").is_file() else []
+    return [read_run(folder, scored=False)] if (folder / "run.json").is_file() else []
 
 
 def _plain_before(out: Path) -> list[str]:

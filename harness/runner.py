@@ -96,7 +96,12 @@ def run(
             )  # fmt: skip
         if any(suite.graders for suite in suites):
             opened.close()
-        return grade(config, suites, writer, engine, root)
+        done = grade(config, suites, writer, engine, root)
+        if done.manifest["finished"]:
+            return done
+        manifest = {**done.manifest, "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+        writer.manifest(manifest)
+        return replace(done, manifest=manifest)
 
 
 def _asked_again(
@@ -194,11 +199,16 @@ def _run_model(
     ready = prepared(here, adapters, planned, Earlier(old, reuse), known, opened.name, refuse, open_, texts, twice)
     engine, tasks = ready.engine, ready.tasks
     manifest = described(ready.said, ready.digest, ready.proof, tasks)
+    stored = {(row.suite, row.arm, row.sample, row.draw): row.key for row in old.rows if _answered(row)} if old else {}
+    last = {suite.name: suite.scorers[-1].name for suite in suites}  # a crash may have torn off the later scores
+    scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores if s.scorer == last.get(s.suite)} if old else set()
     if old and engine is None:
         manifest |= {key: old.manifest[key] for key in manifests.OF_ANSWERS if key in old.manifest}
+        if any(stored.get(task.place) != task.request.key or task.place not in scored for task in tasks):
+            manifest["finished"] = None
     if ready.kept:
         manifest["opened"][model.name] = ready.kept
-    for name, moved in drift.measure(engine, texts, adapters, ready.drifts).items():
+    for name, moved in drift.measure(engine, texts, ready.digest, adapters, ready.drifts).items():
         manifest["adapters"][name]["drift"] = moved
     before = old.manifest["adapters"] if old else {}
     for name, ref in adapters.items():
@@ -208,9 +218,6 @@ def _run_model(
             about["train"], suites, root, (same or {}).get("contamination")
         )
     writer.manifest(manifest)
-    stored = {(row.suite, row.arm, row.sample, row.draw): row.key for row in old.rows if _answered(row)} if old else {}
-    last = {suite.name: suite.scorers[-1].name for suite in suites}  # a crash may have torn off the later scores
-    scored = {(s.suite, s.arm, s.sample, s.draw) for s in old.scores if s.scorer == last.get(s.suite)} if old else set()
     spent: dict[tuple[str, str], tuple[float, int]] = {}
     try:
         _say_kept(model, tasks, known, stored, scored, engine)
@@ -230,8 +237,7 @@ def _run_model(
             left = [task for task in tasks if task.arm.name not in ready.repeated]
             past.update(_asked_again(engine, left, by_suite, known))
             manifests.add_usage(manifest, model, engine)
-    manifest["finished"] = manifest["finished"] or datetime.now(UTC).isoformat(timespec="seconds")
-    writer.manifest(manifest)
+        writer.manifest(manifest)
 
 
 def _say_kept(
@@ -334,7 +340,7 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
     Raises RunError when a stored question is not in the suite any more, or would be asked otherwise now.
     """
     with RunWriter(path) as writer:
-        run = read_run(path)
+        run = read_run(path, scored=False)
         for name, suite in suites.items():
             manifests.refuse_asked_otherwise(run.manifest["suites"][name], suite, path)
         samples = {(name, sample.id): sample for name, suite in suites.items() for sample in suite.test}

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Number
 from types import TracebackType
 from typing import Any
 
@@ -64,7 +65,7 @@ class Specs:
 def score_sample(specs: Sequence[ScorerSpec], of_suite: Mapping[str, Scorer], job: Job) -> list[ScoreRow]:
     """Every scorer's view of one answer. A scorer that raises is a defect, reported with the sample's id.
 
-    Raises SuiteError for a score that is no number in 0..1.
+    Raises what `checked` raises.
     """
     rows = []
     for spec in specs:
@@ -76,18 +77,38 @@ def score_sample(specs: Sequence[ScorerSpec], of_suite: Mapping[str, Scorer], jo
             raise RuntimeError(
                 f"scorer '{spec.name}' of suite '{job.suite}' crashed on sample '{job.sample.id}'"
             ) from error
-        if not isinstance(score, Score):
-            raise SuiteError(
-                f"suite {job.suite}: scorer '{spec.name}' gave {type(score).__name__} {score!r:.80} on sample "
-                f"'{job.sample.id}', a scorer gives a harness.data.Score. Correct it and run again; answers are kept."
-            )
-        if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
-            raise SuiteError(
-                f"suite {job.suite}: scorer '{spec.name}' gave {score.value!r} on sample '{job.sample.id}', a score "
-                "lies in 0..1. Correct the scorer and run again; answers that are there are kept."
-            )
+        score = checked(score, job.suite, spec.name, job.sample.id)
         rows.append(ScoreRow(job.suite, job.arm, job.sample.id, spec.name, spec.primary, score, job.draw, job.key))
     return rows
+
+
+def checked(score: object, suite: str, scorer: str, sample: str) -> Score:
+    """What a scorer gave, as it can be stored: a number in answer or explanation becomes text, None becomes "".
+
+    Raises SuiteError for what is no Score, a value that is no number in 0..1, and texts that are neither.
+    """
+    who = f"suite {suite}: scorer '{scorer}' gave"
+    if not isinstance(score, Score):
+        raise SuiteError(
+            f"{who} {type(score).__name__} {score!r:.80} on sample '{sample}', a scorer gives a harness.data.Score. "
+            "Correct it and run again; answers are kept."
+        )
+    if not (isinstance(score.value, int | float) and 0 <= score.value <= 1):
+        raise SuiteError(
+            f"{who} {score.value!r} on sample '{sample}', a score lies in 0..1. Correct the scorer and run again; "
+            "answers that are there are kept."
+        )
+    given: dict[str, object] = {"answer": score.answer, "explanation": score.explanation}
+    if all(isinstance(text, str) for text in given.values()):
+        return score
+    for name, text in given.items():
+        if not isinstance(text, str | Number | None):
+            raise SuiteError(
+                f"{who} the {name} {text!r:.80} on sample '{sample}', which is no text. Write it as text in the scorer "
+                "and run again; answers are kept."
+            )
+    answer, explanation = ("" if text is None else str(text) for text in given.values())
+    return Score(score.value, answer, explanation)
 
 
 class Scoring:

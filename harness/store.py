@@ -31,6 +31,7 @@ from harness.lines import cut_torn_line, parsed
 
 Made = TypeVar("Made")
 FORMAT = 1
+RESCORE = "The file was edited; restore it, or score the answers again with: harness score RUN"
 _HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
@@ -170,6 +171,15 @@ class _ScoreLine(Struct, gc=False):
 
 
 _ROWS, _SCORES = Decoder(_RowLine), Decoder(_ScoreLine)
+_TEXTS = ("target", "answer", "explanation")
+"""What is shown and never computed with: of any kind in a run of an older harness, as its scorer or a user wrote it."""
+
+
+def _mended(line: dict[str, Any]) -> dict[str, Any]:
+    """A line with text in the place of other values that are only shown, and 1 for 1.0, as other programs write it."""
+    texts = {key: "" if line[key] is None else str(line[key]) for key in _TEXTS if key in line}
+    whole = {key: int(value) for key, value in line.items() if isinstance(value, float) and value.is_integer()}
+    return {**line, **whole, **texts}
 
 
 def row_from_json(value: Mapping[str, Any]) -> Row:
@@ -199,8 +209,10 @@ def without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def read_run(path: Path | str) -> Run:
+def read_run(path: Path | str, *, scored: bool = True) -> Run:
     """Reads a run folder, or its address. Where an arm answered a sample twice (a retrained adapter), the last counts.
+
+    scored: False leaves scores.jsonl unread, whatever it holds.
 
     Answers of an adapter or a model as it was before, and scores of another answer than the one that counts, are left
     out; rows of an older harness, which do not say whose they are, all count.
@@ -223,12 +235,12 @@ def read_run(path: Path | str) -> Run:
         now = answerers(manifest)
         rows = {
             (line.suite, line.arm, line.sample, line.draw): line.row()
-            for line in parsed(folder / "completions.jsonl", _ROWS)
+            for line in parsed(folder / "completions.jsonl", _ROWS, _mended)
             if not line.by or line.by == now.get(line.arm, line.by)
         }
         scores = {
             (line.suite, line.arm, line.sample, line.scorer, line.draw): line.row()
-            for line in parsed(folder / "scores.jsonl", _SCORES)
+            for line in (parsed(folder / "scores.jsonl", _SCORES, _mended, RESCORE) if scored else ())
             if not line.key or _is_of(line, rows.get((line.suite, line.arm, line.sample, line.draw)))
         }
     return Run(shown, manifest, tuple(rows.values()), tuple(scores.values()))

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ import torch
 from tiny_models import make_adapter, make_model
 
 from harness.config import read_config
-from harness.data import AdapterRef, Completion, Model, Request, Sampling
-from harness.digests import adapter_digest
+from harness.data import AdapterRef, Completion, Model, Request, Run, Sampling
+from harness.digests import adapter_digest, text_digest
 from harness.drift import TOP, divergence, measure, neutral_texts
 from harness.engines.hf import TransformersEngine
 from harness.errors import SuiteError
 from harness.report import write_report
 from harness.runner import run
+from harness.store import read_run
 from harness.suite import read_suite
 from tests.project import SUITE, make_project
 
@@ -71,7 +73,7 @@ def test_drift_is_near_the_divergence_over_the_whole_vocabulary_and_below_it(
     engine: TransformersEngine, tmp_path: Path
 ) -> None:
     ref = _adapter(engine, tmp_path, 0.2)
-    found = measure(engine, TEXTS[2:], {"a": ref})["a"]
+    found = measure(engine, TEXTS[2:], "base", {"a": ref})["a"]
     whole = []
     for text in TEXTS[2:]:
         ids = engine.tokenizer.encode(text, add_special_tokens=False)
@@ -111,16 +113,16 @@ class _Failing:
 
 def test_contexts_on_which_the_engine_fails_are_left_out() -> None:
     ref = {"a": AdapterRef("a", "a", "digest")}
-    whole, part = (measure(_Failing(fails), ["aaaa", "bbbb", "cccc"], ref)["a"] for fails in ("", "c"))  # type: ignore[arg-type]
+    whole, part = (measure(_Failing(fails), ["aaaa", "bbbb", "cccc"], "base", ref)["a"] for fails in ("", "c"))  # type: ignore[arg-type]
     assert (whole["texts"], whole["contexts"], part["texts"], part["contexts"]) == (3, 12, 2, 8)
     assert part["kl"] < whole["kl"]
     json.dumps(part, allow_nan=False)
     for fails, texts in (("bc", ["aaaa", "bbbb", "cccc"]), ("", ["aaaa", ""]), ("", ["", ""])):
-        assert measure(_Failing(fails), texts, ref) == {}  # type: ignore[arg-type]
+        assert measure(_Failing(fails), texts, "base", ref) == {}  # type: ignore[arg-type]
 
 
 def test_the_interval_of_two_texts_is_as_wide_as_two_texts_allow() -> None:
-    found = measure(_Failing(""), ["aaaa", "dddd"], {"a": AdapterRef("a", "a", "digest")})["a"]  # type: ignore[arg-type]
+    found = measure(_Failing(""), ["aaaa", "dddd"], "base", {"a": AdapterRef("a", "a", "digest")})["a"]  # type: ignore[arg-type]
     apart = divergence([math.log(0.5), math.log(0.25)], [math.log(0.4), math.log(0.25)]) - divergence(
         [math.log(0.5), math.log(0.25)], [math.log(0.403), math.log(0.25)]
     )
@@ -129,7 +131,7 @@ def test_the_interval_of_two_texts_is_as_wide_as_two_texts_allow() -> None:
 
 def test_more_training_drifts_further(engine: TransformersEngine, tmp_path: Path) -> None:
     refs = {str(s): _adapter(engine, tmp_path, s) for s in (0.02, 0.1, 0.4)}
-    found = measure(engine, TEXTS, refs)
+    found = measure(engine, TEXTS, "base", refs)
     assert found["0.02"]["kl"] < found["0.1"]["kl"] < found["0.4"]["kl"]
 
 
@@ -137,16 +139,17 @@ def test_what_is_known_is_not_measured_again_and_a_retrained_adapter_is(
     engine: TransformersEngine, tmp_path: Path
 ) -> None:
     ref = _adapter(engine, tmp_path, 0.1)
-    first = measure(engine, TEXTS, {"a": ref})
+    first = measure(engine, TEXTS, "base", {"a": ref})
     marked = {"a": {**first["a"], "kl": 123.0}}
-    assert measure(engine, TEXTS, {"a": ref}, marked)["a"]["kl"] == 123.0
+    assert measure(engine, TEXTS, "base", {"a": ref}, marked)["a"]["kl"] == 123.0
     again = AdapterRef("a", ref.path, "another digest")
-    assert measure(engine, TEXTS, {"a": again}, marked)["a"]["kl"] == first["a"]["kl"]
-    assert measure(engine, TEXTS[:3], {"a": ref}, marked)["a"]["kl"] != 123.0
+    assert measure(engine, TEXTS, "base", {"a": again}, marked)["a"]["kl"] == first["a"]["kl"]
+    assert measure(engine, TEXTS[:3], "base", {"a": ref}, marked)["a"]["kl"] != 123.0
+    assert measure(engine, TEXTS, "another base", {"a": ref}, marked)["a"]["kl"] == first["a"]["kl"]
 
 
 def test_without_neutral_text_there_is_no_drift(engine: TransformersEngine, tmp_path: Path) -> None:
-    assert measure(engine, [], {"a": _adapter(engine, tmp_path, 0.1)}) == {}
+    assert measure(engine, [], "base", {"a": _adapter(engine, tmp_path, 0.1)}) == {}
 
 
 def _general(folder: Path) -> Path:
@@ -168,6 +171,40 @@ def test_a_run_measures_drift_once_and_the_report_calls_it_a_warning(tmp_path: P
     page = write_report([done], tmp_path / "page.html").html.read_text("utf-8")
     assert "On neutral text tuned has moved" in page
     assert "an early warning, no verdict" in page
+
+
+def test_a_run_on_another_base_measures_drift_anew(tmp_path: Path) -> None:
+    checked = read_config(_general(tmp_path))
+    suite, arms = read_suite("sums", tmp_path), [checked.arms["base"], checked.arms["lora"]]
+    run(checked, [suite], arms, tmp_path / "r", root=tmp_path)
+    file = tmp_path / "r" / "run.json"
+    manifest = json.loads(file.read_text())
+    manifest["adapters"]["tuned"]["drift"]["kl"] = 123.0
+    file.write_text(json.dumps(manifest))
+    assert _drift_of(run(checked, [suite], arms, tmp_path / "r", root=tmp_path))["kl"] == 123.0
+    answers = tmp_path / "answers.jsonl"
+    answers.write_text(answers.read_text() + '{"prompt": "What is it?", "answer": "another base"}\n')
+    assert _drift_of(run(checked, [suite], arms, tmp_path / "r", root=tmp_path))["kl"] != 123.0
+
+
+def test_drift_of_an_older_harness_is_read_and_measured_once_more(tmp_path: Path) -> None:
+    """Its digest does not say on which base."""
+    checked = read_config(_general(tmp_path))
+    suite, arms = read_suite("sums", tmp_path), [checked.arms["base"], checked.arms["lora"]]
+    moved = _drift_of(run(checked, [suite], arms, tmp_path / "r", root=tmp_path))
+    file = tmp_path / "r" / "run.json"
+    manifest = json.loads(file.read_text())
+    ref = manifest["adapters"]["tuned"]["digest"]
+    manifest["adapters"]["tuned"]["drift"] = {**moved, "digest": text_digest(ref, TEXTS)}
+    file.write_text(json.dumps(manifest))
+    page = write_report([read_run(tmp_path / "r")], tmp_path / "page.html").html.read_text("utf-8")
+    assert "On neutral text tuned has moved" in page
+    assert _drift_of(run(checked, [suite], arms, tmp_path / "r", root=tmp_path)) == moved
+
+
+def _drift_of(done: Run) -> dict[str, Any]:
+    found: dict[str, Any] = done.manifest["adapters"]["tuned"]["drift"]
+    return found
 
 
 def test_bad_neutral_text_is_named(tmp_path: Path) -> None:

@@ -11,13 +11,15 @@ from statsmodels.stats.inter_rater import cohens_kappa
 from harness.cli import main
 from harness.compare import agreement
 from harness.config import read_config
-from harness.data import Completion, Run, Sample, ScorerSpec
-from harness.errors import ConfigError, SuiteError
+from harness.data import Completion, Grader, Run, Sample, Score, ScorerSpec
+from harness.engines import Engine
+from harness.errors import ConfigError, EngineError, SuiteError
 from harness.report import write_report
 from harness.runner import rescore, run
 from harness.scorers import load_grader
 from harness.scorers.judge import MAX_CHARACTERS, VERDICTS, judge
 from harness.stats.agreement import kappa
+from harness.store import read_run
 from harness.suite import read_suite
 from harness.verdict import verdict_json
 from tests.project import SUITE, make_project
@@ -124,10 +126,33 @@ def test_a_judge_broken_off_goes_on_where_it_was(project: Path) -> None:
     assert sorted(grades.read_text().splitlines(keepends=True)) == sorted(lines)
 
 
+def test_a_run_is_finished_when_its_judge_was_asked(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> Engine:
+        raise EngineError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.grading.open_engine", fails)
+        with pytest.raises(EngineError):
+            _run(project)
+    assert read_run(project.parent / "runs/sums").manifest["finished"] is None
+    assert _run(project).manifest["finished"]
+
+
 def test_rescoring_keeps_the_judge(project: Path) -> None:
     before = _run(project)
     after = rescore(Path(before.path), {"sums": read_suite("sums", project.parent)}, read_config(project))
     assert sorted(map(str, after.scores)) == sorted(map(str, before.scores))
+
+
+def test_a_graders_score_is_held_to_what_a_scorers_is(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for texts, said in ((("x", 42), None), ((["x"], ""), r"^suite sums: scorer 'manners' gave the answer \['x'\] on")):
+        own = Grader(lambda sample, done: (), lambda *_, texts=texts: Score(1.0, *texts))
+        monkeypatch.setattr("harness.scorers.load_grader", lambda *_, own=own: own)
+        if said:
+            with pytest.raises(SuiteError, match=said):
+                _run(project)
+        else:
+            assert {s.score for s in _run(project).scores if s.scorer == "manners"} == {Score(1.0, "x", "42")}
 
 
 def test_judge_is_a_column_and_never_decides(project: Path) -> None:

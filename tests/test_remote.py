@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from harness.cli import main
 from harness.errors import HarnessError, MachineError, RunError
 from harness.remote import Change, decode, encode, kept, replay
 from harness.remote.fetching import fetch
+from harness.remote.lock import Lock
 from harness.remote.objects import ObjectStore
 from harness.remote.shipper import Shipper
 from harness.store import RunWriter, read_run
@@ -510,6 +512,109 @@ def test_a_store_that_may_only_be_read_is_one_line_before_anything_is_asked(
         _refused(f"{bucket}/new", capsys, 5, "not allowed", "run")
     finally:
         _post(f"{server}/moto-api/reset-auth", b"Infinity")
+
+
+def _slow_parts(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Parts take until the second event; the first says that one is on its way."""
+    write, begun, goes_on = ObjectStore.write, threading.Event(), threading.Event()
+
+    def slow(self: ObjectStore, file: str, data: bytes, new: bool = False) -> None:
+        if file.startswith("parts/"):
+            begun.set()
+            assert goes_on.wait(60)
+        write(self, file, data, new)
+
+    monkeypatch.setattr(ObjectStore, "write", slow)
+    return begun, goes_on
+
+
+def _interrupted(times: int, begun: threading.Event, goes_on: threading.Event) -> Path:
+    """A run that is interrupted while a part is on its way, and so often in all; returns its folder."""
+
+    def again() -> None:
+        for _ in range(times - 1):
+            time.sleep(0.3)
+            os.kill(os.getpid(), signal.SIGINT)
+        if times < 3:
+            time.sleep(0.3)
+            goes_on.set()
+
+    with pytest.raises(KeyboardInterrupt), kept(MEMORY, every=0.02) as work:  # noqa: PT012
+        _append(work / "completions.jsonl", "1\n")
+        assert begun.wait(60)
+        _append(work / "completions.jsonl", "2\n")
+        threading.Thread(target=again, daemon=True).start()
+        raise KeyboardInterrupt
+    return work
+
+
+def test_interrupted_twice_while_a_part_is_on_its_way_all_is_stored(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = _interrupted(2, *_slow_parts(monkeypatch))
+    assert (remote.fetched(MEMORY) / "completions.jsonl").read_text() == "1\n2\n"
+    assert "Ctrl-C once more leaves them here" in capsys.readouterr().err
+    assert not work.exists()
+
+
+def test_interrupted_a_third_time_the_folder_that_keeps_the_answers_is_named(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun, goes_on = _slow_parts(monkeypatch)
+    work = _interrupted(3, begun, goes_on)
+    assert f"What was answered is in {work}: `--reuse {work}` takes it over.\n" in capsys.readouterr().err
+    assert (work / "completions.jsonl").read_text() == "1\n2\n"
+    goes_on.set()
+    _wait(lambda: not any(one.name == "storage" for one in threading.enumerate()))
+
+
+def test_two_that_ship_at_once_take_turns(memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, goes_on = _slow_parts(monkeypatch)
+    with kept(MEMORY, every=60) as work:
+        (work / "completions.jsonl").write_text("1\n")
+        store = ObjectStore("memory://runs/two")
+        shipper = Shipper(store, Lock(store), work, 0, set(), {"completions.jsonl"})
+        others = [threading.Thread(target=shipper.ship) for _ in range(2)]
+        for one in others:
+            one.start()
+        assert begun.wait(60)
+        time.sleep(0.2)
+        goes_on.set()
+        for one in others:
+            one.join()
+        shipper.last()
+    assert _objects(memory, "/runs/two") == ["lock", "parts/00000001"]
+
+
+def test_a_disk_that_cannot_be_read_for_a_while_does_not_end_storing(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, failed = Shipper._files, []
+
+    def fails(self: Shipper) -> list[str]:
+        failed.append(1)
+        if len(failed) < 4:
+            raise OSError(24, "Too many open files")
+        return files(self)
+
+    with kept(MEMORY, every=0.02) as work:
+        monkeypatch.setattr(Shipper, "_files", fails)
+        _append(work / "completions.jsonl", "1\n")
+        _wait(lambda: bool(memory.find("/runs/one/parts")))
+    assert capsys.readouterr().err.count(f"{work}: cannot be read (Too many open files). The run goes on in") == 1
+
+
+def test_a_disk_that_cannot_be_read_at_the_end_is_one_line_that_names_the_folder(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: Shipper) -> list[str]:
+        raise OSError(5, "Input/output error")
+
+    with pytest.raises(MachineError, match="cannot be read") as told, kept(MEMORY, every=60) as work:  # noqa: PT012
+        (work / "completions.jsonl").write_text("1\n")
+        monkeypatch.setattr(Shipper, "_files", fails)
+    assert f"{work}: cannot be read (Input/output error). What was answered is in {work}: `--reuse" in str(told.value)
+    assert (work / "completions.jsonl").is_file()
 
 
 def test_a_store_that_goes_away_keeps_the_answers_here(

@@ -522,6 +522,25 @@ def test_otherwise_the_reference_is_chosen_on_the_same_samples_and_the_report_sa
     assert "The reference of each suite is the best of 2 arms on these same samples." in _trust(done, tmp_path)
 
 
+@pytest.mark.parametrize("line", ["{broken", '{"suite": "sums", "value": null}'])
+def test_scoring_again_needs_no_scores_that_can_be_read(
+    tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = read_config(_project(tmp_path))
+    before = run_fairly(config, [read_suite("sums", tmp_path)], list(config.arms.values()), tmp_path / "run")
+    for folder in (tmp_path / "run", tmp_path / "run" / "dev"):
+        assert read_run(folder).scores
+        (folder / "scores.jsonl").write_text(f"{line}\n" * 2)
+    monkeypatch.chdir(tmp_path)
+    assert main(["compare", "run"]) == 2
+    assert "harness score RUN" in capsys.readouterr().err
+    assert main(["score", "run"]) == 0
+    after = read_run(tmp_path / "run")
+    assert (sorted(map(str, after.scores)), after.manifest["dev"]) == (
+        sorted(map(str, before.scores)), before.manifest["dev"],
+    )  # fmt: skip
+
+
 def test_scoring_anew_scores_dev_anew_and_the_run_can_be_continued(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

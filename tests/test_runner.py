@@ -14,7 +14,8 @@ import pytest
 from project import make_project
 
 from harness.config import read_config
-from harness.data import Run
+from harness.data import Model, Run
+from harness.engines import Engine, open_engine
 from harness.errors import AdapterError, EngineError, RunError, SuiteError
 from harness.runner import rescore, run
 from harness.store import engine_seconds, read_run
@@ -94,6 +95,60 @@ def test_kill_9_at_any_moment_loses_nothing_that_was_counted(tmp_path: Path) -> 
     fresh = _run(file, tmp_path / "fresh")
     assert _means(done) == _means(fresh) == {"base": 0.5, "lora": 1.0}
     assert {row.key for row in done.rows} == {row.key for row in fresh.rows}
+
+
+def _second_model(file: Path) -> None:
+    """Another model, of the arm `other`."""
+    text = file.read_text().replace("adapters:\n", "  big: {path: fake, engine: {default: big}}\nadapters:\n")
+    file.write_text(text + "  other: {model: big}\n")
+
+
+def _only_toy_is_opened(model: Model, *_: object) -> Engine:
+    if model.name != "toy":
+        raise EngineError("out of memory")
+    return open_engine(model, ())
+
+
+def test_a_run_is_finished_when_its_last_model_has_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_project(tmp_path)
+    _second_model(file)
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.runner.open_engine", _only_toy_is_opened)
+        with pytest.raises(EngineError):
+            _run(file, tmp_path / "run", ("base", "other"))
+    broken_off = read_run(tmp_path / "run")
+    assert (len(broken_off.rows), broken_off.manifest["finished"]) == (40, None)
+    done = _run(file, tmp_path / "run", ("base", "other"))
+    assert done.manifest["finished"]
+    assert done == read_run(tmp_path / "run")
+
+
+def test_a_finished_run_stays_so_where_an_arm_more_could_not_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_project(tmp_path)
+    finished = _run(file, tmp_path / "run", ("base",)).manifest["finished"]
+    _second_model(file)
+    monkeypatch.setattr("harness.runner.open_engine", _only_toy_is_opened)
+    with pytest.raises(EngineError):
+        _run(file, tmp_path / "run", ("base", "other"))
+    now = read_run(tmp_path / "run").manifest
+    assert (list(now["arms"]), now["finished"]) == (["base"], finished)
+
+
+def test_a_run_whose_answers_are_not_all_scored_is_not_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = make_project(tmp_path)
+    assert _run(file, tmp_path / "run", ("base",)).manifest["finished"]
+    scores = tmp_path / "run" / "scores.jsonl"
+    scores.write_text("".join(scores.read_text().splitlines(keepends=True)[:10]))
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.scorers.load", lambda *_: lambda sample, done: 1 / 0)
+        with pytest.raises(RuntimeError, match="crashed"):
+            _run(file, tmp_path / "run", ("base",))
+    assert read_run(tmp_path / "run").manifest["finished"] is None
+    assert _run(file, tmp_path / "run", ("base",)).manifest["finished"]
 
 
 def test_a_retrained_adapter_at_the_same_path_is_answered_again(tmp_path: Path) -> None:
@@ -188,6 +243,43 @@ def test_a_score_outside_0_to_1_is_named_with_its_sample(tmp_path: Path, value: 
     with pytest.raises(SuiteError, match=r"sums: scorer '.*' gave .* on sample '.*', a score lies in 0\.\.1"):
         _run(file, tmp_path / "run")
     assert len((tmp_path / "run" / "completions.jsonl").read_text().splitlines()) >= 1
+
+
+def _own_scorer(file: Path, score: str) -> None:
+    folder = file.parent / "suites" / "sums"
+    (folder / "scorer.py").write_text(
+        "from harness.data import Score\n\ndef own(*, suite_path):\n" + f"    return lambda sample, done: {score}\n"
+    )
+    text = (folder / "suite.yaml").read_text()
+    (folder / "suite.yaml").write_text(re.sub(r"scorer: \S+}", "scorer: scorer.py:own}", text, count=1))
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer", "explanation"),
+    [("42", "42", ""), ("0.5, 7", "0.5", "7"), ("None, None", "", ""), ("'x', True", "x", "True")],
+)
+def test_a_score_with_a_number_or_nothing_for_text_is_stored_as_text(
+    tmp_path: Path, texts: str, answer: str, explanation: str
+) -> None:
+    file = make_project(tmp_path, n=3)
+    _own_scorer(file, f"Score(1.0, {texts})")
+    done = _run(file, tmp_path / "run", ("base",))
+    assert {(row.score.answer, row.score.explanation) for row in done.scores} == {(answer, explanation)}
+    lines = [json.loads(line) for line in (tmp_path / "run" / "scores.jsonl").read_text().splitlines()]
+    assert {(line["answer"], line["explanation"]) for line in lines} == {(answer, explanation)}
+
+
+def test_a_score_whose_text_is_none_names_its_scorer_and_the_corrected_one_goes_on(tmp_path: Path) -> None:
+    file = make_project(tmp_path, n=3)
+    _own_scorer(file, "Score(1.0, '', [sample.id])")
+    said = r"^suite sums: scorer 'scorer.py:own' gave the explanation \['test-\d'\] on sample 'test-\d', which is no"
+    with pytest.raises(SuiteError, match=said):
+        _run(file, tmp_path / "run", ("base",))
+    assert (tmp_path / "run" / "completions.jsonl").read_text()
+    _own_scorer(file, "Score(1.0, '', sample.id)")
+    config = read_config(file)
+    rescore(tmp_path / "run", {"sums": read_suite("sums", tmp_path)}, config)
+    assert _means(_run(file, tmp_path / "run", ("base",))) == {"base": 1.0}
 
 
 def test_a_limited_run_lacks_nothing_it_did_not_ask(tmp_path: Path) -> None:

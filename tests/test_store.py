@@ -118,6 +118,39 @@ def test_a_row_of_another_kind_is_one_clear_line(tmp_path: Path, file: str, line
         read_run(tmp_path)
 
 
+@pytest.mark.parametrize("text", [42, 1.0, True, None, ["x"]])
+def test_what_is_only_shown_is_read_as_text_whatever_an_older_harness_let_through(tmp_path: Path, text: object) -> None:
+    shown = "" if text is None else str(text)
+    score = score_to_json(ScoreRow("s", "a", "1", "exact", True, Score(1.0))) | {"answer": text, "explanation": text}
+    _write(tmp_path)
+    (tmp_path / "completions.jsonl").write_text(json.dumps({**row_to_json(_row("1")), "target": text}) + "\n")
+    (tmp_path / "scores.jsonl").write_text(json.dumps(score) + "\n")
+    run = read_run(tmp_path)
+    assert run.rows == (replace(_row("1"), target=shown),)
+    assert run.scores[0].score == Score(1.0, shown, shown)
+
+
+def test_whole_numbers_may_have_a_point(tmp_path: Path) -> None:
+    _write(tmp_path)
+    line = {**row_to_json(_row("1")), "prompt_tokens": 7.0, "reasoning_tokens": 0.0, "draws": 1.0}
+    (tmp_path / "completions.jsonl").write_text(json.dumps(line) + "\n")
+    (read,) = read_run(tmp_path).rows
+    assert (read.completion.prompt_tokens, type(read.completion.prompt_tokens)) == (7, int)
+    (tmp_path / "completions.jsonl").write_text(json.dumps({**line, "prompt_tokens": 7.5}) + "\n")
+    with pytest.raises(RunError, match=r"completions\.jsonl:1: Expected `int`, got `float` - at `\$\.prompt_tokens`"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("line", ["{broken", '{"suite": "s"}', "[]"])
+def test_scores_that_cannot_be_read_cost_no_answers(tmp_path: Path, line: str) -> None:
+    _write(tmp_path, _row("1"), _row("2"))
+    (tmp_path / "scores.jsonl").write_text(f"{line}\n" * 2)
+    with pytest.raises(RunError, match=r"scores\.jsonl:1: .* with: harness score RUN$"):
+        read_run(tmp_path)
+    run = read_run(tmp_path, scored=False)
+    assert ([row.sample for row in run.rows], run.scores) == (["1", "2"], ())
+
+
 def test_the_last_answer_of_a_sample_counts(tmp_path: Path) -> None:
     _write(tmp_path, _row("1", "old"), _row("1", "new"))
     assert [row.completion.text for row in read_run(tmp_path).rows] == ["new"]

@@ -44,18 +44,30 @@ class Shipper:
             about = os.fstat(stream.fileno())
             self._held[file] = Stored(stream, about.st_size, about.st_mtime_ns)
         self._stop = threading.Event()
+        self._shipping = threading.Lock()
         self._failed: HarnessError | None = None
+        self._ended = threading.Event()  # of the thread; one whose join is interrupted passes for ended
+        self._ended.set()
+        self._left = False
 
     @contextmanager
     def working(self, every: float) -> Iterator[None]:
         """Ships every so many seconds while the body runs. A lock that was lost ends it as Ctrl-C would."""
-        thread = threading.Thread(target=self._work_on, args=(every,), name="storage", daemon=True)
-        thread.start()
+        self._ended.clear()
+        threading.Thread(target=self._until_stopped, args=(every,), name="storage", daemon=True).start()
         try:
             yield
         finally:
             self._stop.set()
-            thread.join()
+            self._ended.wait()
+
+    def _until_stopped(self, every: float) -> None:
+        try:
+            self._work_on(every)
+        finally:
+            self._ended.set()
+            if self._left:  # nobody has waited
+                self._close()
 
     def _work_on(self, every: float) -> None:
         said = ""
@@ -66,34 +78,57 @@ class Shipper:
                 said = ""
             except RunError as error:
                 self._failed = error
-                os.kill(os.getpid(), signal.SIGINT)
+                if not self._stop.is_set():
+                    os.kill(os.getpid(), signal.SIGINT)
                 return
-            except MachineError as error:
-                if str(error) != said:
-                    said = str(error)
+            except (MachineError, OSError) as error:
+                if (now := str(self._told(error))) != said:
+                    said = now
                     say(f"{said} The run goes on in {self._work}; stored again as soon as that is possible.")
 
     def last(self, error: BaseException | None = None) -> None:
-        """Ships what is left. Where that fails, the folder stays, and the error says where.
+        """Waits for the thread, and ships what is left. Where that fails or is interrupted, the folder stays, and a
+        line says where.
 
         error: what has ended the run, if anything.
         """
+        stays = f"What was answered is in {self._work}: `--reuse {self._work}` takes it over."
         try:
+            if not self._ended.is_set() and self._failed is None:
+                say(f"{self._store.address}: the last answers are being stored. Ctrl-C once more leaves them here.")
+            self._ended.wait()
             if self._failed is not None:
                 raise self._failed
             self.ship()
-        except (RunError, MachineError) as problem:
+        except (RunError, MachineError, OSError) as problem:
+            told = self._told(problem)
             also = f" ({error})" if isinstance(error, HarnessError) else ""
-            raise type(problem)(
-                f"{problem}{also} What was answered is in {self._work}: `--reuse {self._work}` takes it over."
-            ) from None
+            raise type(told)(f"{told}{also} {stays}") from None
+        except BaseException:
+            say(stays)
+            raise
         finally:
-            for one in [*self._held.values(), *(one for _, one in (self._part or (b"", []))[1])]:
-                one.stream.close()
+            self._left = True
+            if self._ended.is_set():
+                self._close()
+
+    def _close(self) -> None:
+        for one in [*self._held.values(), *(one for _, one in (self._part or (b"", []))[1])]:
+            one.stream.close()
+
+    def _told(self, error: HarnessError | OSError) -> HarnessError:
+        """The same as one line; an OSError is of the disk here, the store's own are told already."""
+        if isinstance(error, HarnessError):
+            return error
+        return MachineError(f"{self._work}: cannot be read ({error.strerror or error}).")
 
     def ship(self) -> None:
         """Puts everything new into further parts. One that failed is put again first, as it was: it may be there."""
-        while self._part is not None or (new := self._new()):
+        with self._shipping:
+            self._ship()
+
+    def _ship(self) -> None:
+        while not self._left and (self._part is not None or (new := self._new())):
             if self._part is None:
                 self._part = encode([change for change, _ in new]), new
             data, found = self._part
