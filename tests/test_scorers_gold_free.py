@@ -151,7 +151,8 @@ def test_right_answers_obey_what_is_read_and_four_in_five_instructions_are() -> 
 
 
 CHOICES = "Which of these is food?\nA) bicycle\nB) bread\nAnswer with the letter."
-LABELS = "Follow the examples.\ncamel -> animal\nrice -> food\npie ->"
+LABELS = "Follow the examples.\ncamel -> animal\nrice -> food\nsoup -> food\npie ->"
+LONG = "a b " * 900
 
 
 @pytest.mark.parametrize(("asked", "said", "value"), [
@@ -164,6 +165,23 @@ LABELS = "Follow the examples.\ncamel -> animal\nrice -> food\npie ->"
     ("Write this list backwards: feather, paddle, velvet", "velvet, paddle, feather", 1),
     ("Write this list backwards: feather, paddle, velvet", "velvet, saddle", 0),
     ("How many items are in this list: market, letter, copper", "3", 1), ("What day follows Sunday?", "Friday", None),
+    ("What is 5 minus 9?", "-4", 1), ("What is 5 - 9?", "5 − 9 = −4", 1), ("What is 5 minus 9?", "Minus four.", 1),
+    ("What is 5 minus 9?", "4", 0), ("What is 33 - 14?", "-19", 0), ("What is 10 minus 5?", "10 minus 5 is 4.", 0),
+    ("What is 999999 plus 1?", "1,000,000", 1), ("What is 56 plus 44?", "One hundred.", None),
+    ("What is 20 plus 1?", "Twenty-one", 1), ("What is 9 minus 5?", "The answer is 4 (9-5).", 1),
+    ("Which number lies between 3 and 5?", "4", None), ("What is 5 + 6 + 7?", "18", None),
+    ("Which war was fought between 1914 and 1918?", "The First World War.", None), ("What is 1.5 + 2?", "3.5", None),
+    ("Copy this: " + LONG, LONG.strip(), 1), ("Copy this: " + LONG, LONG[:-8], 0), ("Copy this: a b", '"a b"', 1),
+    ("Copy this in French: cat", "chat", None), ("Repeat customers: how do I get more?", "Be kind.", None),
+    ("Copy this: " + "a " * 10_001, "a", None), (CHOICES, "The answer is B.", 1), (CHOICES, "b", 1),
+    ("Which do you like, and why?\nA) tea\nB) milk", "Tea, as it is warm.", None), (LABELS, "pie -> food", 1),
+    ("dog -> chien\ncat -> chat\nhorse ->", "cheval", None),
+    ("Explain a regular expression in Python.", "A pattern.", None),
+    ("Write a Python expression for the root of 2.", "2 ** 0.5", 1),
+    ("Write a Python expression for the sum of x.", "Use `sum(x)`.", 1),
+    ("Translate into French: dog, cat, horse", "chien, chat, cheval", None),
+    ("Write a story with these: dragon, knight, castle", "Once a dragon met a knight.", None),
+    ("What do these share: apple, pear, plum?", "They are fruits.", None),
 ])  # fmt: skip
 def test_the_form_that_a_question_settles(asked: str, said: str, value: float | None) -> None:
     assert _live("forgetting", "form", asked, said) == value
