@@ -7,6 +7,7 @@ reply, and only a reply that breaks it in every reading counts as a failure.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -39,7 +40,8 @@ _ENDS = (
     r"and (?:no|use|do|don't|end|start|avoid|include|in)\b))"
 )
 _WORDS = rf" words?{_ENDS}"
-_DONE = r"(?= *(?:[.,;!)]|\Z|please|only|throughout|names\b))"
+_ALL = r"\b(?! (?:if|for|when|in|on|at)\b)"
+_DONE = r"(?= *(?:[.,;!)]|\Z|please|throughout|names\b|only *(?:[.,;!)]|\Z|please)))"
 _CHARACTERS = r" characters(?! (?:who|that|from|of|with)\b)"
 _SENTENCES = r" (?:short |brief |simple |full |complete )?sentences?\b"
 _REPLY = r"(?:(?:your|the) (?:whole |entire )?(?:answer|reply|response)|it|everything|it all)"
@@ -85,14 +87,14 @@ _SAYS: tuple[tuple[str, str], ...] = (
     ),
     (
         "lower",
-        r"\ball (?:lower case|lowercase),? please|\buse (?:small letters|lower case|lowercase) (?:only|throughout)\b",
+        rf"\ball lower ?case,? please|\buse (?:small letters|lower ?case) (?:only|throughout){_ALL}",
     ),
     ("lower", r"\b(?:no capital letters (?:anywhere|at all)|not a single capital letter)\b"),
     (
         "upper",
         rf"\b(?:write|answer|reply|put)(?: {_REPLY})? in (?:all )?(?:upper ?case|capital letters|capitals){_DONE}",
     ),
-    ("upper", r"\buse (?:upper case|uppercase|capital letters) (?:only|throughout)\b|\ball caps,? please"),
+    ("upper", rf"\buse (?:upper ?case|capital letters) (?:only|throughout){_ALL}|\ball caps,? please"),
     ("upper", r"\bevery letter must be a capital\b|\bset the whole reply in upper case\b"),
     ("no_commas", r"\b(?:do not|don't|never) use (?:any )?commas?\b|\b(?:avoid|leave out|use no) (?:all )?commas?\b"),
     ("no_commas", r"\bwithout (?:any |using )*commas?\b|\bcommas are (?:forbidden|not allowed)|\bno commas?,? please"),
@@ -114,7 +116,11 @@ _NAMES: tuple[tuple[str, str, str], ...] = (
     ("sign_off", r'\bline of its own that says ""', "text"),
     ("heading", r'\b(?:with|put|add|be) (?:the|a) (?:heading|title)(?: line that reads)? ""', "text"),
     ("heading", r'\bwith a title line that reads ""', "text"),
-    ("no_letter", r'\b(?:not use|get by without|without using|avoid) the letter ""', "letter"),
+    (
+        "no_letter",
+        r'\b(?:not use|get by without|without using|avoid) the letter ""(?= *(?:[.,;!]|\Z|anywhere|at all))',
+        "letter",
+    ),
     ("no_letter", r'\bletter "" must not occur|\bmy "" key is broken', "letter"),
     ("once", rf'\buse {_THE_WORD}"" (?:exactly|only|just) once\b', "word"),
     (
@@ -126,13 +132,18 @@ _NAMES: tuple[tuple[str, str, str], ...] = (
     ("start", r'\bfirst word must be ""|\blet "" be the very first word', "word"),
     ("end", rf'\b(?:end|finish|close)(?: {_REPLY})? (?:with|on) {_THE_WORD}""', "word"),
     ("end", r'\blast word must be ""|\bfinish on the word ""|\bmake "" the final word|\bclosing word ""', "word"),
-    ("avoid", rf"\b(?:not|never|don't) (?:use|say|write|mention) {_THE_WORD}{_RUN}", "words"),
+    (
+        "avoid",
+        rf"\b(?:not|never|don't|without|avoid) (?:use|say|write|mention|using|saying) {_THE_WORD}{_RUN}",
+        "words",
+    ),
     (
         "avoid",
         rf"\b(?:avoid (?:both|the words?|the phrase)|leave out the words?|find a way around the word) {_RUN}",
         "words",
     ),
-    ("avoid", rf'\bword "" is (?:not allowed|forbidden|taboo)|\b(?:words may appear|words are taboo): {_RUN}', "words"),
+    ("avoid", rf'\bword "" is (?:not allowed|forbidden|taboo)|\bwords are taboo: {_RUN}', "words"),
+    ("avoid", rf"\bneither of these words may appear: {_RUN}", "words"),
     (
         "include",
         rf"\b(?:use|include|work in|using|containing|with) (?:both )?the (?:exact )?(?:words?|phrase) {_RUN}",
@@ -160,10 +171,16 @@ _TALE = re.compile(
     r"meaning|said|says|told|asked|was|were|had|wrote|allows?|allowed|called)\b"
 )
 """Before an instruction: somebody else's, or what the question is about."""
+_DENIED = re.compile(r"(?:\b(?:not|never|avoid|without|no(?! fewer| less)|neither|stop)\b|n't)(?: [\w']+){0,3} *\Z")
+_OWNED = re.compile(
+    r"\b(?:(?:my|our|his|her|their|he|she|they|this|these)(?: \w+)? (?:must|should|has|have|may|is|are|can|do|does)|"
+    r"(?:it|the (?:password|title|text|form|site|limit)) (?:has (?!to)|is|must|should))\b"
+)
+"""A thing of somebody's, which is not the reply."""
 _LOOSE = re.compile(
     r"\b(?:you (?:can|may)|need not|no need|(?:not|n't) (?:have|need) to|feel free|try|ideally|possible|preferably|"
-    r"roughly|approximately|from now on|always|in future|next time|instead of|for example,|such as|unless|except|"
-    r"rather than)\b"
+    r"roughly|approximately|from now on|always|in future|next time|or so|start at|starting|instead of|"
+    r"for example,|such as|unless|except|rather than)\b"
 )
 _PART = re.compile(
     r"\b(?:titles?|headings?|headlines?|subject|captions?|paragraphs?|sections?|bullets?|points?|items?|each|every|per|"
@@ -289,13 +306,17 @@ def _is_order(plain: str) -> bool:
     """Whether a sentence tells somebody to do something: no question, no tale, no quotation that is torn apart."""
     torn = any(mark in plain.replace('""', "") for mark in '"“”„«»')
     question = plain.rstrip(")*_ ").endswith("?")
-    return not (torn or question or _LOOSE.search(plain)) and bool(_ORDER.match(plain) or "please" in plain)
+    return not (torn or question or _LOOSE.search(plain) or _OWNED.search(plain)) and bool(
+        _ORDER.match(plain) or "please" in plain
+    )
 
 
 def _in_doubt(plain: str, match: re.Match[str]) -> bool:
     """Whether what stands before an instruction makes it the topic: "Explain why poets write at most 9 words"."""
     before, at_end = plain[: match.start()], not plain[match.end() :].strip(_MARKS)
-    return bool(_TALE.search(before) or (re.search(r"\b(?:what|how|where)\b", before) and not at_end))
+    return bool(
+        _TALE.search(before) or _DENIED.search(before) or (re.search(r"\b(?:what|how|where)\b", before) and not at_end)
+    )
 
 
 def _doubted(check: Check, asked: str) -> bool:
@@ -325,7 +346,7 @@ def _numbered(plain: str) -> Check | None:
                 doubt = doubt or _PART.search(rest) or _OTHER.search(rest) or _LISTED.search(before)
                 doubt = doubt or (kind.startswith("words") and "sentences" in rest)
             elif kind in _LISTS:
-                doubt = doubt or _FOR_EACH.search(plain)
+                doubt = doubt or _FOR_EACH.search(plain) or _OTHER.search(re.sub(r"\(.*\)", "", f"{before} | {after}"))
             if doubt:
                 return None
             if argument == "between":
@@ -383,8 +404,8 @@ def _rows(text: str) -> list[str]:
 
 
 def _include(text: str, check: Check) -> str:
-    said = " ".join(text.casefold().split())
-    return next((f"'{word}' is missing" for word in check["words"] if _same(word) not in said), "")
+    said = " ".join(_spelt(text))
+    return next((f"'{word}' is missing" for word in check["words"] if " ".join(_spelt(word)) not in said), "")
 
 
 def _avoid(text: str, check: Check) -> str:
@@ -411,7 +432,7 @@ def _end(text: str, check: Check) -> str:
 
 def _spelt(text: str) -> list[str]:
     """The words, in any case and without marks."""
-    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", text.casefold())
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _heading(text: str, check: Check) -> str:
@@ -452,7 +473,9 @@ def _bullets(text: str, check: Check) -> str:
 
 
 def _list_numbers(text: str, check: Check) -> str:
-    labels = [match[1] for line in text.split("\n") if (match := re.match(r"[*_ ]{0,4}(\d{1,4})[.)][*_ ]", line))]
+    labels = [
+        match[1] for line in text.split("\n") if (match := re.match(r"[*_| ]{0,4}(\d{1,4})(?:[.)][*_ ]| *\|)", line))
+    ]
     wanted = [str(i) for i in range(1, min(check["count"], 1_000) + 1)]
     return "" if labels == wanted else f"the lines are not numbered 1 to {check['count']}"
 
