@@ -551,6 +551,10 @@ LONG = "a b " * 900
     ("Translate into French: dog, cat, horse", "chien, chat, cheval", None),
     ("Write a story with these: dragon, knight, castle", "Once a dragon met a knight.", None),
     ("What do these share: apple, pear, plum?", "They are fruits.", None),
+    ("What's 7 plus 5?", "A dozen.", None), ("Repeat after me: hello", "Hello!", 1),
+    ("Choose a title for my post.\nA) Tea\nB) Milk", "The first one.", None),
+    ("What is the first item in a five-course meal: soup, fish, meat?", "A starter.", None),
+    ("Give me a Python expression: sum of xs", "You can write:\n\n    sum(xs)", 1),
 ])  # fmt: skip
 def test_the_form_that_a_question_settles(asked: str, said: str, value: float | None) -> None:
     assert _live("forgetting", "form", asked, said) == value

@@ -14,7 +14,7 @@ from harness.scorers.text import visible, words
 LONGEST = 20_000
 """Characters of a question; a longer one settles nothing. A reply may be as long again, to be compared whole."""
 _CHOICE = re.compile(r"^([A-Z])\) (.+)$", re.MULTILINE)
-_ONE_OF = re.compile(r"\b(?:letter|which of (?:these|the following)|choose|pick|select)\b", re.IGNORECASE)
+_ONE_OF = re.compile(r"\bletter\b|\bwhich of (?:these|the following)\b", re.IGNORECASE)
 _MORE = re.compile(r"\b(?:why|explain|reason|justify|because|both|all|rank|order|each|every)\b", re.IGNORECASE)
 _BARE_LETTER = re.compile(r"\W*([A-Za-z])(?:[).:]+(.*)|\W*)\Z", re.DOTALL)
 _LABEL = re.compile(r"^\S.* -> *(.*)$", re.MULTILINE)
@@ -33,7 +33,7 @@ _SUM = re.compile(
 _LIST = re.compile(r"[:?] *((?:[^\W\d]+, ){2,}[^\W\d]+)\W*\Z")
 _ORDER = re.compile(r"\b(?:alphabetical(?:ly)?|backwards|reverse (?:this|these|the|order)|in reverse)\b", re.IGNORECASE)
 _COUNT = re.compile(r"\b(?:count the items|how many items|how long is this list)\b", re.IGNORECASE)
-_PICK = re.compile(r"\b(?:first|last) (?:word|item)\b|\bword comes (?:first|last)\b", re.IGNORECASE)
+_PICK = re.compile(r"\b(?:first|last) (?:word|item)(?: of this list)?:|\bword comes (?:first|last)\b", re.IGNORECASE)
 
 
 @gold_free()
@@ -65,17 +65,15 @@ def _fits(asked: str, said: str) -> bool | None:
         known = [words(label) for label in labels[:-1]]
         return any(_holds(said, label) for label in labels[:-1]) if _repeated(known) else None
     if "python" in asked.casefold() and _EXPRESSION.search(asked):
-        return any(
-            _is_expression(asked, code) for code in (said.strip("`").strip(), *map("".join, _CODE.findall(said)))
-        )
+        return any(_is_expression(asked, code) for code in _codes(said))
     if sum_:
         return _is_sum(sum_, said)
     return _is_of_list(asked, list_[1], said) if list_ else None
 
 
 def _bare(text: str) -> str:
-    """The text without the marks around it, and with single spaces."""
-    return " ".join(text.split()).strip("\"'`*“”‘’ ").removesuffix(".")
+    """The text without the marks around it, in small letters and with single spaces."""
+    return " ".join(text.split()).strip("\"'`*“”‘’ ").rstrip(".!").casefold()
 
 
 def _holds(said: str, part: str) -> bool:
@@ -103,6 +101,11 @@ def _is_choice(choices: dict[str, str], said: str) -> bool:
     return bool(named) or any(_holds(said, option) for option in choices.values())
 
 
+def _codes(said: str) -> list[str]:
+    """What may be the code: all of it, what is marked as code, and the last line."""
+    return [said.strip("`").strip(), *map("".join, _CODE.findall(said)), said[said.rfind("\n") + 1 :].strip()]
+
+
 def _is_expression(asked: str, said: str) -> bool:
     """Python, and not a bare word that the question does not have."""
     try:
@@ -121,7 +124,7 @@ def _is_sum(asked: re.Match[str], said: str) -> bool | None:
     said = re.sub(rf"(?<!\d){one}\s*(?:plus|and|\+|minus|-)\s*{other}(?!\d)", " ", said)
     said = re.sub(r"(?<!\d)(?<!\d )(?:-(?=\d)|\b(?:minus|negative) )", " minus ", said, flags=re.IGNORECASE)
     spoken = ["", *words(said)]
-    if {"hundred", "thousand", "million"} & set(spoken):
+    if {"hundred", "thousand", "million", "dozen", "nothing", "nought", "none"} & set(spoken):
         return None
     numbers = ["-" * (before == "minus") + word for before, word in pairwise(spoken)]
     return str(found) in numbers
