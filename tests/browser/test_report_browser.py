@@ -166,6 +166,8 @@ def sample(opened: Opened) -> Locator:
     return opened.page.locator(".sample.here")
 
 
+LAID_OUT = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+"""Parts of a page that come into sight are laid out in the next frame."""
 SCROLLED = """(grid) => new Promise((done) => {
     const frame = () => new Promise((drawn) => requestAnimationFrame(drawn));
     grid.scrollTop += grid.clientHeight;
@@ -195,6 +197,7 @@ def test_regressed_and_improved_count_what_the_tables_count(browser: Browser, re
         links = page.locator(f"a[data-filter={kind}]")
         for number in range(links.count()):
             page.click("nav a[data-to=overview]")
+            page.evaluate(LAID_OUT)
             link = links.nth(number)
             if link.is_visible():
                 wanted = int(link.inner_text())

