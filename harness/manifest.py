@@ -25,7 +25,7 @@ from harness.store import FORMAT
 
 OF_ANSWERS = ("harness", "git", "hardware", "finished")
 """What a run that asked nothing does not change: of the moment at which its last answers came to be. "finished" is None
-as long as an answer or a score is missing; it is set when all models have answered and graders have been asked."""
+until all that one call asks for is answered and scored, and no arm has fewer answers than another."""
 DIALS = ("system", "shots", "retrieve")
 ENDPOINT = "endpoint"
 USAGE = ("requests", "prompt_tokens", "completion_tokens", "usd", "engine_deaths")

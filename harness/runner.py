@@ -7,7 +7,7 @@ computation; what is already stored is not computed again, which makes resuming 
 from __future__ import annotations
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
@@ -97,11 +97,21 @@ def run(
         if any(suite.graders for suite in suites):
             opened.close()
         done = grade(config, suites, writer, engine, root)
-        if done.manifest["finished"]:
+        if done.manifest["finished"] or not _whole(done):
             return done
-        manifest = {**done.manifest, "finished": datetime.now(UTC).isoformat(timespec="seconds")}
-        writer.manifest(manifest)
-        return replace(done, manifest=manifest)
+        return _finished(done, writer, datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _whole(run: Run) -> bool:
+    """Whether the arms that have answers on a suite have as many as each other: an earlier call may have broken off."""
+    counts = Counter((row.suite, row.arm) for row in run.rows)
+    return all(count == max(counts[one] for one in counts if one[0] == suite) for (suite, _), count in counts.items())
+
+
+def _finished(run: Run, writer: RunWriter, when: str | None) -> Run:
+    manifest = {**run.manifest, "finished": when}
+    writer.manifest(manifest)
+    return replace(run, manifest=manifest)
 
 
 def _asked_again(
@@ -365,7 +375,7 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
                 scores += future.result()
                 progress.update()
         write_scores(path, ())  # a crash leaves answers without scores, never scores of another suite's scorer
-        manifest: dict[str, Any] = dict(run.manifest)
+        manifest: dict[str, Any] = {**run.manifest, "finished": None}
         manifest["suites"] = {
             **manifest["suites"],
             **{
@@ -377,7 +387,9 @@ def rescore(path: Path, suites: Mapping[str, Suite], config: Config | None = Non
         }
         writer.manifest(manifest)
         write_scores(path, scores)
-        return grade(config, list(suites.values()), writer, root=Path(config.path).parent) if config else read_run(path)
+        root = Path(config.path).parent if config else None
+        done = grade(config, list(suites.values()), writer, root=root) if config else read_run(path)
+        return _finished(done, writer, run.manifest["finished"])
 
 
 def _samples(about: Mapping[str, Any]) -> dict[str, Any]:

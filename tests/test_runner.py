@@ -8,13 +8,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from project import make_project
 
 from harness.config import read_config
-from harness.data import Model, Run
+from harness.data import Model, Run, ScoreRow
 from harness.engines import Engine, open_engine
 from harness.errors import AdapterError, EngineError, RunError, SuiteError
 from harness.runner import rescore, run
@@ -149,6 +150,40 @@ def test_a_run_whose_answers_are_not_all_scored_is_not_finished(
             _run(file, tmp_path / "run", ("base",))
     assert read_run(tmp_path / "run").manifest["finished"] is None
     assert _run(file, tmp_path / "run", ("base",)).manifest["finished"]
+
+
+def test_a_call_for_one_arm_does_not_finish_another(tmp_path: Path) -> None:
+    file = make_project(tmp_path)
+    _second_model(file)
+    _run(file, tmp_path / "run", ("base", "other"))
+    for name in ("completions.jsonl", "scores.jsonl"):  # as if it had broken off
+        lines = (tmp_path / "run" / name).read_text().splitlines(keepends=True)
+        (tmp_path / "run" / name).write_text("".join(lines[:55]))
+    about = json.loads((tmp_path / "run" / "run.json").read_text())
+    (tmp_path / "run" / "run.json").write_text(json.dumps({**about, "finished": None}))
+    assert _run(file, tmp_path / "run", ("base",)).manifest["finished"] is None
+    assert _run(file, tmp_path / "run", ("base", "other")).manifest["finished"]
+
+
+def test_a_run_whose_scoring_again_broke_off_is_not_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_project(tmp_path)
+    finished = _run(file, tmp_path / "run", ("base",)).manifest["finished"]
+    suites = {"sums": read_suite("sums", tmp_path)}
+
+    def written(path: Path, scores: Sequence[ScoreRow]) -> None:
+        if scores:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("harness.runner.write_scores", written)
+        with pytest.raises(KeyboardInterrupt):
+            rescore(tmp_path / "run", suites)
+    assert read_run(tmp_path / "run").manifest["finished"] is None
+    _run(file, tmp_path / "run", ("base",))
+    again = rescore(tmp_path / "run", suites)
+    assert again.manifest["finished"]
+    assert again == read_run(tmp_path / "run")
+    assert finished
 
 
 def test_a_retrained_adapter_at_the_same_path_is_answered_again(tmp_path: Path) -> None:

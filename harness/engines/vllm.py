@@ -456,12 +456,12 @@ def _watch(core: Any) -> Callable[..., None]:
     if queue is None or resources is None or manager is None:
         return shutdown
     core.shutdown = lambda *_, **__: None
-    ends = [process.sentinel for process in manager.processes]
+    ends, waiting = [process.sentinel for process in manager.processes], core.utility_results
 
     def wait() -> None:
         multiprocessing.connection.wait(ends)
         resources.engine_dead = True  # nothing more is sent
-        for asked in list(core.utility_results.values()):
+        for asked in list(waiting.values()):
             with suppress(InvalidStateError):
                 asked.set_exception(EngineDeadError())
         queue.put(EngineDeadError())
