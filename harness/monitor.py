@@ -238,7 +238,7 @@ def monitor(
     identity = text_digest(
         suite.digest, arm, model, [one.completion.text for one in base], [(c.name, c.says) for c in every]
     )
-    state = State(identity, watches=begun) if fresh else _read(state_at, identity) or State(identity, watches=begun)
+    state = (None if fresh else _read(state_at, identity, begun)) or State(identity, watches=begun)
     if state.place.bytes and not was_read(log, state.place):
         say(f"{name_of(log)}: is another file than the one read before (rotated?): read from its beginning.")
     _go_on(state, log, watched, model, state_at)
@@ -347,8 +347,8 @@ def _bin(seconds: float) -> int:
     return math.ceil(math.log(seconds) / math.log(STEP))
 
 
-def _read(path: Path, identity: str) -> State | None:
-    """The state kept there; None where there is none. Raises RunError."""
+def _read(path: Path, identity: str, begun: Mapping[str, Watch]) -> State | None:
+    """The state kept there; None where there is none. Raises RunError, also where its tests began otherwise."""
     if not path.is_file():
         return None
     try:
@@ -370,12 +370,17 @@ def _read(path: Path, identity: str) -> State | None:
             raise ValueError("a time or a latency that can be none")
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         raise RunError(f"{path}: not the state of a monitor. Remove it, or give another --state.") from None
-    if state.identity != identity:
+    if state.identity != identity or _levels(state.watches) != _levels(begun):
         raise RunError(
-            f"{path}: is of another suite version, arm, answers or model. Begin anew with --fresh, or give another "
-            f"--state."
+            f"{path}: is of another suite version, arm, answers, checks or model. Begin anew with --fresh, or give "
+            f"another --state."
         )
     return state
+
+
+def _levels(watches: Mapping[str, Watch]) -> dict[str, tuple[float, float, float]]:
+    """What each test holds the live values to: another where a check finds something else in the evaluated answers."""
+    return {name: (one.baseline_passed, one.baseline_n, one.alpha) for name, one in watches.items()}
 
 
 def _write(path: Path, state: State) -> None:

@@ -366,7 +366,27 @@ def test_a_state_of_another_arm_is_refused(project: Path, capsys: pytest.Capture
     capsys.readouterr()
     arguments = ["monitor", log, "-s", "sums", "--baseline", "runs/sums:base", "--state", str(project / "state.json")]
     assert main(arguments) == 2
-    assert "of another suite version, arm, answers or model. Begin anew with --fresh" in _one_line(capsys)
+    assert "of another suite version, arm, answers, checks or model. Begin anew with --fresh" in _one_line(capsys)
+
+
+def test_a_state_of_a_check_that_was_another_then_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, others = _log(project, [line(i) for i in range(30)]), live.checks
+
+    def one_more(value: float) -> None:
+        check = live.Check("more", "behaviour", "the same words", lambda one: value)
+        monkeypatch.setattr(live, "checks", lambda *given: [*others(*given), check])
+
+    for then, now in ((1.0, 0.5), (0.0, 1.0)):  # 0: too few pass for it to be watched
+        one_more(then)
+        assert watch(project, log, "--fresh") == 0
+        assert watch(project, log) == 0
+        one_more(now)
+        capsys.readouterr()
+        assert watch(project, log) == 2
+        assert "of another suite version, arm, answers, checks or model. Begin anew" in _one_line(capsys)
+        assert watch(project, log, "--fresh") == 0
 
 
 def test_a_state_of_another_format_is_refused_and_begun_anew(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
