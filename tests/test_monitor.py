@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from project import make_project
 from harness import live
 from harness.cli import main
 from harness.config import read_config
-from harness.data import Completion
+from harness.data import Completion, Score
 from harness.monitor import _begin, monitor
 from harness.report.live import live_page, prometheus
 from harness.runner import run
@@ -518,18 +519,33 @@ def test_checks_of_replies(name: str, text: str, value: float | None) -> None:
 
 
 def test_a_schema_that_takes_long_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "SECONDS", 0.3)
     suite = read_suite("formats", Path(__file__).parent.parent)
-    (check,) = [live._scored(suite, one) for one in live.live_specs(suite) if one.spec.name == "valid_json"]
+    (spec,) = [one for one in live.live_specs(suite) if one.spec.name == "valid_json"]
+    check = live._scored(suite, spec)
 
     def value(reply: str, schema: dict[str, Any]) -> float | None:
         return check.of(replace(_said(reply), metadata={"kind": "json", "schema": schema}))
 
-    assert value(f'"{"a" * 40}!"', {"pattern": "^(a+)+$"}) is None
     assert value('"aaa"', {"pattern": "^(a+)+$"}) == 1
     assert value('"b"', {"pattern": "^(a+)+$"}) == 0
+    monkeypatch.setattr(live, "SECONDS", 0.3)
+    check = live._scored(suite, spec)
+    assert value(f'"{"a" * 40}!"', {"pattern": "^(a+)+$"}) is None
     twice = {str(i): {"allOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(40)}
     assert value("1", {"$ref": "#/$defs/0", "$defs": {**twice, "40": {}}}) is None
+
+
+def test_a_busy_machine_takes_no_verdict_away_and_another_timer_goes_on() -> None:
+    def waits(*_: object) -> Score:
+        time.sleep(0.1)  # as a process does that other processes leave no time to
+        return Score(1.0)
+
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        assert live._within(0.02, waits, None, None) == Score(1.0)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def test_a_reply_of_empty_lines_is_looked_at_at_once() -> None:
