@@ -243,22 +243,32 @@ def test_broken_lines_are_named_and_left_out(project: Path, capsys: pytest.Captu
     assert f"{log}:43: no messages" in captured.err
 
 
-def test_a_line_on_which_a_check_crashes_is_left_out_and_the_watch_goes_on(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("crashing", [[6], list(range(30))])
+def test_a_check_that_crashes_on_a_reply_says_nothing_of_it_and_the_others_do(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crashing: list[int]
 ) -> None:
-    def refuses(text: str) -> bool:
-        return bool({"3": 1}[text]) if text == "crash" else False
+    others = live.checks
 
-    monkeypatch.setattr(live, "refuses", refuses)
-    log = _log(project, [line(i, "crash" if i == 6 else None) for i in range(30)])
+    def crashes(one: Exchange) -> float:
+        return 1.0 if not one.line else {i + 1: 1.0 for i in range(30) if i not in crashing}[one.line]
+
+    check = live.Check("fragile", "behaviour", "a reply that it can read", crashes)
+    monkeypatch.setattr(live, "checks", lambda *given: [*others(*given), check])
+    log = _log(project, [line(i) for i in range(30)])
     assert watch(project, log, "--json") == 0
     captured = capsys.readouterr()
     found = json.loads(captured.out)
-    assert (found["requests"], found["broken"]) == (29, 1)
-    assert {one["n"] for one in found["checks"]} == {29}
-    assert f"{log}:7: the check 'answers' crashes on this reply (KeyError). Left out." in captured.err
-    assert watch(project, log, "--json") == 0
-    assert _json(capsys)["requests"] == 29
+    assert (found["requests"], found["broken"], found["crashes"]) == (30, 0, {"fragile": len(crashing)})
+    for one in found["checks"]:
+        assert one["n"] == (30 - len(crashing) if one["name"] == "fragile" else 30)
+    told = [one for one in captured.err.splitlines() if "the check 'fragile' crashes on this reply" in one]
+    assert told[0].endswith(
+        f"{log}:{crashing[0] + 1}: the check 'fragile' crashes on this reply (KeyError). It says nothing of this reply."
+    )
+    assert len(told) == min(3, len(crashing))
+    assert ("checks crashed 30 times in all" in captured.err) == (len(crashing) == 30)
+    assert watch(project, log) == 0
+    assert f"says nothing of that reply: fragile (on {len(crashing)} repl" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
