@@ -108,7 +108,8 @@ class Side:
 class Monitored:
     """What a log says. status: "drift", "no drift" or "too few requests". first, last: times in seconds since 1970.
 
-    latencies: requests up to each of BUCKETS, then all; latency_sum: their seconds.
+    latencies: requests up to each of BUCKETS, then all; latency_sum: their seconds. crashes: per check that did, on how
+    many replies it crashed.
     """
 
     log: str
@@ -131,6 +132,7 @@ class Monitored:
     latencies: tuple[int, ...]
     latency_sum: float
     alpha: float = ALPHA
+    crashes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -208,6 +210,7 @@ class State:
     bins: dict[str, int] = field(default_factory=dict)
     watches: dict[str, Watch] = field(default_factory=dict)
     misses: dict[str, list[int]] = field(default_factory=dict)
+    crashes: dict[str, int] = field(default_factory=dict)
 
 
 def state_file(run: Run, suite: str, arm: str, log: str) -> Path:
@@ -238,7 +241,7 @@ def monitor(
     identity = text_digest(
         suite.digest, arm, model, [one.completion.text for one in base], [(c.name, c.says) for c in every]
     )
-    state = State(identity, watches=begun) if fresh else _read(state_at, identity) or State(identity, watches=begun)
+    state = (None if fresh else _read(state_at, identity, begun)) or State(identity, watches=begun)
     if state.place.bytes and not was_read(log, state.place):
         say(f"{name_of(log)}: is another file than the one read before (rotated?): read from its beginning.")
     _go_on(state, log, watched, model, state_at)
@@ -278,7 +281,7 @@ def _begin(
 def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, state_at: Path) -> None:
     """Reads what is new, portion by portion; after each the state on disk is whole."""
     lines = read_log(log, state.place)
-    said, told = 0, time.monotonic()
+    said, crashed, told = 0, 0, time.monotonic()
     while portion := list(islice(lines, PORTION)):
         exchanges, found = [], []
         for one, place in portion:
@@ -286,15 +289,20 @@ def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, 
             if isinstance(one, Exchange) and model is not None and one.model != model:
                 state.other_models += 1
                 continue
-            values = one if isinstance(one, Broken) else _values(one, watched)
-            if isinstance(values, Broken):
+            if isinstance(one, Broken):
                 state.broken += 1
                 said += 1
                 if said <= MOST_SAID:
-                    say(f"{name_of(log)}:{values.line}: {values.why}. Left out.")
-            elif isinstance(one, Exchange):
-                exchanges.append(one)
-                found.append((one.line, values))
+                    say(f"{name_of(log)}:{one.line}: {one.why}. Left out.")
+                continue
+            values, crashes = _values(one, watched)
+            for name, why in crashes.items():
+                state.crashes[name] = state.crashes.get(name, 0) + 1
+                crashed += 1
+                if crashed <= MOST_SAID:
+                    say(f"{name_of(log)}:{one.line}: {why}. It says nothing of this reply.")
+            exchanges.append(one)
+            found.append((one.line, values))
         _count(state, exchanges)
         for check in watched:
             of = [(line, value) for line, values in found if (value := values[check.name]) is not None]
@@ -307,22 +315,25 @@ def _go_on(state: State, log: str, watched: Sequence[Check], model: str | None, 
             say(f"{name_of(log)}: {words.count(state.requests, 'request')} read")
     if said > MOST_SAID:
         say(f"{name_of(log)}: {words.count(said, 'line')} left out in all.")
+    if crashed > MOST_SAID:
+        say(f"{name_of(log)}: checks crashed {crashed:,} times in all.")
 
 
-def _values(one: Exchange, watched: Sequence[Check]) -> dict[str, float | None] | Broken:
-    """What each check says; a reply on which one crashes is a broken line, or it would end the watch at every call."""
-    found: dict[str, float | None] = {}
+def _values(one: Exchange, watched: Sequence[Check]) -> tuple[dict[str, float | None], dict[str, str]]:
+    """What each check says, None where it crashes, and how those crash that do: they do not end the watch."""
+    found: dict[str, float | None] = dict.fromkeys(check.name for check in watched)
+    crashes = {}
     for check in watched:
         try:
             found[check.name] = check.of(one)
         except SuiteError as error:
-            return Broken(one.line, str(error).rstrip("."))
+            crashes[check.name] = str(error).rstrip(".")
         except (HarnessError, MemoryError):
             raise
         except Exception as error:
             why = type(error.__cause__ or error).__name__
-            return Broken(one.line, f"the check '{check.name}' crashes on this reply ({why})")
-    return found
+            crashes[check.name] = f"the check '{check.name}' crashes on this reply ({why})"
+    return found, crashes
 
 
 def _count(state: State, exchanges: Sequence[Exchange]) -> None:
@@ -347,8 +358,8 @@ def _bin(seconds: float) -> int:
     return math.ceil(math.log(seconds) / math.log(STEP))
 
 
-def _read(path: Path, identity: str) -> State | None:
-    """The state kept there; None where there is none. Raises RunError."""
+def _read(path: Path, identity: str, begun: Mapping[str, Watch]) -> State | None:
+    """The state kept there; None where there is none. Raises RunError, also where its tests began otherwise."""
     if not path.is_file():
         return None
     try:
@@ -370,12 +381,17 @@ def _read(path: Path, identity: str) -> State | None:
             raise ValueError("a time or a latency that can be none")
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         raise RunError(f"{path}: not the state of a monitor. Remove it, or give another --state.") from None
-    if state.identity != identity:
+    if state.identity != identity or _levels(state.watches) != _levels(begun):
         raise RunError(
-            f"{path}: is of another suite version, arm, answers or model. Begin anew with --fresh, or give another "
-            f"--state."
+            f"{path}: is of another suite version, arm, answers, checks or model. Begin anew with --fresh, or give "
+            f"another --state."
         )
     return state
+
+
+def _levels(watches: Mapping[str, Watch]) -> dict[str, tuple[float, float, float]]:
+    """What each test holds the live values to: another where a check finds something else in the evaluated answers."""
+    return {name: (one.baseline_passed, one.baseline_n, one.alpha) for name, one in watches.items()}
 
 
 def _write(path: Path, state: State) -> None:
@@ -418,7 +434,7 @@ def _result(
         first=state.first,
         last=state.last,
         status=status,
-        sentence=_sentence(status, fallen, state.requests, len(behaviour)),
+        sentence=_sentence(status, fallen, state.requests, len(behaviour)) + _crashed(state.crashes),
         checks=tested,
         unwatched=tuple(unwatched),
         evaluated=_priced(evaluated, prices),
@@ -426,6 +442,7 @@ def _result(
         tokens=(state.prompt_tokens, state.completion_tokens),
         latencies=(*(_up_to(state.bins, bound) for bound in BUCKETS), sum(state.bins.values())),
         latency_sum=state.latency_sum,
+        crashes=state.crashes,
     )
 
 
@@ -468,6 +485,12 @@ def _sentence(status: str, fallen: Sequence[Tested], requests: int, checks: int)
     others = [one.name for one in fallen if one is not worst]
     also = f" Also: {words.listing(others)}." if others else ""
     return f"Drift: {worst.name}: {_fall(worst)}.{also}"
+
+
+def _crashed(crashes: Mapping[str, int]) -> str:
+    """ " A check that crashed says nothing of that reply: answers (on 3 replies)."; "" where none did."""
+    told = [f"{name} (on {words.count(number, 'reply', 'replies')})" for name, number in crashes.items()]
+    return f" A check that crashed says nothing of that reply: {words.listing(told)}." if told else ""
 
 
 def _fall(one: Tested) -> str:

@@ -74,9 +74,10 @@ class Broken:
 
 @dataclass(frozen=True)
 class Place:
-    """How far a log was read: bytes and lines, and digests of the last bytes before that place and of its first line.
+    """How far a log was read: bytes and lines, and digests of the last bytes before that place and of its first lines.
 
-    first: "" where it is not known.
+    first: of those up to the first exchange (a log may begin with the same empty line or header each time), or up to
+    where reading stopped before there was one; "" where it is not known.
     """
 
     bytes: int = 0
@@ -147,11 +148,8 @@ def _skipped(stream: BinaryIO, place: Place, log: str) -> tuple[bytes, bool]:
         tail, left = (tail + piece)[-TAIL:], left - len(piece)
         if not same:
             first.update(piece)
-            if piece.endswith(b"\n"):
-                same = first.hexdigest() == place.first
-                if not same:
-                    return b"", False
-    return tail, not place.bytes or hashlib.sha256(tail).hexdigest() == place.digest
+            same = piece.endswith(b"\n") and first.hexdigest() == place.first
+    return tail, not place.bytes or (same and hashlib.sha256(tail).hexdigest() == place.digest)
 
 
 def _lines(stream: BinaryIO, place: Place, tail: bytes, log: str) -> Iterator[tuple[Exchange | Broken, Place]]:
@@ -168,10 +166,11 @@ def _lines(stream: BinaryIO, place: Place, tail: bytes, log: str) -> Iterator[tu
                 _whole(stream, log)
                 return
         begins = first.hexdigest() if first else place.first
-        first = None
         place = Place(place.bytes + size, place.lines + 1, hashlib.sha256(tail).hexdigest(), begins)
         if line.strip():
-            yield exchange(line, place.lines), place
+            read = exchange(line, place.lines)
+            first = None if isinstance(read, Exchange) else first
+            yield read, place
     _whole(stream, log)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from project import make_project
 from harness import live
 from harness.cli import main
 from harness.config import read_config
-from harness.data import Completion
+from harness.data import Completion, Score
 from harness.monitor import _begin, monitor
 from harness.report.live import live_page, prometheus
 from harness.runner import run
@@ -242,22 +243,32 @@ def test_broken_lines_are_named_and_left_out(project: Path, capsys: pytest.Captu
     assert f"{log}:43: no messages" in captured.err
 
 
-def test_a_line_on_which_a_check_crashes_is_left_out_and_the_watch_goes_on(
-    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("crashing", [[6], list(range(30))])
+def test_a_check_that_crashes_on_a_reply_says_nothing_of_it_and_the_others_do(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, crashing: list[int]
 ) -> None:
-    def refuses(text: str) -> bool:
-        return bool({"3": 1}[text]) if text == "crash" else False
+    others = live.checks
 
-    monkeypatch.setattr(live, "refuses", refuses)
-    log = _log(project, [line(i, "crash" if i == 6 else None) for i in range(30)])
+    def crashes(one: Exchange) -> float:
+        return 1.0 if not one.line else {i + 1: 1.0 for i in range(30) if i not in crashing}[one.line]
+
+    check = live.Check("fragile", "behaviour", "a reply that it can read", crashes)
+    monkeypatch.setattr(live, "checks", lambda *given: [*others(*given), check])
+    log = _log(project, [line(i) for i in range(30)])
     assert watch(project, log, "--json") == 0
     captured = capsys.readouterr()
     found = json.loads(captured.out)
-    assert (found["requests"], found["broken"]) == (29, 1)
-    assert {one["n"] for one in found["checks"]} == {29}
-    assert f"{log}:7: the check 'answers' crashes on this reply (KeyError). Left out." in captured.err
-    assert watch(project, log, "--json") == 0
-    assert _json(capsys)["requests"] == 29
+    assert (found["requests"], found["broken"], found["crashes"]) == (30, 0, {"fragile": len(crashing)})
+    for one in found["checks"]:
+        assert one["n"] == (30 - len(crashing) if one["name"] == "fragile" else 30)
+    told = [one for one in captured.err.splitlines() if "the check 'fragile' crashes on this reply" in one]
+    assert told[0].endswith(
+        f"{log}:{crashing[0] + 1}: the check 'fragile' crashes on this reply (KeyError). It says nothing of this reply."
+    )
+    assert len(told) == min(3, len(crashing))
+    assert ("checks crashed 30 times in all" in captured.err) == (len(crashing) == 30)
+    assert watch(project, log) == 0
+    assert f"says nothing of that reply: fragile (on {len(crashing)} repl" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -366,7 +377,27 @@ def test_a_state_of_another_arm_is_refused(project: Path, capsys: pytest.Capture
     capsys.readouterr()
     arguments = ["monitor", log, "-s", "sums", "--baseline", "runs/sums:base", "--state", str(project / "state.json")]
     assert main(arguments) == 2
-    assert "of another suite version, arm, answers or model. Begin anew with --fresh" in _one_line(capsys)
+    assert "of another suite version, arm, answers, checks or model. Begin anew with --fresh" in _one_line(capsys)
+
+
+def test_a_state_of_a_check_that_was_another_then_is_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, others = _log(project, [line(i) for i in range(30)]), live.checks
+
+    def one_more(value: float) -> None:
+        check = live.Check("more", "behaviour", "the same words", lambda one: value)
+        monkeypatch.setattr(live, "checks", lambda *given: [*others(*given), check])
+
+    for then, now in ((1.0, 0.5), (0.0, 1.0)):  # 0: too few pass for it to be watched
+        one_more(then)
+        assert watch(project, log, "--fresh") == 0
+        assert watch(project, log) == 0
+        one_more(now)
+        capsys.readouterr()
+        assert watch(project, log) == 2
+        assert "of another suite version, arm, answers, checks or model. Begin anew" in _one_line(capsys)
+        assert watch(project, log, "--fresh") == 0
 
 
 def test_a_state_of_another_format_is_refused_and_begun_anew(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -498,18 +529,33 @@ def test_checks_of_replies(name: str, text: str, value: float | None) -> None:
 
 
 def test_a_schema_that_takes_long_gives_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "SECONDS", 0.3)
     suite = read_suite("formats", Path(__file__).parent.parent)
-    (check,) = [live._scored(suite, one) for one in live.live_specs(suite) if one.spec.name == "valid_json"]
+    (spec,) = [one for one in live.live_specs(suite) if one.spec.name == "valid_json"]
+    check = live._scored(suite, spec)
 
     def value(reply: str, schema: dict[str, Any]) -> float | None:
         return check.of(replace(_said(reply), metadata={"kind": "json", "schema": schema}))
 
-    assert value(f'"{"a" * 40}!"', {"pattern": "^(a+)+$"}) is None
     assert value('"aaa"', {"pattern": "^(a+)+$"}) == 1
     assert value('"b"', {"pattern": "^(a+)+$"}) == 0
+    monkeypatch.setattr(live, "SECONDS", 0.3)
+    check = live._scored(suite, spec)
+    assert value(f'"{"a" * 40}!"', {"pattern": "^(a+)+$"}) is None
     twice = {str(i): {"allOf": [{"$ref": f"#/$defs/{i + 1}"}] * 2} for i in range(40)}
     assert value("1", {"$ref": "#/$defs/0", "$defs": {**twice, "40": {}}}) is None
+
+
+def test_a_busy_machine_takes_no_verdict_away_and_another_timer_goes_on() -> None:
+    def waits(*_: object) -> Score:
+        time.sleep(0.1)  # as a process does that other processes leave no time to
+        return Score(1.0)
+
+    signal.setitimer(signal.ITIMER_REAL, 600)
+    try:
+        assert live._within(0.02, waits, None, None) == Score(1.0)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def test_a_reply_of_empty_lines_is_looked_at_at_once() -> None:

@@ -543,6 +543,7 @@ LONG = "a b " * 900
     ("What is 20 plus 1?", "Twenty-one", 1), ("What is 9 minus 5?", "The answer is 4 (9-5).", 1),
     ("Which number lies between 3 and 5?", "4", None), ("What is 5 + 6 + 7?", "18", None),
     ("Which war was fought between 1914 and 1918?", "The First World War.", None), ("What is 1.5 + 2?", "3.5", None),
+    ("Copy this: ...", "Of what?", None),
     ("Copy this: " + LONG, LONG.strip(), 1), ("Copy this: " + LONG, LONG[:-8], 0), ("Copy this: a b", '"a b"', 1),
     ("Copy this in French: cat", "chat", None), ("Repeat customers: how do I get more?", "Be kind.", None),
     ("Copy this: " + "a " * 10_001, "a", None), (CHOICES, "The answer is B.", 1), (CHOICES, "b", 1),

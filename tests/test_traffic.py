@@ -279,3 +279,19 @@ def test_another_log_at_an_address_is_read_from_its_beginning(served: dict[str, 
         served["body"] = body
         assert not was_read(served["address"], place)
         assert len(list(read_log(served["address"], place))) == body.count(b"\n")
+
+
+@pytest.mark.parametrize("begin", [b"\n", b"# model, time\n", b'{"log": "of the day"}\n\n\n# one\n'])
+def test_a_rotated_log_that_begins_with_the_same_line_is_another(served: dict[str, Any], begin: bytes) -> None:
+    served["body"] = begin + _lines(*range(10, 50))
+    *_, (_, place) = read_log(served["address"], Place())
+    served["body"] += _lines(50)
+    assert was_read(served["address"], place)
+    served["body"] = begin + _lines(*range(10, 20))
+    with pytest.raises(MachineError, match="bytes of a log of which"):
+        was_read(served["address"], place)
+    for body in (begin + _lines(60, 61), begin + _lines(*range(60, 160))):
+        served["body"] = body
+        assert not was_read(served["address"], place)
+        found = [one for one, _ in read_log(served["address"], place) if isinstance(one, Exchange)]
+        assert len(found) == body.count(b'"messages"')

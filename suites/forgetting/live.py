@@ -57,7 +57,8 @@ def _fits(asked: str, said: str) -> bool | None:
     choices, labels, list_ = dict(_CHOICE.findall(asked)), _LABEL.findall(asked), _LIST.search(asked)
     copied, sum_ = _COPY.fullmatch(asked), _SUM.fullmatch(asked)
     if copied:
-        return _bare(copied[1]) in (_bare(said), _bare(said.partition(":\n")[2]))
+        wanted = _bare(copied[1])
+        return wanted in (_bare(said), _bare(said.partition(":\n")[2])) if wanted else None
     said = said[:2_000]
     if len(choices) >= 2:
         return _is_choice(choices, said) if _ONE_OF.search(asked) and not _MORE.search(asked) else None
