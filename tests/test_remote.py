@@ -8,11 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -21,7 +24,7 @@ from project import make_project
 from harness import remote
 from harness.cli import main
 from harness.errors import HarnessError, MachineError, RunError
-from harness.remote import Change, decode, encode, kept, replay
+from harness.remote import Change, decode, encode, kept, replay, shipper
 from harness.remote.fetching import fetch
 from harness.remote.lock import Lock
 from harness.remote.objects import ObjectStore
@@ -32,7 +35,11 @@ MEMORY = "memory://runs/one"
 
 
 @pytest.fixture
-def memory() -> Iterator[fsspec.AbstractFileSystem]:
+def memory(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[fsspec.AbstractFileSystem]:
+    """A store in memory; scratch folders, also those that stay, are among pytest's own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("scratch")))
     store = fsspec.filesystem("memory")
     store.store.clear()
     yield store
@@ -528,16 +535,56 @@ def _slow_parts(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threa
     return begun, goes_on
 
 
-def _interrupted(times: int, begun: threading.Event, goes_on: threading.Event) -> Path:
+def _shippers(monkeypatch: pytest.MonkeyPatch) -> list[Shipper]:
+    """Grows by every shipper that is made."""
+    init, made = Shipper.__init__, []
+
+    def noted(self: Shipper, *given: Any) -> None:
+        init(self, *given)
+        made.append(self)
+
+    monkeypatch.setattr(Shipper, "__init__", noted)
+    return made
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Fails a body that takes longer, also where it waits for what never comes."""
+
+    def late(*_: object) -> None:
+        raise AssertionError(f"not done within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _none_ships() -> bool:
+    return not any(one.name == "storage" for one in threading.enumerate())
+
+
+def _interrupted(times: int, begun: threading.Event, goes_on: threading.Event, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run that is interrupted while a part is on its way, and so often in all; returns its folder."""
+    made, say, said = _shippers(monkeypatch), shipper.say, []
+
+    def noted(text: str) -> None:
+        say(text)
+        said.append(text)
+
+    monkeypatch.setattr(shipper, "say", noted)
 
     def again() -> None:
-        for _ in range(times - 1):
-            time.sleep(0.3)
-            os.kill(os.getpid(), signal.SIGINT)
+        _wait(made[0]._stop.is_set)
+        os.kill(os.getpid(), signal.SIGINT)
+        _wait(lambda: any("Ctrl-C once more" in text for text in said))
         if times < 3:
-            time.sleep(0.3)
             goes_on.set()
+        else:
+            os.kill(os.getpid(), signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt), kept(MEMORY, every=0.02) as work:  # noqa: PT012
         _append(work / "completions.jsonl", "1\n")
@@ -551,7 +598,7 @@ def _interrupted(times: int, begun: threading.Event, goes_on: threading.Event) -
 def test_interrupted_twice_while_a_part_is_on_its_way_all_is_stored(
     memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    work = _interrupted(2, *_slow_parts(monkeypatch))
+    work = _interrupted(2, *_slow_parts(monkeypatch), monkeypatch)
     assert (remote.fetched(MEMORY) / "completions.jsonl").read_text() == "1\n2\n"
     assert "Ctrl-C once more leaves them here" in capsys.readouterr().err
     assert not work.exists()
@@ -561,11 +608,68 @@ def test_interrupted_a_third_time_the_folder_that_keeps_the_answers_is_named(
     memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun, goes_on = _slow_parts(monkeypatch)
-    work = _interrupted(3, begun, goes_on)
+    work = _interrupted(3, begun, goes_on, monkeypatch)
     assert f"What was answered is in {work}: `--reuse {work}` takes it over.\n" in capsys.readouterr().err
     assert (work / "completions.jsonl").read_text() == "1\n2\n"
     goes_on.set()
-    _wait(lambda: not any(one.name == "storage" for one in threading.enumerate()))
+    _wait(_none_ships)
+
+
+def test_without_a_thread_to_store_from_the_run_ends_with_the_reason(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = threading.Thread.start
+
+    def fails(self: threading.Thread) -> None:
+        if self.name == "storage":
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    with pytest.raises(RuntimeError, match="can't start new thread"), _within(20), kept(MEMORY, every=0.02):
+        pass
+    assert not memory.find("/runs/one")
+
+
+@pytest.mark.parametrize("begins", ["at once", "too late"])
+def test_interrupted_while_the_thread_starts_nothing_is_waited_for_and_nothing_ships_on(
+    begins: str, memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, late = threading.Thread.start, []
+
+    def interrupted(self: threading.Thread) -> None:
+        if self.name != "storage":
+            start(self)
+        elif begins == "at once":
+            start(self)
+            raise KeyboardInterrupt
+        else:
+            late.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt), _within(20), kept(MEMORY, every=0.02):
+        pass
+    for one in late:
+        start(one)
+    _wait(_none_ships)
+    assert not memory.find("/runs/one")
+
+
+def test_interrupted_before_the_thread_is_told_to_stop_all_is_stored_and_nothing_ships_on(
+    memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = _shippers(monkeypatch)
+
+    def interrupted() -> None:
+        monkeypatch.delattr(made[0]._stop, "set")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), _within(20), kept(MEMORY, every=0.02) as work:  # noqa: PT012
+        _append(work / "completions.jsonl", "1\n")
+        monkeypatch.setattr(made[0]._stop, "set", interrupted)
+    _wait(_none_ships)
+    assert (remote.fetched(MEMORY) / "completions.jsonl").read_text() == "1\n"
 
 
 def test_two_that_ship_at_once_take_turns(memory: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -573,8 +677,8 @@ def test_two_that_ship_at_once_take_turns(memory: fsspec.AbstractFileSystem, mon
     with kept(MEMORY, every=60) as work:
         (work / "completions.jsonl").write_text("1\n")
         store = ObjectStore("memory://runs/two")
-        shipper = Shipper(store, Lock(store), work, 0, set(), {"completions.jsonl"})
-        others = [threading.Thread(target=shipper.ship) for _ in range(2)]
+        one_more = Shipper(store, Lock(store), work, 0, set(), {"completions.jsonl"})
+        others = [threading.Thread(target=one_more.ship) for _ in range(2)]
         for one in others:
             one.start()
         assert begun.wait(60)
@@ -582,7 +686,7 @@ def test_two_that_ship_at_once_take_turns(memory: fsspec.AbstractFileSystem, mon
         goes_on.set()
         for one in others:
             one.join()
-        shipper.last()
+        one_more.last()
     assert _objects(memory, "/runs/two") == ["lock", "parts/00000001"]
 
 

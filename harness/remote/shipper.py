@@ -53,16 +53,17 @@ class Shipper:
     @contextmanager
     def working(self, every: float) -> Iterator[None]:
         """Ships every so many seconds while the body runs. A lock that was lost ends it as Ctrl-C would."""
-        self._ended.clear()
-        threading.Thread(target=self._until_stopped, args=(every,), name="storage", daemon=True).start()
         try:
+            threading.Thread(target=self._until_stopped, args=(every,), name="storage", daemon=True).start()
             yield
         finally:
             self._stop.set()
             self._ended.wait()
 
     def _until_stopped(self, every: float) -> None:
+        """The thread says itself that it is there: one that could not start, or starts too late, holds up nobody."""
         try:
+            self._ended.clear()
             self._work_on(every)
         finally:
             self._ended.set()
@@ -94,6 +95,7 @@ class Shipper:
         """
         stays = f"What was answered is in {self._work}: `--reuse {self._work}` takes it over."
         try:
+            self._stop.set()
             if not self._ended.is_set() and self._failed is None:
                 say(f"{self._store.address}: the last answers are being stored. Ctrl-C once more leaves them here.")
             self._ended.wait()
