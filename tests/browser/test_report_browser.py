@@ -576,7 +576,10 @@ def test_sample_beyond_the_budget_shows_its_scores_and_where_its_texts_are(brows
         expect(sample(opened)).to_have_count(1)
         if missing.count():
             break
+        here = opened.page.evaluate("location.hash")
         opened.page.keyboard.press("j")
+        opened.page.wait_for_function("here => location.hash !== here", arg=here)
+        opened.page.evaluate(LAID_OUT)
     expect(missing).to_have_count(1)
     assert opened.unexpected() == []
     context.close()
