@@ -1,7 +1,8 @@
 """Four arms (a base and three adapters) on three suites: `harness run` beside lm-eval's vLLM model, once per arm.
 
 Both get the same conversations, rendered before the clock runs for lm-eval, the same limits, greedy decoding, and the
-same engine options; engine starts are counted for both. lm-eval's exact_match is compared with ours of the same texts.
+same engine options, but for what the harness sets by itself (vLLM's one worker in the engine's process); engine starts
+are counted for both. lm-eval's exact_match is compared with ours of the same texts.
 What is not covered: multiple choice (benchmarks.run has it; with adapters lm-eval's way ends a CPU engine); how large
 the advantage is where the engine's start is small beside the answers. lm-eval 0.4.13 has to be installed beside vLLM.
 """
