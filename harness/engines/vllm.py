@@ -6,15 +6,11 @@ log-probabilities would switch the cache off, and crash or mislead beside adapte
 
 from __future__ import annotations
 
-import inspect
 import json
-import multiprocessing.connection
 import os
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import InvalidStateError
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -22,7 +18,7 @@ from itertools import count
 from typing import Any
 
 from harness.data import AdapterRef, Completion, Constraint, Model, Request, Sampling
-from harness.engines import processes, stopping
+from harness.engines import processes, stopping, vllm_client
 from harness.engines.adapters import LINEAR, check_adapter, check_fit, read_adapter
 from harness.engines.choices import Tokens, chosen, next_tokens_wanted, summed
 from harness.engines.limits import check_length
@@ -36,8 +32,6 @@ RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 MOST_TOKEN_IDS = 128
 SPARE_ADAPTERS = 4
 ONE_PROCESS = "vllm.v1.executor.uniproc_executor.UniProcExecutor"
-WAIT_FOR_END = 1.0
-"""Seconds that the engine's processes are given to end by themselves."""
 _PASSED_ON = (
     "gpu_memory_utilization",
     "tensor_parallel_size",
@@ -99,7 +93,7 @@ class VllmEngine:
         self.processes = processes.since(others)
         self.memory = processes.shared_memory(self.processes)
         self._guard.keep(self.processes)
-        self._shutdown = _watch(self.engine.engine_core)
+        self._shutdown = vllm_client.watch(self.engine.engine_core)
         config = self.engine.vllm_config
         self.max_model_len = int(config.model_config.max_model_len)
         self.at_once = self._most = int(config.scheduler_config.max_num_seqs)
@@ -157,7 +151,7 @@ class VllmEngine:
         end_renderer = getattr(getattr(engine, "renderer", None), "shutdown", None)
         if end_renderer:
             end_renderer()
-        _end(engine.engine_core, self._shutdown)
+        vllm_client.end(engine.engine_core, self._shutdown)
         processes.end(self.processes)
         processes.free(self.memory)
         self._guard.release()
@@ -439,61 +433,6 @@ def _threads_bound(arguments: Mapping[str, Any], config: Any) -> Iterator[None]:
 
     with OMPProcessManager(config).configure_omp_envs(0, 0):
         yield
-
-
-def _watch(core: Any) -> Callable[..., None]:
-    """Sees to it that whoever waits for the engine hears of its death. Returns what shuts vLLM's client down.
-
-    vLLM's blocking client notices a killed engine process, but leaves the caller waiting, and shuts itself down in a
-    thread of its own: it closes sockets that the caller may be using, which is a segmentation fault. So that thread
-    finds nothing to do, and `_end` does it.
-    """
-    from vllm.v1.engine.exceptions import EngineDeadError
-
-    shutdown: Callable[..., None] = core.shutdown
-    queue, resources = getattr(core, "outputs_queue", None), getattr(core, "resources", None)
-    manager: Any = getattr(resources, "engine_manager", None)
-    if queue is None or resources is None or manager is None:
-        return shutdown
-    core.shutdown = lambda *_, **__: None
-    ends, waiting = [process.sentinel for process in manager.processes], core.utility_results
-
-    def wait() -> None:
-        multiprocessing.connection.wait(ends)
-        resources.engine_dead = True  # nothing more is sent
-        for asked in list(waiting.values()):
-            with suppress(InvalidStateError):
-                asked.set_exception(EngineDeadError())
-        queue.put(EngineDeadError())
-
-    threading.Thread(target=wait, daemon=True, name="engine death").start()
-    return shutdown
-
-
-def _end(core: Any, shutdown: Callable[..., None]) -> None:
-    """Ends the engine's processes. They hold nothing to save, and are not given the 5 s to clean up that vLLM waits.
-
-    The thread that reads answers goes first: its socket is its own to close, and vLLM would close it from here. The
-    sockets' context, which vLLM leaves open, goes last.
-    """
-    reader, context = getattr(core, "output_queue_thread", None), getattr(core, "ctx", None)
-    if reader is not None and context is not None:
-        _stop(reader, context, core.resources)
-    waits = "timeout" in inspect.signature(shutdown).parameters  # not in every release
-    shutdown(**({"timeout": WAIT_FOR_END} if waits else {}))
-    if reader is not None and context is not None and not reader.is_alive():
-        context.destroy(linger=0)
-
-
-def _stop(reader: threading.Thread, context: Any, resources: Any) -> None:
-    import zmq
-
-    with context.socket(zmq.PAIR) as bell:
-        bell.linger = 0  # of one that nobody hears
-        bell.connect(resources.shutdown_path)
-        bell.send(b"")
-        reader.join(WAIT_FOR_END)
-    resources.shutdown_path = None
 
 
 def _device() -> str:
